@@ -1,0 +1,19 @@
+"""Exit codes: stable, so that scripts and supervisors may rely on them."""
+
+DONE = 0
+FAILED = 1
+USAGE = 2
+UNAVAILABLE = 3
+LEFT_OVER = 4
+INTERRUPTED = 130
+NO_READER = 141
+
+MEANING = {
+    DONE: "done",
+    FAILED: "it failed, was refused, or there is no such job; with several jobs or files: one of them",
+    USAGE: "wrong usage or configuration; an app that cannot be imported, too",
+    UNAVAILABLE: "the store does not answer, does not exist, or cannot be used",
+    LEFT_OVER: "stopped by a signal with work left over: jobs were handed back; start it again",
+    INTERRUPTED: "interrupted by Ctrl-C",
+    NO_READER: "whoever read the output went away (as in: qml jobs list | head -1)",
+}

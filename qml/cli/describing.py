@@ -1,0 +1,166 @@
+"""Jobs in words: a table of many, and everything about one."""
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from ..values.job import Failure, Job
+from ..values.states import (
+    AwaitingRetry,
+    Deleted,
+    Enqueued,
+    Failed,
+    JobState,
+    Processing,
+    Scheduled,
+    Succeeded,
+)
+from .figures import exactly, milliseconds, when
+from .texts import lines_of, plain, table
+
+LABEL = 13
+
+
+def page(jobs: Sequence[Job], now: datetime, width: int | None) -> list[str]:
+    """A table of jobs, a line each."""
+    rows = [
+        (
+            job.id,
+            job.state.kind.value,
+            job.method,
+            job.queue,
+            f"{job.attempt}/{job.max_attempts or '?'}",
+            when(job.created_at, now),
+            note(job, now),
+        )
+        for job in jobs
+    ]
+    titles = ("ID", "STATE", "METHOD", "QUEUE", "TRY", "CREATED", "NOTE")
+    flexible = ("METHOD", "QUEUE", "NOTE")
+    return table(titles, rows, right=("TRY",), flexible=flexible, width=width)
+
+
+def note(job: Job, now: datetime) -> str:
+    """What is worth knowing about a job's state, in a few words."""
+    if job.damage is not None:
+        return f"damaged: {job.damage}"
+    match job.state:
+        case Processing(server_name=name, worker_id=worker):
+            lapsed = job.lease_expires_at is None or job.lease_expires_at <= now
+            return f"lost by {name or worker}" if lapsed else f"on {name or worker}"
+        case Succeeded(total_duration_ms=duration):
+            return f"took {milliseconds(duration)}"
+        case Failed(exception=exception):
+            return exception
+        case Deleted(reason=reason):
+            return reason or ""
+        case Scheduled(enqueue_at=moment):
+            return _due(moment, now)
+        case AwaitingRetry(retry_at=moment, last_exception=exception):
+            return f"{_due(moment, now)}: {exception}" if exception else _due(moment, now)
+    return ""
+
+
+def _due(moment: datetime, now: datetime) -> str:
+    return when(moment, now) if moment > now else "due"
+
+
+def everything(job: Job, now: datetime) -> Iterator[str]:
+    """All that is known about a job, in lines."""
+    yield _fact("id", job.id)
+    yield _fact("method", job.method)
+    yield from _state(job.state, now)
+    if job.damage is not None:
+        yield _fact("damage", job.damage)
+    yield _fact("arguments", _json(job.arguments))
+    yield _fact("kwargs", _json(job.kwargs))
+    yield _fact("metadata", _json(job.metadata))
+    yield _fact("queue", job.queue)
+    yield _fact("priority", job.priority)
+    yield _fact("attempts", f"{job.attempt} of {job.max_attempts or '?'}")
+    yield _fact("created", exactly(job.created_at, now))
+    yield from _optional(job, now)
+    yield _fact("version", f"{job.version} (fence {job.fence}, place {job.seq})")
+    yield _fact("failures", len(job.failures) or "none")
+    for failure in job.failures:
+        yield from _failure(failure, now)
+
+
+def _fact(label: str, value: object, indent: str = "") -> str:
+    return f"{indent}{label:<{LABEL - len(indent)}} {plain(value)}"
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _state(state: JobState, now: datetime) -> Iterator[str]:
+    yield _fact("state", state.kind.value)
+    match state:
+        case Enqueued(enqueued_at=since):
+            yield _fact("since", exactly(since, now), "  ")
+        case Processing(started_at=since, worker_id=worker, server_name=server):
+            yield _fact("since", exactly(since, now), "  ")
+            yield _fact("worker", worker, "  ")
+            yield _fact("server", server or "none named", "  ")
+        case Succeeded(succeeded_at=since, total_duration_ms=duration, result=result):
+            yield _fact("since", exactly(since, now), "  ")
+            yield _fact("took", milliseconds(duration), "  ")
+            yield _fact("result", _json(result), "  ")
+        case Failed(failed_at=since, exception=exception, stack_trace=trace, retry_count=retries):
+            yield _fact("since", exactly(since, now), "  ")
+            yield _fact("retries", retries, "  ")
+            yield from _text("exception", exception)
+            yield from _text("traceback", trace)
+        case _:
+            yield from _waiting_or_deleted(state, now)
+
+
+def _waiting_or_deleted(state: JobState, now: datetime) -> Iterator[str]:
+    match state:
+        case Deleted(deleted_at=since, reason=reason):
+            yield _fact("since", exactly(since, now), "  ")
+            yield from _text("reason", reason or "none given")
+        case Scheduled(scheduled_at=since, enqueue_at=due, reason=reason):
+            yield _fact("since", exactly(since, now), "  ")
+            yield _fact("due", exactly(due, now), "  ")
+            if reason:
+                yield from _text("reason", reason)
+        case AwaitingRetry(
+            scheduled_at=since, retry_at=due, retry_count=retries, last_exception=exception
+        ):
+            yield _fact("since", exactly(since, now), "  ")
+            yield _fact("due", exactly(due, now), "  ")
+            yield _fact("retries", retries, "  ")
+            yield from _text("exception", exception)
+
+
+def _text(label: str, text: str, indent: str = "  ") -> Iterator[str]:
+    """A text that may have several lines, each below the first."""
+    for number, line in enumerate(lines_of(text) if text else []):
+        yield _fact("" if number else label, line, indent).rstrip()
+
+
+def _optional(job: Job, now: datetime) -> Iterator[str]:
+    """What most jobs do not have."""
+    if job.lease_expires_at is not None:
+        ended = "lapsed" if job.lease_expires_at <= now else "held until"
+        yield _fact("lease", f"{ended} {exactly(job.lease_expires_at, now)}")
+    if job.max_retries is not None:
+        yield _fact("max retries", job.max_retries)
+    if job.timeout_seconds is not None:
+        yield _fact("time limit", f"{job.timeout_seconds:g} s")
+    if job.job_type is not None:
+        yield _fact("type", job.job_type)
+    if job.unique_key is not None:
+        yield _fact("unique key", f"{job.unique_key} (while {job.unique_while})")
+
+
+def _failure(failure: Failure, now: datetime) -> Iterator[str]:
+    yield ""
+    by = f", on {failure.worker}" if failure.worker else ""
+    yield plain(f"attempt {failure.attempt}, {exactly(failure.at, now)}{by}")
+    for line in lines_of(failure.exception):
+        yield f"  {line}".rstrip()
+    for line in lines_of(failure.traceback) if failure.traceback else []:
+        yield f"    {line}".rstrip()

@@ -1,0 +1,139 @@
+"""Finds the Qml that ``module:attribute`` names, and says what stands in the way of it."""
+
+import importlib
+import os
+import sys
+import sysconfig
+import traceback
+from pathlib import Path
+from types import ModuleType
+
+from ..values.errors import ConfigurationError
+from ..work.app import Qml
+
+
+def load_app(target: str) -> tuple[str, Qml]:
+    """The app at ``module:attribute``, ``module`` or ``file.py:attribute``, with its full name.
+    ConfigurationError names what is wrong, where, and the usual cure."""
+    place, _, attribute = target.partition(":")
+    module = import_module(_module_name(place))
+    if attribute:
+        return f"{module.__name__}:{attribute}", _named(module, attribute)
+    found = _apps_in(module)
+    if not found:
+        raise ConfigurationError(
+            f"module {module.__name__} ({_file_of(module)}) holds no Qml; make one at its top "
+            'level, such as jobs = Qml("sqlite:///jobs.db"), or give another module'
+        )
+    if len(found) > 1:
+        choices = ", ".join(f"{module.__name__}:{name}" for name in found)
+        raise ConfigurationError(
+            f"module {module.__name__} holds {len(found)} of them; say which: {choices}"
+        )
+    [(name, app)] = found.items()
+    return f"{module.__name__}:{name}", app
+
+
+def _module_name(place: str) -> str:
+    """The name to import, its folder on ``sys.path``."""
+    folder = Path.cwd()
+    if place.endswith(".py"):
+        file = folder / place
+        if (file.parent / "__init__.py").exists():
+            raise ConfigurationError(
+                f"{place} belongs to a package; give it by its dotted name, such as pkg.module, "
+                "from the folder that holds the package"
+            )
+        folder, place = file.parent, file.stem
+    if not all(part.isidentifier() for part in place.split(".")):
+        raise ConfigurationError(
+            f"{place!r} is no module's name; give module:attribute, such as myapp:jobs"
+        )
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    importlib.invalidate_caches()
+    return place
+
+
+def import_module(name: str) -> ModuleType:
+    """The module; a ConfigurationError says where its import failed, and why."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name and f"{name}.".startswith(f"{error.name}."):
+            raise ConfigurationError(
+                f"there is no module {error.name} in {Path.cwd()} or on sys.path; start qml in the "
+                "folder that holds it, or set PYTHONPATH"
+            ) from error
+        cure = f"install it for this Python ({sys.executable}), or use the Python that has it"
+        raise _failed(name, error, cure) from error
+    except SystemExit as error:
+        cure = "keep what runs the program under: if __name__ == '__main__'"
+        raise _failed(name, error, cure) from error
+    except Exception as error:
+        cure = f"see the whole traceback with: {Path(sys.executable).name} -c 'import {name}'"
+        raise _failed(name, error, cure) from error
+
+
+def _failed(name: str, error: BaseException, cure: str) -> ConfigurationError:
+    kind = type(error).__name__
+    what = error.msg if isinstance(error, SyntaxError) else str(error)
+    return ConfigurationError(
+        f"module {name} cannot be imported: {kind}: {what} ({_where(error)}); {cure}"
+    )
+
+
+def _where(error: BaseException) -> str:
+    """File and line of the cause: of the last step that is no library's."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}, line {error.lineno}"
+    steps = [
+        step
+        for step in traceback.extract_tb(error.__traceback__)
+        if not step.filename.startswith("<frozen importlib") and step.filename != __file__
+    ]
+    own = [step for step in steps if not step.filename.startswith(_libraries())]
+    if not steps:
+        return "before its first line"
+    last = (own or steps)[-1]
+    return f"{last.filename}, line {last.lineno}"
+
+
+def _libraries() -> tuple[str, ...]:
+    paths = sysconfig.get_paths()
+    kinds = ("stdlib", "platstdlib", "purelib", "platlib")
+    return tuple(paths[kind] + os.sep for kind in kinds if kind in paths)
+
+
+def _named(module: ModuleType, attribute: str) -> Qml:
+    found: object = module
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            raise ConfigurationError(
+                f"module {module.__name__} ({_file_of(module)}) has no {attribute}; {_has(module)}"
+            )
+        found = getattr(found, part)
+    if not isinstance(found, Qml):
+        kind = type(found).__name__
+        raise ConfigurationError(
+            f"{module.__name__}:{attribute} is of type {kind}, not a Qml; {_has(module)}"
+        )
+    return found
+
+
+def _has(module: ModuleType) -> str:
+    names = ", ".join(_apps_in(module))
+    return f"the Qml there: {names}" if names else "there is no Qml in it"
+
+
+def _apps_in(module: ModuleType) -> dict[str, Qml]:
+    """The apps at the module's top level by name; of several names for one the first."""
+    found: dict[str, Qml] = {}
+    for name, value in vars(module).items():
+        if isinstance(value, Qml) and not any(value is known for known in found.values()):
+            found[name] = value
+    return found
+
+
+def _file_of(module: ModuleType) -> str:
+    return getattr(module, "__file__", None) or "no file"

@@ -1,0 +1,57 @@
+"""Logging of the command line: set up for the time of a command, taken away after it."""
+
+import contextlib
+import logging
+import sys
+from collections.abc import Callable, Iterator
+
+from .texts import encodable, lines_of
+
+
+class Lines(logging.Formatter):
+    """One line a message, with the time; what a message says cannot steer the terminal."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(message)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, and the lines of a traceback below it."""
+        first, *more = lines_of(super().format(record))
+        return encodable("\n".join([first, *(f"    {line}" for line in more)]), sys.stderr)
+
+
+@contextlib.contextmanager
+def logging_to_stderr() -> Iterator[None]:
+    """INFO and above to stderr, the app's own included; another set-up by the app takes over."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Lines())
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
+
+
+class _Hand(logging.Handler):
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._tell = tell
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._tell(record.getMessage())
+
+
+@contextlib.contextmanager
+def warnings_of_qml(tell: Callable[[str], None]) -> Iterator[None]:
+    """``tell`` gets qml's own warnings, and Python does not print them besides."""
+    logger = logging.getLogger("qml")
+    hand = _Hand(tell)
+    logger.addHandler(hand)
+    try:
+        yield
+    finally:
+        logger.removeHandler(hand)

@@ -1,0 +1,36 @@
+"""The commands with their flags and help."""
+
+import argparse
+
+from .._version import __version__
+from . import codes, demo, jobs, run, stats
+
+FORMAT = argparse.RawDescriptionHelpFormatter
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of ``qml``; what it parses has ``command``, a function from arguments to a code."""
+    parser = argparse.ArgumentParser(
+        prog="qml",
+        description="Background jobs in threads, kept in SQLite, claimed once.",
+        epilog=_epilog(),
+        formatter_class=FORMAT,
+    )
+    parser.add_argument("--version", action="version", version=f"qml {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for module in (run, stats, jobs, demo):
+        module.add_to(commands)
+    return parser
+
+
+def _epilog() -> str:
+    lines = [f"  {code:<4} {meaning}" for code, meaning in codes.MEANING.items()]
+    return "\n".join(
+        (
+            "A flag has the environment variable in brackets beside it in its command's help; the",
+            "flag decides where both are given. Try: qml run --help",
+            "",
+            "exit codes:",
+            *lines,
+        )
+    )

@@ -1,0 +1,114 @@
+"""``qml run``: a server for an app's tasks, until a signal or until nothing is left to do."""
+
+import argparse
+import os
+import sys
+from typing import Any
+
+from .._version import __version__
+from ..values.errors import ConfigurationError
+from ..work.app import Qml
+from ..work.server import Server
+from . import codes, settings
+from .figures import counted
+from .loading import load_app
+from .logs import logging_to_stderr
+from .settings import Setting
+from .texts import plain, say
+
+SECONDS = "give seconds, more than 0"
+
+APP = Setting("app", "QML_APP", settings.text, None, "module:attribute", "APP")
+
+SETTINGS = (
+    Setting("threads", "QML_THREADS", settings.number(1), 8, "jobs to run at once (8)", "N"),
+    Setting(
+        "queues",
+        "QML_QUEUES",
+        settings.names,
+        None,
+        "take jobs from these queues only, with commas between them (every queue)",
+        "A,B",
+    ),
+    Setting(
+        "burst", "QML_BURST", settings.switch, False, "end when nothing is left to do within a minute"
+    ),
+    Setting(
+        "lease",
+        "QML_LEASE",
+        settings.seconds(0.001, SECONDS),
+        30.0,
+        "how long a job stays taken after this server was killed (30)",
+        "SECONDS",
+    ),
+    Setting(
+        "grace",
+        "QML_GRACE",
+        settings.seconds(0, "give seconds, 0 or more"),
+        30.0,
+        "how long running jobs may go on after the first signal (30)",
+        "SECONDS",
+    ),
+    Setting("name", "QML_NAME", settings.text, None, "name of this server (the machine's)", "NAME"),
+)
+
+ABOUT = """\
+Run the jobs of an app: APP is module:attribute, such as myapp:jobs, or only the module where
+it holds one Qml, or a file as app.py:jobs. The current folder is on sys.path.
+
+SIGTERM or Ctrl-C: claim nothing more, let running jobs end within the grace period, hand back
+the rest. A second signal: hand back at once."""
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to ``qml``."""
+    parser = commands.add_parser(
+        "run",
+        help="run the jobs of an app",
+        description=ABOUT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("app", metavar="APP", nargs="?", help="module:attribute [QML_APP]")
+    settings.add(parser, SETTINGS)
+    parser.set_defaults(command=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run until a signal, or with ``burst`` until nothing is left; the exit code."""
+    target = APP.value(arguments.app, os.environ)
+    if target is None:
+        raise ConfigurationError("which app? Give module:attribute, such as qml run myapp:jobs")
+    with logging_to_stderr():
+        name, app = load_app(target)
+        with app:
+            server = app.server(
+                threads=arguments.threads,
+                queues=arguments.queues,
+                lease_seconds=arguments.lease,
+                grace_seconds=arguments.grace,
+                name=arguments.name,
+            )
+            for line in banner(name, app, server):
+                say(line, to=sys.stderr)
+            server.run(burst=arguments.burst)
+    return codes.LEFT_OVER if server.handed_back else codes.DONE
+
+
+def banner(name: str, app: Qml, server: Server) -> list[str]:
+    """What is about to run, in lines."""
+    tasks = [plain(task) for task in sorted(app.tasks)]
+    queues = "every one" if server.queues is None else ", ".join(map(plain, server.queues))
+    facts = [
+        ("app", name),
+        ("storage", server.storage.driver.describe()),
+        ("tasks", counted(len(tasks), "task")),
+        ("queues", queues),
+        (
+            "threads",
+            f"{server.threads} (lease {server.lease_seconds:g} s, grace {server.grace_seconds:g} s)",
+        ),
+    ]
+    lines = [f"qml {__version__}", *(f"  {fact:<9}{plain(value)}" for fact, value in facts)]
+    place = 1 + [fact for fact, _ in facts].index("tasks") + 1
+    lines[place:place] = [f"           {task}" for task in tasks]
+    return [*lines, ""]

@@ -1,0 +1,113 @@
+"""Settings of a command: the flag decides, else its environment variable, else the default."""
+
+import argparse
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import attrs
+
+from ..values.errors import ConfigurationError
+
+
+@attrs.frozen
+class Setting:
+    """One setting. ``convert`` makes its value from text, or raises ValueError with the remedy."""
+
+    name: str
+    env: str
+    convert: Callable[[str], Any]
+    default: Any
+    says: str
+    metavar: str | None = None
+
+    def add_to(self, parser: argparse.ArgumentParser) -> None:
+        """Give ``parser`` the flag (``--name``), or with ``convert=switch`` the flag and its no."""
+        help_text = f"{self.says} [{self.env}]".replace("%", "%%")
+        flag = f"--{self.name.replace('_', '-')}"
+        if self.convert is switch:
+            action = argparse.BooleanOptionalAction
+            parser.add_argument(flag, action=action, default=None, help=help_text)
+        else:
+            parser.add_argument(flag, metavar=self.metavar, help=help_text)
+
+    def value(self, given: Any, environment: os._Environ[str] | dict[str, str]) -> Any:
+        """What holds; a ConfigurationError names the flag or variable at fault."""
+        if isinstance(given, bool):
+            return given
+        text, source = given, f"--{self.name.replace('_', '-')}"
+        if text is None:
+            text, source = environment.get(self.env) or None, self.env
+        if text is None:
+            return self.default
+        try:
+            return self.convert(text)
+        except ValueError as error:
+            raise ConfigurationError(f"{source} is {text!r}; {error}") from None
+
+
+def add(parser: argparse.ArgumentParser, settings: Sequence[Setting]) -> None:
+    """Give ``parser`` these settings; ``fill`` finds them by the arguments it parsed."""
+    for setting in settings:
+        setting.add_to(parser)
+    parser.set_defaults(settings=(*(parser.get_default("settings") or ()), *settings))
+
+
+def fill(arguments: argparse.Namespace) -> None:
+    """Put what holds in the place of what was given."""
+    for setting in getattr(arguments, "settings", ()):
+        given = getattr(arguments, setting.name)
+        setattr(arguments, setting.name, setting.value(given, os.environ))
+
+
+def text(given: str) -> str:
+    """Any text."""
+    return given
+
+
+def switch(given: str) -> bool:
+    """Yes or no."""
+    answers = {"1": True, "true": True, "yes": True, "on": True}
+    answers |= {"0": False, "false": False, "no": False, "off": False}
+    if given.strip().lower() not in answers:
+        raise ValueError("give 1 or 0")
+    return answers[given.strip().lower()]
+
+
+def number(low: int) -> Callable[[str], int]:
+    """A whole number, ``low`` or more."""
+
+    def convert(given: str) -> int:
+        remedy = f"give a whole number, {low} or more"
+        try:
+            value = int(given)
+        except ValueError:
+            raise ValueError(remedy) from None
+        if value < low or value > 10**9:
+            raise ValueError(remedy)
+        return value
+
+    return convert
+
+
+def seconds(low: float, remedy: str) -> Callable[[str], float]:
+    """A span in seconds, ``low`` or more."""
+
+    def convert(given: str) -> float:
+        try:
+            value = float(given)
+        except ValueError:
+            raise ValueError(remedy) from None
+        if not low <= value < 1e9:
+            raise ValueError(remedy)
+        return value
+
+    return convert
+
+
+def names(given: str) -> list[str]:
+    """Names with commas between them."""
+    found = [name.strip() for name in given.split(",")]
+    if not all(found):
+        raise ValueError("give names with commas between them, such as mail,default")
+    return found

@@ -1,0 +1,130 @@
+"""Text for a terminal: nothing stored may steer it, columns line up, long cells are cut."""
+
+import json
+import os
+import sys
+import unicodedata
+from collections.abc import Callable, Sequence
+from typing import Any, TextIO
+
+GAP = "  "
+NARROWEST = 8
+
+
+def plain(text: object) -> str:
+    """Text in one line that a terminal only shows: whatever is not printable (escape sequences,
+    line ends, marks that turn the direction of writing) stands there as an escape like ``\\x1b``.
+    """
+    shown = str(text)
+    if shown.isprintable():
+        return shown
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in shown
+    )
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a longer text, a traceback say, each of them plain."""
+    return [plain(line.rstrip("\r").expandtabs(4)) for line in text.rstrip("\n").split("\n")]
+
+
+def as_json(value: Any) -> str:
+    """JSON for programs: ASCII only, so that it is safe on a terminal, too."""
+    return json.dumps(value, indent=2).replace("\x7f", "\\u007f")
+
+
+def say(text: str = "", *, to: TextIO | None = None) -> None:
+    """Print a line. What the stream's encoding lacks is shown as an escape, never an error."""
+    print(encodable(text, to or sys.stdout), file=to or sys.stdout)
+
+
+def complain(text: str) -> None:
+    """Print a sentence about a trouble on stderr."""
+    say(f"qml: {plain(text)}", to=sys.stderr)
+
+
+def encodable(text: str, stream: TextIO) -> str:
+    """``text`` with escapes for what ``stream`` cannot write."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def terminal_width(stream: TextIO | None = None) -> int | None:
+    """Columns there are; None = no limit, since nobody looks at it or it goes to a file.
+    ``COLUMNS`` decides where it is set."""
+    given = os.environ.get("COLUMNS", "")
+    if given.isdecimal() and int(given) > 0:
+        return int(given)
+    try:
+        return os.get_terminal_size((stream or sys.stdout).fileno()).columns or None
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def width_of(text: str) -> int:
+    """Columns that a plain text takes: two for wide characters, none for accents of their own."""
+    if text.isascii():
+        return len(text)
+    return sum(_width(char) for char in text)
+
+
+def _width(char: str) -> int:
+    if unicodedata.combining(char):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def cut(text: str, width: int) -> str:
+    """``text``, or as much of it as fits into ``width`` columns with three dots after it."""
+    if width_of(text) <= width:
+        return text
+    kept, used = "", 0
+    for char in text:
+        used += _width(char)
+        if used > max(0, width - 3):
+            break
+        kept += char
+    return kept + "..."
+
+
+def table(
+    titles: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    right: Sequence[str] = (),
+    flexible: Sequence[str] = (),
+    width: int | None = None,
+) -> list[str]:
+    """Lines of a table. ``right``: titles of columns set to the right; ``flexible``: of those that
+    may be cut to keep within ``width``."""
+    cells = [list(titles), *([plain(cell) for cell in row] for row in rows)]
+    widths = [max(width_of(row[index]) for row in cells) for index in range(len(titles))]
+    if width is not None:
+        _shrink(widths, [titles.index(title) for title in flexible], width)
+    sides = [_to_right if title in right else _to_left for title in titles]
+    return [
+        GAP.join(
+            side(cut(cell, size), size) for side, cell, size in zip(sides, row, widths, strict=True)
+        ).rstrip()
+        for row in cells
+    ]
+
+
+def _shrink(widths: list[int], flexible: Sequence[int], width: int) -> None:
+    """Take from the widest flexible column until all fit, or none can give any more."""
+    while sum(widths) + len(GAP) * (len(widths) - 1) > width:
+        widest = max(flexible, key=lambda index: widths[index], default=None)
+        if widest is None or widths[widest] <= NARROWEST:
+            return
+        widths[widest] -= 1
+
+
+Side = Callable[[str, int], str]
+
+
+def _to_left(text: str, width: int) -> str:
+    return text + " " * (width - width_of(text))
+
+
+def _to_right(text: str, width: int) -> str:
+    return " " * (width - width_of(text)) + text

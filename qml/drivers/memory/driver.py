@@ -1,0 +1,247 @@
+"""The memory driver: the verbs over a table of rows, one at a time under one lock."""
+
+import heapq
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from operator import attrgetter
+
+from ...seam.rows import (
+    PROCESSING,
+    Available,
+    Change,
+    Claim,
+    Claimed,
+    Finished,
+    Hold,
+    Lapsed,
+    Obstacle,
+    Page,
+    Record,
+    Row,
+    Verdict,
+    chosen,
+    holdable,
+)
+from ...values.clock import steady_micros
+from ...values.errors import CapacityExceeded, StorageUnavailable
+from . import forks, guards
+from .table import Table
+
+
+class MemoryDriver:
+    """Keeps rows in this process. ``max_jobs``: rows it takes, finished ones included; None = any
+    number.
+
+    The store belongs to one process: a forked child goes on with its own copy, and neither sees
+    what the other does from then on. It waits for no hint of other processes.
+    """
+
+    def __init__(self, max_jobs: int | None) -> None:
+        self._max_jobs = max_jobs
+        self._table: Table | None = Table()
+        self._records: dict[str, Record] = {}
+        self._hints = 0
+        self._seen = threading.local()
+        self._born = time.time_ns() // 1000 - steady_micros()
+        self.lock = threading.Condition()
+        forks.guard(self)
+
+    def insert(self, rows: Sequence[Row]) -> list[Obstacle]:
+        """Store all rows, or none. CapacityExceeded when there would be more than ``max_jobs``."""
+        with self.lock:
+            table = self._open()
+            obstacles = list(guards.obstacles(table, rows))
+            if not obstacles:
+                self._check_room(len(table.rows), len(rows))
+                for row in rows:
+                    table.add(row)
+            return obstacles
+
+    def load(self, ids: Sequence[str]) -> list[Row | None]:
+        """The rows with these ids, in this order; None for an unknown one."""
+        with self.lock:
+            return list(map(self._open().get, ids))
+
+    def holder(self, unique_key: str) -> str | None:
+        """The id of the row that reserves this unique key now; None = it is free."""
+        with self.lock:
+            return self._open().holds(unique_key)
+
+    def swap(self, changes: Sequence[Change]) -> list[Verdict]:
+        """Carry out guarded changes, one after the other."""
+        with self.lock:
+            table = self._open()
+            return [guards.swap(table, change) for change in changes]
+
+    def claim(self, claim: Claim) -> Claimed:
+        """Take the best rows; what it costs does not depend on how many others there are."""
+        with self.lock:
+            table = self._open()
+            table.ripen(claim.now)
+            # An earlier claim may have had a later ``now``, so due_at and lease are asked again.
+            free = (
+                row
+                for row in table.ready(claim.worker, claim.queues)
+                if _due(row, claim.now) and holdable(row, claim.worker, claim.now)
+            )
+            taken = chosen(list(islice(free, claim.limit + claim.ahead)), claim)
+            for row in taken:
+                table.replace(row)
+            return Claimed(taken, table.next_due())
+
+    def hold(self, holds: Sequence[Hold]) -> list[Verdict]:
+        """Extend leases or take locks, one after the other."""
+        with self.lock:
+            table = self._open()
+            return [guards.hold(table, hold) for hold in holds]
+
+    def let_go(self, job_id: str, worker: str, now: int) -> Verdict:
+        """End what ``worker`` holds at ``now``."""
+        with self.lock:
+            table = self._open()
+            row = table.get(job_id)
+            if row is None:
+                return Verdict.GONE
+            if row.worker != worker or row.lease_until is None or row.lease_until <= now:
+                return Verdict.STALE
+            table.replace(row._replace(lease_until=now if row.state == PROCESSING else None))
+            return Verdict.DONE
+
+    def scan(self, query: Page | Available | Lapsed) -> list[Row]:
+        """The rows a query names, in the query's order."""
+        if isinstance(query, Lapsed):
+            with self.lock:
+                return list(islice(self._open().lapsed(query.now), query.limit))
+        if isinstance(query, Page):
+            found = _filtered(reversed(self._all_rows()), query)
+            end = None if query.limit is None else query.offset + query.limit
+            return list(islice(found, query.offset, end))
+        free = [row for row in self._all_rows() if _due(row, query.now) and _free(row, query.now)]
+        limit = len(free) if query.limit is None else query.limit
+        return heapq.nsmallest(limit, free, key=lambda row: (-row.priority, row.seq))
+
+    def count(self, page: Page, by: str) -> dict[str, int]:
+        """How many rows the filters of ``page`` leave, by one column. 1,000,000 rows: 0.1 s."""
+        return dict(Counter(map(attrgetter(by), _filtered(self._all_rows(), page))))
+
+    def erase(self, target: Finished | Sequence[str], limit: int) -> int:
+        """Remove ``limit`` rows at most: finished ones, or those with these ids."""
+        with self.lock:
+            table = self._open()
+            if isinstance(target, Finished):
+                found = table.finished(target.state, target.by)
+            else:
+                found = filter(None, map(table.get, dict.fromkeys(target)))
+            doomed = list(islice(found, limit))
+            for row in doomed:
+                table.remove(row)
+            return len(doomed)
+
+    def read(self, name: str) -> Record | None:
+        """The record of this name."""
+        with self.lock:
+            self._open()
+            return self._records.get(name)
+
+    def write(self, name: str, body: str | None, expected: int) -> Verdict:
+        """Store ``body`` as version ``expected + 1`` if the stored version is ``expected``."""
+        with self.lock:
+            self._open()
+            record = self._records.get(name)
+            if expected != (record.version if record else 0):
+                return Verdict.STALE
+            if body is None:
+                self._records.pop(name, None)
+            else:
+                self._records[name] = Record(name, expected + 1, body)
+            return Verdict.DONE
+
+    def list(self, prefix: str) -> "list[Record]":
+        """The records whose names begin with ``prefix``, by name."""
+        with self.lock:
+            self._open()
+            return sorted(
+                record for name, record in self._records.items() if name.startswith(prefix)
+            )
+
+    def notify(self) -> None:
+        """Wake everybody who waits, and spare each thread that does not wait now its next wait."""
+        with self.lock:
+            self._open()
+            self._hints += 1
+            self.lock.notify_all()
+
+    def wait(self, timeout: float) -> bool:
+        """Sleep until a hint, at most ``timeout`` seconds. A hint that came since this thread's
+        last wait counts: one given between a look at the store and the wait is not lost."""
+        with self.lock:
+            self._open()
+            seen = getattr(self._seen, "hints", 0)
+            hinted = self.lock.wait_for(
+                lambda: self._hints != seen or self._table is None, max(0.0, timeout)
+            )
+            self._seen.hints = self._hints
+            return hinted
+
+    def install(self) -> None:
+        """Nothing to do: the table is made with the driver."""
+        with self.lock:
+            self._open()
+
+    def time(self) -> int:
+        """The machine's time when the driver was made, carried on by a steady counter."""
+        with self.lock:
+            self._open()
+        return self._born + steady_micros()
+
+    def describe(self) -> str:
+        """What it is, and its limit."""
+        limit = "any number of" if self._max_jobs is None else f"at most {self._max_jobs:,}"
+        return f"memory of this process ({limit} jobs)"
+
+    def close(self) -> None:
+        """Forget all rows. Waiters return; any later verb is StorageUnavailable."""
+        with self.lock:
+            self._table = None
+            self._records.clear()
+            self.lock.notify_all()
+
+    def _open(self) -> Table:
+        if self._table is None:
+            raise StorageUnavailable("the memory store is closed; connect anew for an empty one")
+        return self._table
+
+    def _all_rows(self) -> tuple[Row, ...]:
+        """The rows by seq, as they stand: filtered and sorted after the lock is let go."""
+        with self.lock:
+            return tuple(self._open().rows.values())
+
+    def _check_room(self, stored: int, more: int) -> None:
+        if self._max_jobs is not None and stored + more > self._max_jobs:
+            raise CapacityExceeded(
+                f"the memory store keeps at most {self._max_jobs:,} jobs, finished ones included; "
+                f"it has {stored:,} and cannot take {more:,} more. Purge or delete some, or "
+                "connect with a larger max_jobs (None = any number)"
+            )
+
+
+def _due(row: Row, now: int) -> bool:
+    return row.due_at is not None and row.due_at <= now
+
+
+def _free(row: Row, now: int) -> bool:
+    return row.lease_until is None or row.lease_until <= now
+
+
+def _filtered(rows: Iterable[Row], page: Page) -> Iterable[Row]:
+    if page.states is not None:
+        states = frozenset(page.states)
+        rows = [row for row in rows if row.state in states]
+    if page.queue is not None:
+        rows = [row for row in rows if row.queue == page.queue]
+    if page.method is not None:
+        rows = [row for row in rows if row.method == page.method]
+    return rows

@@ -1,0 +1,100 @@
+"""What a guarded order does to the memory driver's table, and what stops it."""
+
+from collections.abc import Iterable, Iterator
+
+from ...seam.rows import (
+    KEY_FREE,
+    PROCESSING,
+    Change,
+    Hold,
+    Move,
+    Obstacle,
+    Rewrite,
+    Row,
+    Verdict,
+    holdable,
+)
+from .table import Table
+
+
+def obstacles(table: Table, rows: Iterable[Row]) -> Iterator[Obstacle]:
+    """What stands in the way of each row, its id first, then its key, if they were stored one
+    after the other and those that cannot be were left out."""
+    ids: set[str] = set()
+    keys: dict[str, str] = {}
+    for index, row in enumerate(rows):
+        key = None if row.key_held == KEY_FREE else row.unique_key
+        holder = None if key is None else keys.get(key) or table.holds(key)
+        if row.id in ids or table.get(row.id) is not None:
+            yield Obstacle(index, "id", row.id)
+        elif holder is not None:
+            yield Obstacle(index, "key", holder)
+        else:
+            ids.add(row.id)
+            if key is not None:
+                keys[key] = row.id
+
+
+def swap(table: Table, change: Change) -> Verdict:
+    """Carry out one change, if its guard holds and its key is free."""
+    row = table.get(change.id if isinstance(change, Move) else change.row.id)
+    if row is None:
+        return Verdict.GONE
+    if change.seq not in (None, row.seq) or change.version != row.version:
+        return Verdict.STALE
+    if isinstance(change, Move):
+        if change.lapsed_by is not None and not _lapsed(row, change.lapsed_by):
+            return Verdict.STALE
+        new = _moved(row, change)
+    else:
+        new = _rewritten(row, change)
+    key = None if new.key_held == KEY_FREE else new.unique_key
+    if key is not None and table.holds(key) not in (None, row.id):
+        return Verdict.TAKEN
+    table.replace(new)
+    return Verdict.DONE
+
+
+def _rewritten(row: Row, change: Rewrite) -> Row:
+    new = change.row._replace(seq=row.seq)
+    if change.keeps_lease:
+        new = new._replace(worker=row.worker, lease_until=row.lease_until)
+    return new._replace(payload=row.payload) if change.keeps_payload else new
+
+
+def _moved(row: Row, move: Move) -> Row:
+    return row._replace(
+        version=row.version + 1,
+        state=move.state,
+        detail=move.detail,
+        failures=move.failures,
+        attempt=move.attempt,
+        max_attempts=move.max_attempts,
+        ahead=move.ahead,
+        due_at=move.due_at,
+        finished_at=move.finished_at,
+        key_held=row.key_held if move.key_held is None else move.key_held,
+        lease_until=None if move.ends_lease else row.lease_until,
+    )
+
+
+def hold(table: Table, order: Hold) -> Verdict:
+    """Carry out one renewal or lock, if its guard holds."""
+    row = table.get(order.id)
+    if row is None:
+        return Verdict.GONE
+    if order.seq not in (None, row.seq):
+        return Verdict.STALE
+    if order.fence is not None:
+        if (row.worker, row.fence) != (order.worker, order.fence) or row.lease_until is None:
+            return Verdict.STALE
+    elif not holdable(row, order.worker, order.now):
+        return Verdict.STALE
+    elif row.state == PROCESSING and _lapsed(row, order.now):
+        row = row._replace(fence=row.fence + 1, version=row.version + 1)
+    table.replace(row._replace(worker=order.worker, lease_until=order.until))
+    return Verdict.DONE
+
+
+def _lapsed(row: Row, now: int) -> bool:
+    return row.lease_until is not None and row.lease_until <= now

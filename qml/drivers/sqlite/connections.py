@@ -1,0 +1,290 @@
+"""Connections to one SQLite file: one writer, readers as needed, none carried through a fork.
+
+SQLite keeps its locks per process and its bookkeeping of them in the process's memory. A forked
+child would inherit the bookkeeping without the locks, so every connection is closed just before
+a fork, and opened again when next needed, on either side.
+"""
+
+import contextlib
+import os
+import random
+import sqlite3
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from ...values.config import SqliteConfig
+from ...values.errors import StorageError, StorageUnavailable
+from . import library
+from .library import library as sqlite
+
+T = TypeVar("T")
+Connection = sqlite3.Connection
+
+FORK_PATIENCE = 5.0
+"""Seconds a fork waits for the statements under way in other threads."""
+
+
+class Connections:
+    """Opens, lends and closes the connections of one storage."""
+
+    def __init__(self, config: SqliteConfig, statements: dict[str, str]) -> None:
+        self._config = config
+        self._sql = statements
+        self._closed = False
+        self._fresh()
+        _all.add(self)
+
+    def _fresh(self) -> None:
+        self._turn = threading.Lock()  # whose turn it is to write, in this process
+        self._gate = threading.Condition()  # guards what follows
+        self._lent = 0
+        self._frozen = False
+        self._idle: list[Connection] = []
+        self._writer: Connection | None = None
+        self._writer_sync = ""
+        self._watcher: Connection | None = None
+        self._tolerant = False
+
+    # -- opening -------------------------------------------------------------------------------
+
+    def _open(self) -> Connection:
+        path = self._config.path
+        if not path.parent.is_dir():
+            raise StorageUnavailable(f"{self.name}: the folder {path.parent} does not exist")
+        mode = "rwc" if self._config.create else "rw"
+        connection: Connection = sqlite.connect(
+            f"{path.as_uri()}?mode={mode}",
+            uri=True,
+            timeout=0,  # waiting is done here, in short uneven steps
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+        )
+        return connection
+
+    def _ready(self, connection: Connection) -> Connection:
+        connection.text_factory = _tolerant_text if self._tolerant else str
+        return connection
+
+    @property
+    def name(self) -> str:
+        """The file, for messages."""
+        return f"SQLite file {self._config.path}"
+
+    # -- reading -------------------------------------------------------------------------------
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """``work`` on a connection of its own; tried again while the file is locked."""
+        return self._patiently(lambda deadline: self._read_once(work))
+
+    def _read_once(self, work: Callable[[Connection], T]) -> T:
+        with self._lend():
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                connection = self._open()
+            try:
+                return work(self._ready(connection))
+            finally:
+                self._idle.append(connection)
+
+    @contextlib.contextmanager
+    def _lend(self) -> Iterator[None]:
+        with self._gate:
+            while self._frozen:
+                self._gate.wait()
+            if self._closed:
+                raise StorageUnavailable(f"{self.name}: this storage is closed; connect again")
+            self._lent += 1
+        try:
+            yield
+        finally:
+            with self._gate:
+                self._lent -= 1
+                self._gate.notify_all()
+
+    def data_version(self) -> int:
+        """A number that changes when another connection has committed. One caller at a time."""
+        with self._lend():
+            if self._watcher is None:
+                self._watcher = self._open()
+            [version] = self._watcher.execute(self._sql["data_version"]).fetchone()
+            return int(version)
+
+    # -- writing -------------------------------------------------------------------------------
+
+    def write(self, work: Callable[[Connection], T], *, flush: bool = True) -> T:
+        """``work`` in one transaction that holds the write lock from its start. ``flush=False``
+        commits without waiting for the disk."""
+        sync = "sync_full" if flush and self._config.durability == "full" else "sync_normal"
+        return self._patiently(lambda deadline: self._write_once(work, sync, deadline))
+
+    def _write_once(self, work: Callable[[Connection], T], sync: str, deadline: float) -> T:
+        if not self._turn.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            raise StorageUnavailable(self._busy_message())
+        try:
+            with self._lend():
+                connection = self._writing(sync)
+                _again_while_busy(lambda: connection.execute(self._sql["begin"]), deadline)
+                try:
+                    result = work(connection)
+                    _again_while_busy(lambda: connection.execute(self._sql["commit"]), deadline)
+                    return result
+                except BaseException:
+                    # After "disk full" or an I/O error SQLite has ended the transaction itself.
+                    if connection.in_transaction:
+                        with contextlib.suppress(sqlite.Error):
+                            connection.execute(self._sql["rollback"])
+                    raise
+        finally:
+            self._turn.release()
+
+    def _writing(self, sync: str) -> Connection:
+        if self._writer is None:
+            self._writer = self._open()
+            self._writer_sync = ""
+        if sync != self._writer_sync:
+            self._writer.execute(self._sql[sync])
+            self._writer_sync = sync
+        return self._ready(self._writer)
+
+    def outside_transaction(self, work: Callable[[Connection], T]) -> T:
+        """``work`` on the writing connection, with no transaction: for the journal mode."""
+
+        def once(deadline: float) -> T:
+            with self._turn, self._lend():
+                connection = self._writing("sync_full")
+                return _again_while_busy(lambda: work(connection), deadline)
+
+        return self._patiently(once)
+
+    # -- errors --------------------------------------------------------------------------------
+
+    def _patiently(self, attempt: Callable[[float], T]) -> T:
+        deadline = time.monotonic() + self._config.busy_timeout
+        while True:
+            try:
+                return attempt(deadline)
+            except sqlite.Error as error:
+                if library.is_undecodable(error):
+                    # One damaged record must not stop the others. Not so from the start, since
+                    # every text then costs a call.
+                    self._tolerant = True
+                elif not library.is_busy(error):
+                    raise self._translated(error) from error
+                elif time.monotonic() > deadline:
+                    raise StorageUnavailable(self._busy_message()) from error
+                else:
+                    _nap()
+
+    def _busy_message(self) -> str:
+        return (
+            f"{self.name}: another connection kept it locked for {self._config.busy_timeout:g} s; "
+            "look for a long open transaction, or raise busy_timeout"
+        )
+
+    def _translated(self, error: sqlite3.Error) -> StorageError:
+        code = library.code_of(error)
+        if code in (library.CORRUPT, library.NOTADB):
+            return StorageError(f"{self.name} is damaged or no SQLite file: {error}")
+        if code == library.FULL:
+            return StorageUnavailable(f"{self.name}: {error}; free some space, then ask again")
+        return StorageUnavailable(f"{self.name}: {error}")
+
+    # -- the end, and forks --------------------------------------------------------------------
+
+    def _close_all(self) -> None:
+        for connection in (*self._idle, self._writer, self._watcher):
+            if connection is not None:
+                with contextlib.suppress(sqlite.Error):
+                    connection.close()
+        self._idle.clear()
+        self._writer = self._watcher = None
+
+    def _still(self, patience: float) -> bool:
+        """Wait until nothing is lent, under the gate. False = it took too long."""
+        return self._gate.wait_for(lambda: self._lent == 0, patience)
+
+    def close(self) -> None:
+        """Close every connection, after what is under way. Later calls are StorageUnavailable."""
+        with self._gate:
+            self._closed = True
+            if self._still(self._config.busy_timeout):
+                self._close_all()
+
+    def before_fork(self) -> None:
+        """Let what is under way end, then close everything and let nobody in."""
+        with self._gate:
+            self._frozen = True
+            if self._still(FORK_PATIENCE):
+                self._close_all()
+
+    def after_fork_in_parent(self) -> None:
+        """Let everybody in again."""
+        with self._gate:
+            self._frozen = False
+            self._gate.notify_all()
+
+    def after_fork_in_child(self) -> None:
+        """Begin anew. What could not be closed in time is leaked: neither used nor ever closed."""
+        for inherited in (*self._idle, self._writer, self._watcher):
+            if inherited is not None:
+                _leak(inherited)
+        self._fresh()
+
+
+def _tolerant_text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
+
+
+def _nap() -> None:
+    """A short wait of uneven length, so that those who wait do not keep step. SQLite's own waits
+    grow to 100 ms, and with them the worst wait (measured: 1.7 s among four processes)."""
+    time.sleep(random.uniform(0.0002, 0.002))
+
+
+def _again_while_busy(step: Callable[[], T], deadline: float) -> T:
+    while True:
+        try:
+            return step()
+        except sqlite.Error as error:
+            if not library.is_busy(error) or time.monotonic() > deadline:
+                raise
+            _nap()
+
+
+_all: "weakref.WeakSet[Connections]" = weakref.WeakSet()
+_frozen: list[Connections] = []
+
+
+def _leak(thing: Any) -> None:
+    import ctypes
+
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
+
+
+def _before_fork() -> None:
+    _frozen.extend(_all)
+    for connections in _frozen:
+        connections.before_fork()
+
+
+def _after_fork_in_parent() -> None:
+    while _frozen:
+        _frozen.pop().after_fork_in_parent()
+
+
+def _after_fork_in_child() -> None:
+    while _frozen:
+        _frozen.pop().after_fork_in_child()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
+    )

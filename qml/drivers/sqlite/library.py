@@ -1,0 +1,59 @@
+"""Which SQLite is used: the newer of Python's own and ``pysqlite3`` (extra ``[sqlite]``).
+
+SQLite 3.7.0 to 3.51.2 can, rarely, lose or corrupt commits when two WAL connections checkpoint and
+write at the same moment; 3.50.7 and 3.44.6 carry the mend too. Python's own is often older.
+"""
+
+import functools
+import logging
+import sqlite3
+from types import ModuleType
+
+log = logging.getLogger("qml.sqlite")
+
+
+def _newer() -> ModuleType:
+    try:
+        import pysqlite3  # type: ignore[import-untyped,unused-ignore]
+    except ImportError:
+        return sqlite3
+    newer: bool = pysqlite3.sqlite_version_info > sqlite3.sqlite_version_info
+    return pysqlite3 if newer else sqlite3
+
+
+library = _newer()
+
+BUSY, LOCKED, IOERR, FULL, CORRUPT, NOTADB = 5, 6, 10, 13, 11, 26
+
+
+def has_wal_reset_bug(version: tuple[int, int, int]) -> bool:
+    """Whether this SQLite has the WAL-reset fault described above."""
+    if (3, 50, 7) <= version < (3, 51, 0) or (3, 44, 6) <= version < (3, 45, 0):
+        return False
+    return (3, 7, 0) <= version < (3, 51, 3)
+
+
+@functools.cache
+def warn_once() -> None:
+    """Say once per process that the SQLite in use has the fault, and the cure."""
+    if has_wal_reset_bug(library.sqlite_version_info):
+        log.warning(
+            "SQLite %s can, rarely, damage a file that several connections write at once (fixed in "
+            "3.51.3); to bring a mended one: pip install 'queue-me-later[sqlite]'",
+            library.sqlite_version,
+        )
+
+
+def code_of(error: sqlite3.Error) -> int:
+    """SQLite's primary result code of an error; 0 when the error does not come from SQLite."""
+    return (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether another connection was in the way and trying again helps."""
+    return code_of(error) in (BUSY, LOCKED) or "is locked" in str(error)
+
+
+def is_undecodable(error: sqlite3.Error) -> bool:
+    """Whether a stored text is no UTF-8."""
+    return "Could not decode to UTF-8" in str(error)

@@ -1,0 +1,61 @@
+"""Brings a file's schema up to date: each migration once, in order, in one transaction."""
+
+import sqlite3
+
+from ..._version import __version__
+from ...values.errors import MigrationError, StorageError
+from ..statements import read_page
+from .connections import Connections
+
+MIGRATIONS = {
+    int(name): text
+    for name, text in read_page("qml.drivers.sqlite", "schema.sql", "migration").items()
+}
+NEWEST = max(MIGRATIONS)
+
+
+def install(connections: Connections, sql: dict[str, str]) -> None:
+    """Apply what is missing. Several processes may do this at once: one does, the others find it
+    done. A schema newer than this qml knows is a MigrationError."""
+    if connections.read(lambda connection: present_version(connection, sql)) == NEWEST:
+        return
+    [mode] = connections.outside_transaction(lambda c: c.execute(sql["use_wal"]).fetchone())
+    if mode != "wal":
+        raise StorageError(
+            f"{connections.name}: SQLite cannot keep a write-ahead log there (mode {mode}); put "
+            "the file on a local disk"
+        )
+    connections.write(lambda connection: _migrate(connection, sql, connections.name))
+
+
+def present_version(connection: sqlite3.Connection, sql: dict[str, str]) -> int:
+    """The version of the schema in the file; 0 when there is none."""
+    [there] = connection.execute(sql["has_schema"]).fetchone()
+    if not there:
+        return 0
+    [value] = connection.execute(sql["read_meta"], {"name": "schema"}).fetchone()
+    return int(value)
+
+
+def _migrate(connection: sqlite3.Connection, sql: dict[str, str], name: str) -> None:
+    present = present_version(connection, sql)
+    if present > NEWEST:
+        raise MigrationError(
+            f"{name} has schema version {present}, made by a newer qml; this is qml {__version__}, "
+            f"which knows versions up to {NEWEST}: upgrade it (pip install -U queue-me-later)"
+        )
+    for version in range(present + 1, NEWEST + 1):
+        for statement in _statements(MIGRATIONS[version]):
+            connection.execute(statement)
+    connection.execute(sql["write_meta"], {"name": "schema", "value": str(NEWEST)})
+
+
+def _statements(script: str) -> list[str]:
+    """A script's statements one by one: ``executescript`` would commit the transaction first."""
+    found, begun = [], ""
+    for line in script.splitlines(keepends=True):
+        begun += line
+        if sqlite3.complete_statement(begun):
+            found.append(begun)
+            begun = ""
+    return found

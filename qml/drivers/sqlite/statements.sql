@@ -1,0 +1,236 @@
+-- Every statement of the SQLite driver, by name. ":name" is a parameter.
+-- A name's comment says what the statement is for; an odd form has its reason beside it.
+
+-- name: columns
+-- Not a statement: what "{columns}" stands for, in the order of qml.seam.rows.Row.
+j.seq, j.id, j.version, j.state, j.queue, j.priority, j.method, j.attempt, j.fence,
+j.max_attempts, j.ahead, j.worker, j.lease_until, j.due_at, j.finished_at, j.created_at,
+j.key_held, j.unique_key, j.unique_while, j.max_retries, j.timeout_seconds, j.job_type,
+j.detail, j.failures, j.metadata, p.body
+
+-- name: jobs
+-- Not a statement: what "{jobs}" stands for. Payloads stand apart, since SQLite rewrites a whole
+-- record at every update (claim + finish of a 16 kB job: six times the cost in one table).
+qml_jobs AS j LEFT JOIN qml_payloads AS p ON p.seq = j.seq
+
+-- name: has_schema
+SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'qml_meta'
+
+-- name: read_meta
+SELECT value FROM qml_meta WHERE name = :name
+
+-- name: write_meta
+INSERT INTO qml_meta (name, value) VALUES (:name, :value)
+ON CONFLICT (name) DO UPDATE SET value = excluded.value
+
+-- name: insert_job
+-- "ready" = in the index a claim reads; what is due later gets there by "ripen".
+INSERT INTO qml_jobs (
+    id, version, state, queue, priority, method, attempt, fence, max_attempts, ahead, worker,
+    lease_until, due_at, finished_at, created_at, key_held, unique_key, unique_while, max_retries,
+    timeout_seconds, job_type, detail, failures, metadata, ready
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: insert_payload
+INSERT INTO qml_payloads (seq, body) SELECT seq, :payload FROM qml_jobs WHERE id = :id
+
+-- name: holder_of_id
+SELECT id FROM qml_jobs WHERE id = :id
+
+-- name: holder_of_key
+SELECT id FROM qml_jobs WHERE unique_key = :unique_key AND key_held > 0
+
+-- name: load
+SELECT {columns} FROM json_each(:ids) AS wanted JOIN qml_jobs AS j ON j.id = wanted.value
+LEFT JOIN qml_payloads AS p ON p.seq = j.seq
+
+-- name: move
+-- A change of state. A NULL seq means whichever row has the id; a NULL lapsed_by guards nothing.
+UPDATE qml_jobs SET
+    version = version + 1, state = :state, detail = :detail, failures = :failures,
+    attempt = :attempt, max_attempts = :max_attempts, ahead = :ahead, due_at = :due_at,
+    ready = (:due_at IS 0), finished_at = :finished_at,
+    key_held = coalesce(:key_held, key_held),
+    lease_until = iif(:ends_lease, NULL, lease_until)
+WHERE id = :id AND version = :version AND seq = coalesce(:seq, seq)
+  AND (:lapsed_by IS NULL OR lease_until <= :lapsed_by)
+
+-- name: rewrite
+UPDATE qml_jobs SET
+    version = :version, state = :state, queue = :queue, priority = :priority, method = :method,
+    attempt = :attempt, fence = :fence, max_attempts = :max_attempts, ahead = :ahead,
+    worker = iif(:keeps_lease, worker, :worker),
+    lease_until = iif(:keeps_lease, lease_until, :lease_until),
+    due_at = :due_at, ready = (:due_at IS 0), finished_at = :finished_at,
+    created_at = :created_at, key_held = :key_held, unique_key = :unique_key,
+    unique_while = :unique_while, max_retries = :max_retries, timeout_seconds = :timeout_seconds,
+    job_type = :job_type, detail = :detail, failures = :failures, metadata = :metadata
+WHERE id = :id AND version = :expected AND seq = coalesce(:seq, seq)
+
+-- name: rewrite_payload
+UPDATE qml_payloads SET body = :payload WHERE seq = (SELECT seq FROM qml_jobs WHERE id = :id)
+
+-- name: next_waiting
+-- When the next row falls due that is not in the ready index yet.
+SELECT due_at FROM qml_jobs WHERE ready = 0 AND due_at IS NOT NULL ORDER BY due_at LIMIT 1
+
+-- name: anything_for
+SELECT 1 FROM qml_jobs
+WHERE ready = 1 AND due_at <= :now
+  AND (lease_until IS NULL OR lease_until <= :now OR worker = :worker)
+LIMIT 1
+
+-- name: anything_in_queue
+SELECT 1 FROM qml_jobs
+WHERE ready = 1 AND queue = :queue AND due_at <= :now
+  AND (lease_until IS NULL OR lease_until <= :now OR worker = :worker)
+LIMIT 1
+
+-- name: ripen
+UPDATE qml_jobs SET ready = 1 WHERE seq IN (
+    SELECT seq FROM qml_jobs WHERE ready = 0 AND due_at IS NOT NULL AND due_at <= :now
+    ORDER BY due_at, seq LIMIT 1000
+)
+
+-- name: best
+-- due_at is asked again, for the case that the store's clock was set back a little.
+SELECT {columns} FROM {jobs}
+WHERE j.ready = 1 AND j.due_at <= :now
+  AND (j.lease_until IS NULL OR j.lease_until <= :now OR j.worker = :worker)
+ORDER BY j.priority DESC, j.seq LIMIT :limit
+
+-- name: best_in_queue
+SELECT {columns} FROM {jobs}
+WHERE j.ready = 1 AND j.queue = :queue AND j.due_at <= :now
+  AND (j.lease_until IS NULL OR j.lease_until <= :now OR j.worker = :worker)
+ORDER BY j.priority DESC, j.seq LIMIT :limit
+
+-- name: take
+-- Write the claim into a chosen row.
+UPDATE qml_jobs SET
+    state = 'processing', version = version + 1, attempt = attempt + 1, fence = fence + 1,
+    ahead = ?, worker = ?, lease_until = ?, due_at = NULL, ready = 0,
+    key_held = iif(key_held = 1, 0, key_held), detail = ?
+WHERE seq = ?
+
+-- name: renew
+UPDATE qml_jobs SET lease_until = :until
+WHERE id = :id AND seq = coalesce(:seq, seq) AND worker = :worker AND fence = :fence
+  AND lease_until IS NOT NULL
+
+-- name: lock
+-- Over a processing row whose lease has lapsed, the old hand becomes stale.
+UPDATE qml_jobs SET
+    fence = fence + (state = 'processing' AND coalesce(lease_until <= :now, FALSE)),
+    version = version + (state = 'processing' AND coalesce(lease_until <= :now, FALSE)),
+    worker = :worker, lease_until = :until
+WHERE id = :id AND seq = coalesce(:seq, seq)
+  AND (lease_until IS NULL OR lease_until <= :now OR worker = :worker)
+
+-- name: let_go
+UPDATE qml_jobs SET lease_until = iif(state = 'processing', :now, NULL)
+WHERE id = :id AND worker = :worker AND lease_until > :now
+
+-- name: page
+-- The seqs come from an index alone, the records only for the page.
+SELECT {columns} FROM {jobs} WHERE j.seq IN (
+    SELECT seq FROM qml_jobs
+    WHERE (:queue IS NULL OR queue = :queue) AND (:method IS NULL OR method = :method)
+    ORDER BY seq DESC LIMIT :limit OFFSET :offset
+) ORDER BY j.seq DESC
+
+-- name: page_of_state
+SELECT {columns} FROM {jobs} WHERE j.seq IN (
+    SELECT seq FROM qml_jobs
+    WHERE state = :state
+      AND (:queue IS NULL OR queue = :queue) AND (:method IS NULL OR method = :method)
+    ORDER BY seq DESC LIMIT :limit OFFSET :offset
+) ORDER BY j.seq DESC
+
+-- name: seqs_of_state
+SELECT seq FROM qml_jobs
+WHERE state = :state
+  AND (:queue IS NULL OR queue = :queue) AND (:method IS NULL OR method = :method)
+ORDER BY seq DESC LIMIT :limit
+
+-- name: rows
+SELECT {columns} FROM {jobs} WHERE j.seq IN (SELECT value FROM json_each(:seqs))
+ORDER BY j.seq DESC
+
+-- name: available
+-- Ready rows in index order, and waiting ones that are due; then both in the order of a claim.
+SELECT {columns} FROM {jobs} WHERE j.seq IN (
+    SELECT seq FROM (
+        SELECT seq FROM qml_jobs
+        WHERE ready = 1 AND due_at <= :now AND (lease_until IS NULL OR lease_until <= :now)
+        ORDER BY priority DESC, seq LIMIT :limit
+    )
+    UNION ALL
+    SELECT seq FROM qml_jobs
+    WHERE ready = 0 AND due_at IS NOT NULL AND due_at <= :now
+      AND (lease_until IS NULL OR lease_until <= :now)
+) ORDER BY j.priority DESC, j.seq LIMIT :limit
+
+-- name: lapsed
+SELECT {columns} FROM {jobs} WHERE j.state = 'processing' AND j.lease_until <= :now
+ORDER BY j.lease_until, j.seq LIMIT :limit
+
+-- name: count
+SELECT {by}, count(*) FROM qml_jobs
+WHERE (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))
+  AND (:queue IS NULL OR queue = :queue) AND (:method IS NULL OR method = :method)
+GROUP BY {by}
+
+-- name: finished
+SELECT seq FROM qml_jobs WHERE finished_at IS NOT NULL AND state = :state AND finished_at <= :by
+ORDER BY finished_at, seq LIMIT :limit
+
+-- name: seqs_of_ids
+SELECT seq FROM qml_jobs WHERE id IN (SELECT value FROM json_each(:ids)) LIMIT :limit
+
+-- name: erase_payloads
+DELETE FROM qml_payloads WHERE seq IN (SELECT value FROM json_each(:seqs))
+
+-- name: erase_jobs
+DELETE FROM qml_jobs WHERE seq IN (SELECT value FROM json_each(:seqs))
+
+-- name: read_record
+SELECT name, version, body FROM qml_records WHERE name = :name
+
+-- name: list_records
+-- No LIKE: a name may hold its wildcards.
+SELECT name, version, body FROM qml_records
+WHERE name >= :prefix AND substr(name, 1, length(:prefix)) = :prefix ORDER BY name
+
+-- name: create_record
+INSERT INTO qml_records (name, version, body) VALUES (:name, 1, :body) ON CONFLICT DO NOTHING
+
+-- name: change_record
+UPDATE qml_records SET version = version + 1, body = :body
+WHERE name = :name AND version = :expected
+
+-- name: remove_record
+DELETE FROM qml_records WHERE name = :name AND version = :expected
+
+-- name: begin
+-- IMMEDIATE: the write lock is taken before anything is read, so that what was read still holds.
+BEGIN IMMEDIATE
+
+-- name: commit
+COMMIT
+
+-- name: rollback
+ROLLBACK
+
+-- name: use_wal
+PRAGMA journal_mode = WAL
+
+-- name: sync_full
+PRAGMA synchronous = FULL
+
+-- name: sync_normal
+PRAGMA synchronous = NORMAL
+
+-- name: data_version
+-- Changes when another connection has committed.
+PRAGMA data_version

@@ -1,0 +1,27 @@
+"""A page of named SQL statements: ``-- name: x`` lines part a file into texts."""
+
+import re
+from importlib.resources import files
+
+
+def read_page(package: str, file: str, mark: str = "name") -> dict[str, str]:
+    """The texts of a page by name, in the page's order, without the comment lines at their head."""
+    text = files(package).joinpath(file).read_text(encoding="utf-8")
+    parts = re.split(rf"^-- {mark}: (\S+)\n", text, flags=re.MULTILINE)
+    names, bodies = parts[1::2], parts[2::2]
+    return {
+        name: re.sub(r"\A(--.*\n)+", "", body).strip()
+        for name, body in zip(names, bodies, strict=True)
+    }
+
+
+def read_statements(package: str, file: str, *fragments: str) -> dict[str, str]:
+    """The statements of a page, with ``{fragment}`` replaced by the page's text of that name."""
+    page = read_page(package, file)
+    pieces = {name: page.pop(name) for name in fragments}
+    for name, text in page.items():
+        full = text
+        for fragment, piece in pieces.items():
+            full = full.replace("{" + fragment + "}", piece)
+        page[name] = full
+    return page

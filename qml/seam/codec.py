@@ -1,0 +1,228 @@
+"""Job <-> row: the one place that knows how a job is written down."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+from ..values import jsontext
+from ..values.errors import SerializationError
+from ..values.job import Failure, Job
+from ..values.states import (
+    FINAL,
+    STATES,
+    WAITING,
+    AwaitingRetry,
+    Deleted,
+    Enqueued,
+    Failed,
+    JobState,
+    Processing,
+    Scheduled,
+    StateKind,
+    Succeeded,
+)
+from ..values.times import EPOCH, from_micros, to_micros
+from .rows import KEY_FREE, KEY_UNTIL_CLAIMED, KEY_UNTIL_FINAL, NOT_AHEAD, Row
+
+_TIMES: Mapping[StateKind, tuple[str, ...]] = {
+    kind: tuple(field.name for field in attrs.fields(cls) if field.name.endswith("_at"))
+    for kind, cls in STATES.items()
+}
+
+_FIELDS: Mapping[StateKind, tuple[str, ...]] = {
+    kind: tuple(field.name for field in attrs.fields(cls) if field.name != "worker_id")
+    for kind, cls in STATES.items()
+}
+
+
+def encode_state(state: JobState) -> str:
+    """A state's data as text; its kind, and who holds the job, stand in columns of their own."""
+    data = {name: getattr(state, name) for name in _FIELDS[state.kind]}
+    for name in _TIMES[state.kind]:
+        data[name] = to_micros(data[name])
+    return jsontext.dumps(data)
+
+
+def decode_state(kind: str, detail: str, worker: str | None) -> JobState:
+    """The state of a row. SerializationError when it cannot be read."""
+    try:
+        data = jsontext.loads(detail)
+        cls = STATES[StateKind(kind)]
+        for name in _TIMES[cls.kind]:
+            data[name] = from_micros(data[name])
+        if cls is Processing:
+            data["worker_id"] = worker
+        return cls(**data)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise SerializationError(f"state {kind}: {error}") from error
+
+
+def encode_failures(failures: tuple[Failure, ...]) -> str:
+    """Failed attempts as text."""
+    if not failures:
+        return "[]"
+    return jsontext.dumps(
+        [[f.attempt, to_micros(f.at), f.worker, f.exception, f.traceback] for f in failures]
+    )
+
+
+def decode_failures(text: str) -> tuple[Failure, ...]:
+    """The failed attempts of a row."""
+    if text == "[]":
+        return ()
+    return tuple(Failure(n, from_micros(at), *rest) for n, at, *rest in jsontext.loads(text))
+
+
+def due_at(state: JobState) -> int | None:
+    """The moment from which a claim may take a job in this state. None = no claim may."""
+    if isinstance(state, Enqueued):
+        return 0
+    if isinstance(state, Scheduled):
+        return to_micros(state.enqueue_at)
+    if isinstance(state, AwaitingRetry):
+        return to_micros(state.retry_at)
+    return None
+
+
+def finished_at(state: JobState) -> int | None:
+    """When a job in this state ended. None = it has not."""
+    if isinstance(state, Succeeded):
+        return to_micros(state.succeeded_at)
+    if isinstance(state, Failed):
+        return to_micros(state.failed_at)
+    if isinstance(state, Deleted):
+        return to_micros(state.deleted_at)
+    return None
+
+
+def key_held(unique_key: str | None, unique_while: str, kind: StateKind) -> int:
+    """Whether a job of this state reserves its unique key, and how long."""
+    if unique_key is None or kind in FINAL:
+        return KEY_FREE
+    if unique_while == "unfinished":
+        return KEY_UNTIL_FINAL
+    return KEY_UNTIL_CLAIMED if kind in WAITING else KEY_FREE
+
+
+def encode_payload(job: Job, max_bytes: int) -> str:
+    """Arguments and kwargs as text; SerializationError when the job is larger than allowed."""
+    payload = jsontext.dumps([job.arguments, job.kwargs])
+    size = len(payload.encode()) + len(jsontext.dumps(job.metadata).encode())
+    if size > max_bytes:
+        raise SerializationError(
+            f"job {job.id} ({job.method}): arguments, kwargs and metadata come to {size:,} bytes "
+            f"of JSON, more than the {max_bytes:,} allowed; store the data elsewhere and pass its "
+            "name, or raise max_job_bytes",
+            job_id=job.id,
+        )
+    return payload
+
+
+def encode_job(job: Job, *, max_attempts: int, lease_until: int | None, max_bytes: int) -> Row:
+    """The row of a job as it stands."""
+    state = job.state
+    return Row(
+        seq=job.seq,
+        id=job.id,
+        version=job.version,
+        state=state.kind.value,
+        queue=job.queue,
+        priority=job.priority,
+        method=job.method,
+        attempt=job.attempt,
+        fence=job.fence,
+        max_attempts=max_attempts,
+        ahead=NOT_AHEAD,
+        worker=state.worker_id if isinstance(state, Processing) else None,
+        lease_until=lease_until,
+        due_at=due_at(state),
+        finished_at=finished_at(state),
+        created_at=to_micros(job.created_at),
+        key_held=key_held(job.unique_key, job.unique_while, state.kind),
+        unique_key=job.unique_key,
+        unique_while=job.unique_while,
+        max_retries=job.max_retries,
+        timeout_seconds=job.timeout_seconds,
+        job_type=job.job_type,
+        detail=encode_state(state),
+        failures=encode_failures(job.failures),
+        metadata=jsontext.dumps(job.metadata),
+        payload=encode_payload(job, max_bytes),
+    )
+
+
+def decode_job(row: Row) -> Job:
+    """The job of a row. What cannot be read of a damaged row is replaced by something harmless
+    and named in ``damage``, so that one bad record is one bad job and never a page that fails."""
+    damage: list[str] = []
+    arguments, kwargs = _part(damage, "payload", lambda: _payload(row.payload), lambda: ([], {}))
+    return Job(
+        row.method,
+        arguments,
+        kwargs,
+        queue=row.queue,
+        priority=row.priority,
+        max_retries=row.max_retries,
+        timeout_seconds=row.timeout_seconds,
+        job_type=row.job_type,
+        metadata=_part(damage, "metadata", lambda: _object(row.metadata), dict),
+        unique_key=row.unique_key,
+        unique_while=row.unique_while,
+        id=row.id,
+        created_at=from_micros(row.created_at),
+        state=_part(
+            damage,
+            "state",
+            lambda: decode_state(row.state, row.detail, row.worker),
+            lambda: _stand_in(row),
+        ),
+        version=row.version,
+        attempt=row.attempt,
+        fence=row.fence,
+        lease_expires_at=None if row.lease_until is None else from_micros(row.lease_until),
+        failures=_part(damage, "failures", lambda: decode_failures(row.failures), tuple),
+        max_attempts=row.max_attempts,
+        seq=row.seq,
+        damage="; ".join(damage) or None,
+    )
+
+
+def _part(damage: list[str], name: str, read: Callable[[], Any], instead: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except (SerializationError, TypeError, ValueError, OverflowError) as error:
+        damage.append(f"{name} {error}")
+        return instead()
+
+
+def _payload(text: str) -> tuple[list[Any], dict[str, Any]]:
+    arguments, kwargs = jsontext.loads(text)
+    if type(arguments) is not list or type(kwargs) is not dict:
+        raise SerializationError("is not a list of arguments and an object of kwargs")
+    return arguments, kwargs
+
+
+def _object(text: str) -> dict[str, Any]:
+    value = jsontext.loads(text)
+    if type(value) is not dict:
+        raise SerializationError("is not a JSON object")
+    return value
+
+
+def _stand_in(row: Row) -> JobState:
+    """A state of the row's kind with nothing but its kind to go by."""
+    when: datetime = EPOCH
+    if row.state == StateKind.PROCESSING:
+        return Processing(when, row.worker or "unknown", "unknown")
+    if row.state == StateKind.SCHEDULED:
+        return Scheduled(when, when)
+    if row.state == StateKind.AWAITING_RETRY:
+        return AwaitingRetry(when, when)
+    kinds = {
+        StateKind.ENQUEUED: Enqueued,
+        StateKind.SUCCEEDED: Succeeded,
+        StateKind.DELETED: Deleted,
+    }
+    return kinds.get(row.state, Failed)(when)  # type: ignore[call-overload,no-any-return]

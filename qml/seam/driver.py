@@ -1,0 +1,112 @@
+"""A driver's verbs: all that a store must be able to do with rows.
+
+One call is one atomic step, and all-or-nothing unless said otherwise. A driver is safe to share
+between threads, usable in a forked child, and raises nothing but qml's own errors:
+StorageUnavailable when the store does not answer, CapacityExceeded when it is full.
+Round trips: each verb is one, whatever the number of rows.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from .rows import (
+    Available,
+    Change,
+    Claim,
+    Claimed,
+    Finished,
+    Hold,
+    Lapsed,
+    Obstacle,
+    Page,
+    Record,
+    Row,
+    Verdict,
+)
+
+
+class Driver(Protocol):
+    """Keeps rows: orders, filters and guards them. Knows no job, no state's meaning, no clock."""
+
+    def insert(self, rows: Sequence[Row]) -> list[Obstacle]:
+        """Store all rows, in this order, or none: then say what stood in the way of each, in the
+        rows stored before as well as within the batch. A row's own ``seq`` is ignored."""
+        ...
+
+    def load(self, ids: Sequence[str]) -> list[Row | None]:
+        """The rows with these ids, in this order; None for an unknown one."""
+        ...
+
+    def holder(self, unique_key: str) -> str | None:
+        """The id of the row that reserves this unique key now; None = it is free."""
+        ...
+
+    def swap(self, changes: Sequence[Change]) -> list[Verdict]:
+        """Carry out guarded changes. Each stands alone: a stale one does not stop the others."""
+        ...
+
+    def claim(self, claim: Claim) -> Claimed:
+        """Take the best rows by (priority desc, seq) among those with ``due_at <= now`` that no
+        other worker holds. At most 1,000 rows that have newly fallen due join per call, those due
+        first before the others."""
+        ...
+
+    def hold(self, holds: Sequence[Hold]) -> list[Verdict]:
+        """Extend leases or take locks. Each stands alone. STALE = held by another, or ended."""
+        ...
+
+    def let_go(self, job_id: str, worker: str, now: int) -> Verdict:
+        """End what ``worker`` holds at ``now``: on a processing row the lease ends now and may be
+        rescued; on any other the hold vanishes. STALE when it does not hold it."""
+        ...
+
+    def scan(self, query: Page | Available | Lapsed) -> list[Row]:
+        """The rows a query names, in the query's order."""
+        ...
+
+    def count(self, page: Page, by: str) -> dict[str, int]:
+        """How many rows the filters of ``page`` leave (limit and offset aside), by ``state``,
+        ``queue`` or ``method``; values that no row has are left out."""
+        ...
+
+    def erase(self, target: Finished | Sequence[str], limit: int) -> int:
+        """Remove rows with all that belongs to them: finished ones, or those with these ids."""
+        ...
+
+    def read(self, name: str) -> Record | None:
+        """The record of this name."""
+        ...
+
+    def write(self, name: str, body: str | None, expected: int) -> Verdict:
+        """Store ``body`` as version ``expected + 1`` if the stored version is ``expected``
+        (0 = there is none); None removes it. STALE otherwise."""
+        ...
+
+    def list(self, prefix: str) -> "list[Record]":
+        """The records whose names begin with ``prefix``, by name."""
+        ...
+
+    def notify(self) -> None:
+        """Hint to everybody who waits: there may be something to do."""
+        ...
+
+    def wait(self, timeout: float) -> bool:
+        """Sleep until a hint or a change by another process, at most ``timeout`` seconds. False =
+        the time passed. Hints may be lost or come for nothing."""
+        ...
+
+    def install(self) -> None:
+        """Bring the store's schema up to date, once. MigrationError when it is newer than qml."""
+        ...
+
+    def time(self) -> int:
+        """The store's own time, in microseconds since 1970 UTC."""
+        ...
+
+    def describe(self) -> str:
+        """The store in a few words for logs and errors, without a password."""
+        ...
+
+    def close(self) -> None:
+        """Let go of every connection. Waiters return. Calling it again does nothing."""
+        ...

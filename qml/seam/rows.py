@@ -1,0 +1,211 @@
+"""What passes through the seam: flat rows, and the orders a driver carries out on them.
+
+A driver orders, filters and guards by these columns. It knows the names of the states as texts,
+and that a claim makes a row "processing"; what a state means is the rules' business. Every time
+is a whole number of microseconds since 1970 UTC, and every "now" is an argument.
+"""
+
+from enum import Enum
+from typing import NamedTuple
+
+PROCESSING = "processing"
+
+# Row.key_held: whether the unique key is reserved, and how long.
+KEY_FREE, KEY_UNTIL_CLAIMED, KEY_UNTIL_FINAL = 0, 1, 2
+
+# Row.ahead: whether the present claim was made ahead of a free thread.
+NOT_AHEAD, AHEAD, NEVER_AHEAD = 0, 1, 2
+
+
+class Verdict(Enum):
+    """What became of a guarded order. Only DONE changed anything."""
+
+    DONE = "done"
+    STALE = "stale"  # the guard did not hold: somebody else was there
+    GONE = "gone"  # no such row
+    TAKEN = "taken"  # another row holds the unique key
+
+
+class Row(NamedTuple):
+    """One stored job. ``payload``, ``detail``, ``failures`` and ``metadata`` are opaque texts."""
+
+    seq: int | None  # place in the order of insertion; given by the driver, never reused
+    id: str
+    version: int
+    state: str
+    queue: str
+    priority: int
+    method: str
+    attempt: int
+    fence: int
+    max_attempts: int
+    ahead: int
+    worker: str | None  # who claimed or locked it last
+    lease_until: int | None  # held by ``worker`` until then; None = held by nobody
+    due_at: int | None  # claimable from then on; None = not claimable
+    finished_at: int | None
+    created_at: int
+    key_held: int
+    unique_key: str | None
+    unique_while: str
+    max_retries: int | None
+    timeout_seconds: float | None
+    job_type: str | None
+    detail: str
+    failures: str
+    metadata: str
+    payload: str
+
+
+class Obstacle(NamedTuple):
+    """Why the row at ``index`` cannot be inserted: ``by`` "id" or "key", held by job ``holder``."""
+
+    index: int  # type: ignore[assignment]  # hides the method of tuples, which nobody needs
+    by: str
+    holder: str
+
+
+class Move(NamedTuple):
+    """A change of state: the columns to write on the row with this id, seq and version.
+
+    ``seq`` None = whichever row has the id. ``lapsed_by`` guards besides: only if the lease has
+    ended by that time. The version is raised by one.
+    """
+
+    id: str
+    seq: int | None
+    version: int
+    lapsed_by: int | None
+    state: str
+    detail: str
+    failures: str
+    attempt: int
+    max_attempts: int
+    ahead: int
+    due_at: int | None
+    finished_at: int | None
+    key_held: int | None  # None = as it is
+    ends_lease: bool  # False = lease_until stays as it is
+
+
+class Rewrite(NamedTuple):
+    """The whole record anew, on the row with this id, seq and version.
+
+    ``row`` carries the new version. ``keeps_lease`` leaves worker and lease_until as they are
+    stored; ``keeps_payload`` the payload.
+    """
+
+    seq: int | None
+    version: int
+    row: Row
+    keeps_lease: bool
+    keeps_payload: bool
+
+
+Change = Move | Rewrite
+
+
+class Claim(NamedTuple):
+    """Take the best ``limit`` rows for free threads and up to ``ahead`` more, marked AHEAD."""
+
+    worker: str
+    now: int
+    lease_until: int
+    limit: int
+    ahead: int
+    queues: tuple[str, ...] | None
+    detail: str
+
+
+class Claimed(NamedTuple):
+    """Rows as claimed, in order, and when the next waiting row falls due (None = none waits)."""
+
+    rows: list[Row]
+    next_due: int | None
+
+
+class Hold(NamedTuple):
+    """Extend a lease, or take a lock, until ``until``.
+
+    With ``fence`` (a renewal): only the claim with this worker, fence and seq, not yet ended.
+    Without (a lock): anyone, unless another worker holds the row at ``now``; over a lapsed claim
+    it raises fence and version, so that the old hand is stale.
+    """
+
+    id: str
+    seq: int | None
+    worker: str
+    fence: int | None
+    now: int
+    until: int
+
+
+class Page(NamedTuple):
+    """Rows newest first (highest seq first), filtered."""
+
+    states: tuple[str, ...] | None = None
+    queue: str | None = None
+    method: str | None = None
+    limit: int | None = None
+    offset: int = 0
+
+
+class Available(NamedTuple):
+    """Rows a claim at ``now`` by a new worker could take, in the order it would take them."""
+
+    now: int
+    limit: int | None = None
+
+
+class Lapsed(NamedTuple):
+    """Processing rows whose lease has ended at ``now``, longest ago first."""
+
+    now: int
+    limit: int
+
+
+class Finished(NamedTuple):
+    """Rows in ``state`` that finished at ``by`` or before, longest ago first."""
+
+    state: str
+    by: int
+
+
+class Record(NamedTuple):
+    """A small named document with a version: servers, locks, schedules. ``body`` is JSON text."""
+
+    name: str
+    version: int
+    body: str
+
+
+def holdable(row: Row, worker: str, now: int) -> bool:
+    """Whether ``worker`` may take the row: nobody else holds it at ``now``."""
+    return row.lease_until is None or row.lease_until <= now or row.worker == worker
+
+
+def as_claimed(row: Row, claim: Claim, rank: int) -> Row:
+    """The row after the claim took it as number ``rank`` (0 = best)."""
+    return row._replace(
+        state=PROCESSING,
+        version=row.version + 1,
+        attempt=row.attempt + 1,
+        fence=row.fence + 1,
+        ahead=AHEAD if rank >= claim.limit else row.ahead,
+        worker=claim.worker,
+        lease_until=claim.lease_until,
+        due_at=None,
+        key_held=KEY_FREE if row.key_held == KEY_UNTIL_CLAIMED else row.key_held,
+        detail=claim.detail,
+    )
+
+
+def chosen(rows: list[Row], claim: Claim) -> list[Row]:
+    """Of the best rows, those the claim takes, as claimed: what lies beyond ``limit`` is taken
+    ahead, unless it was lost that way before."""
+    taken = [
+        row
+        for rank, row in enumerate(rows[: claim.limit + claim.ahead])
+        if rank < claim.limit or row.ahead != NEVER_AHEAD
+    ]
+    return [as_claimed(row, claim, rank) for rank, row in enumerate(taken)]

@@ -1,0 +1,113 @@
+"""Changes by other hands than a claim's: update, cancel, retry."""
+
+from collections.abc import Callable
+
+import attrs
+
+from ..seam.codec import decode_job, encode_job
+from ..seam.driver import Driver
+from ..seam.rows import PROCESSING, Move, Rewrite, Row, Verdict
+from ..values.errors import ConcurrentModification, JobNotFound, UniqueKeyTaken
+from ..values.job import Job
+from ..values.states import FINAL, Deleted, JobState, Processing
+from . import rules
+
+Rule = Callable[[Job], tuple[Move, JobState]]
+
+
+def apply(driver: Driver, job_id: str, rule: Rule) -> Job:
+    """Change the stored job by ``rule``, which is asked again when another hand was faster."""
+    while True:
+        [row] = driver.load([job_id])
+        if row is None:
+            raise not_found(job_id)
+        job = decode_job(row)
+        move, state = rule(job)
+        [verdict] = driver.swap([move])
+        if verdict is Verdict.DONE:
+            return rules.after(job, move, state)
+        if verdict is Verdict.TAKEN:
+            raise key_taken(driver, job)
+
+
+def not_found(job_id: str) -> JobNotFound:
+    """The error for an id that no job has."""
+    return JobNotFound(
+        f"job {job_id} does not exist: it was deleted, purged, or never stored here", job_id=job_id
+    )
+
+
+def key_taken(driver: Driver, job: Job, holder: str = "", note: str = "") -> UniqueKeyTaken:
+    """The error for a job whose unique key another holds; who does is asked if it is not known."""
+    holder = holder or driver.holder(job.unique_key or "") or ""
+    return UniqueKeyTaken(
+        f"job {job.id} ({job.method}): unique key {job.unique_key!r} is held by job {holder}; wait "
+        f"for that one to end, or cancel it{note}",
+        job_id=holder or None,
+    )
+
+
+def update(driver: Driver, job: Job, now: int, lease: int, max_bytes: int) -> Job:
+    """Write the whole record, if the stored one is still the version that ``job`` was read as."""
+    [row] = driver.load([job.id])
+    if row is None:
+        raise not_found(job.id)
+    if row.version != job.version or (job.seq is not None and job.seq != row.seq):
+        raise _modified(job, row)
+    new = _rewritten(job, row, now, lease, max_bytes)
+    rewrite = Rewrite(
+        seq=row.seq,
+        version=row.version,
+        row=new,
+        keeps_lease=_keeps_lease(job, row),
+        keeps_payload=job.damage is not None or new.payload == row.payload,
+    )
+    [verdict] = driver.swap([rewrite])
+    if verdict is Verdict.TAKEN:
+        raise key_taken(driver, job)
+    if verdict is not Verdict.DONE:
+        raise _modified(job, row)
+    if rewrite.keeps_lease:
+        new = new._replace(worker=row.worker, lease_until=row.lease_until)
+    return decode_job(new if not rewrite.keeps_payload else new._replace(payload=row.payload))
+
+
+def _modified(job: Job, row: Row) -> ConcurrentModification:
+    return ConcurrentModification(
+        f"job {job.id} ({job.method}): version {job.version} was read, and the stored job has "
+        f"changed since (it was last seen {row.state}, version {row.version}); get it again and "
+        "apply the change to that",
+        job_id=job.id,
+    )
+
+
+def _keeps_lease(job: Job, row: Row) -> bool:
+    """A lock on a waiting job, a claim that goes on, and a cancelled run keep what they hold."""
+    if isinstance(job.state, Processing):
+        return row.state == PROCESSING
+    return row.state != PROCESSING or isinstance(job.state, Deleted)
+
+
+def _rewritten(job: Job, row: Row, now: int, lease: int, max_bytes: int) -> Row:
+    started = isinstance(job.state, Processing) and row.state != PROCESSING
+    attempt = row.attempt + started
+    allowed = row.max_attempts if job.max_retries is None else job.max_retries + 1
+    if job.state.kind not in FINAL and not isinstance(job.state, Processing):
+        allowed = max(allowed, attempt + 1)
+    new = encode_job(
+        attrs.evolve(job, version=row.version + 1),
+        max_attempts=allowed,
+        lease_until=now + lease if started else None,
+        max_bytes=max_bytes,
+    )
+    finished = new.finished_at
+    if finished is not None:
+        finished = row.finished_at if row.state == new.state else now
+    return new._replace(
+        seq=row.seq,
+        attempt=attempt,
+        fence=row.fence + started,
+        ahead=row.ahead,
+        worker=new.worker or row.worker,
+        finished_at=finished,
+    )

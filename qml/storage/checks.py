@@ -1,0 +1,43 @@
+"""Checks of what callers hand to a storage: names, spans, limits."""
+
+from collections.abc import Iterable
+
+from ..values.errors import ConfigurationError
+from ..values.times import span_micros
+
+
+def worker_name(worker_id: object) -> str:
+    """A worker's id: text that is not empty."""
+    if not isinstance(worker_id, str) or not worker_id or "\0" in worker_id:
+        raise ConfigurationError(f"worker_id is {worker_id!r}; give text that is not empty")
+    return worker_id
+
+
+def queue_names(queues: object) -> tuple[str, ...] | None:
+    """None (every queue) or the queues to take from; an empty list is an error."""
+    if queues is None:
+        return None
+    if isinstance(queues, str) or not isinstance(queues, Iterable):
+        raise ConfigurationError(f"queues is {queues!r}; give a list of names, or None for all")
+    names = tuple(queues)
+    if not names or not all(isinstance(name, str) and name for name in names):
+        raise ConfigurationError(
+            f"queues is {queues!r}; give at least one name, or None for every queue"
+        )
+    return names
+
+
+def span(name: str, seconds: object) -> int:
+    """A span of more than 0 seconds, in microseconds."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < 1e11:
+        raise ConfigurationError(f"{name} is {seconds!r}; give seconds, more than 0")
+    return max(1, span_micros(seconds))
+
+
+def number(name: str, value: object, default: int | None = None) -> int | None:
+    """A whole number, 0 or more; ``default`` for None."""
+    if value is None:
+        return default
+    if type(value) is not int or value < 0:
+        raise ConfigurationError(f"{name} is {value!r}; give a whole number, 0 or more, or None")
+    return value

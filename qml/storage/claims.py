@@ -1,0 +1,164 @@
+"""Claims: made in one step, and ended only by the hand that holds them.
+
+A claim is a job as it was handed out: same worker and same fence (law 5). The usual end costs one
+``swap`` and no load: the version is the one the claim made. Where it changed meanwhile, by an
+update of the record say, the job is read and the rule asked again, if the claim still holds.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import attrs
+
+from ..seam.codec import decode_job, encode_state
+from ..seam.driver import Driver
+from ..seam.rows import PROCESSING, Claim, Hold, Move, Row, Verdict
+from ..values.errors import JobLost
+from ..values.job import Failure, Job
+from ..values.states import JobState, Processing, StateKind
+from ..values.times import from_micros
+from . import checks, rules
+
+TRIES = 100
+"""How often a claim's end is tried anew when others change the record all the time."""
+
+Rule = Callable[[Job], tuple[Move, JobState]]
+
+
+class Batch(NamedTuple):
+    """Claimed jobs, best first, and when the next waiting job falls due (None = none waits)."""
+
+    jobs: list[Job]
+    next_due: datetime | None
+
+
+def order(
+    worker_id: str,
+    queues: Sequence[str] | None,
+    *,
+    now: int,
+    lease: int,
+    limits: tuple[int, int],
+    server_name: str,
+) -> Claim:
+    """The claim to make: ``limits`` are how many for free threads, and how many ahead of them."""
+    worker = checks.worker_name(worker_id)
+    limit, ahead = limits
+    return Claim(
+        worker=worker,
+        now=now,
+        lease_until=now + lease,
+        limit=limit,
+        ahead=ahead,
+        queues=checks.queue_names(queues),
+        detail=encode_state(Processing(from_micros(now), worker, server_name)),
+    )
+
+
+def take(driver: Driver, claim: Claim) -> Batch:
+    """Carry the claim out, in one atomic step."""
+    rows, next_due = driver.claim(claim)
+    due = None if next_due is None else from_micros(next_due)
+    return Batch([decode_job(row) for row in rows], due)
+
+
+class Outcome(NamedTuple):
+    """What a claimed job should become."""
+
+    job: Job
+    state: JobState
+    failure: Failure | None = None
+
+
+def finish_many(driver: Driver, outcomes: Sequence[Outcome], now: int) -> list[Job | JobLost]:
+    """Record outcomes in one batch; a lost claim's changes nothing and is answered by a JobLost."""
+    for outcome in outcomes:
+        rules.check_outcome(outcome.job, outcome.state)
+    return end(driver, [(outcome.job, _rule(outcome, now)) for outcome in outcomes], now)
+
+
+def _rule(outcome: Outcome, now: int) -> Rule:
+    return lambda job: rules.finish(job, outcome.state, outcome.failure, now)
+
+
+def end(driver: Driver, ends: Sequence[tuple[Job, Rule]], now: int) -> list[Job | JobLost]:
+    """Let each rule end its claim, all in one swap."""
+    planned = [(job, *rule(job)) for job, rule in ends]
+    verdicts = driver.swap([move for _, move, _ in planned])
+    return [
+        rules.after(job, move, state)
+        if verdict is Verdict.DONE
+        else _end_anew(driver, job, rule, now)
+        for (job, rule), (_, move, state), verdict in zip(ends, planned, verdicts, strict=True)
+    ]
+
+
+def _end_anew(driver: Driver, claimed: Job, rule: Rule, now: int) -> Job | JobLost:
+    for _ in range(TRIES):
+        [row] = driver.load([claimed.id])
+        if row is None or not is_same_claim(row, claimed):
+            return JobLost(_lost(claimed, row), job_id=claimed.id)
+        if row.state != PROCESSING:
+            return _ended_before(driver, claimed, row, rule, now)
+        job = _on_newest(claimed, row)
+        move, state = rule(job)
+        if driver.swap([move]) == [Verdict.DONE]:
+            return rules.after(job, move, state)
+    return JobLost(f"job {claimed.id} changed {TRIES} times while it was ended", job_id=claimed.id)
+
+
+def _on_newest(claimed: Job, row: Row) -> Job:
+    """The record as it is now, with the lease and the claim's own view of who holds it."""
+    return attrs.evolve(decode_job(row), state=claimed.state)
+
+
+def _ended_before(driver: Driver, claimed: Job, row: Row, rule: Rule, now: int) -> Job | JobLost:
+    """The same claim, but its job is not processing any more: a repeat, or a cancelled run."""
+    stored = decode_job(row)
+    _, sent = rule(claimed)
+    if rules.is_same_outcome(stored.state, sent):
+        return stored
+    if row.state == StateKind.DELETED and row.lease_until is not None:
+        driver.let_go(row.id, row.worker or "", now)  # the run of a cancelled job has ended
+    return JobLost(_lost(claimed, row), job_id=claimed.id)
+
+
+def is_same_claim(row: Row, job: Job) -> bool:
+    """Whether the last claim of the row is the one that handed out ``job``."""
+    return (
+        isinstance(job.state, Processing)
+        and row.worker == job.state.worker_id
+        and row.fence == job.fence
+        and (job.seq is None or row.seq == job.seq)
+    )
+
+
+def _lost(job: Job, row: Row | None) -> str:
+    worker = job.state.worker_id if isinstance(job.state, Processing) else "?"
+    if row is None or (job.seq is not None and row.seq != job.seq):
+        fate = "the job was deleted"
+    else:
+        fate = f"the job is now {row.state}"
+        if row.state == PROCESSING:
+            fate += f", held by {row.worker} (fence {row.fence})"
+    return (
+        f"job {job.id} ({job.method}): the claim of {worker} (fence {job.fence}) is over; {fate}. "
+        "Nothing was recorded; what this run did outside qml may have happened"
+    )
+
+
+def renew(driver: Driver, jobs: Sequence[Job], now: int, until: int) -> list[bool]:
+    """Extend the leases of claims; False for one that no longer holds its job."""
+    held = [(index, job) for index, job in enumerate(jobs) if isinstance(job.state, Processing)]
+    verdicts = driver.hold(
+        [
+            Hold(job.id, job.seq, job.state.worker_id, job.fence, now, until)
+            for _, job in held
+            if isinstance(job.state, Processing)
+        ]
+    )
+    answers = [False] * len(jobs)
+    for (index, _), verdict in zip(held, verdicts, strict=True):
+        answers[index] = verdict is Verdict.DONE
+    return answers

@@ -1,0 +1,131 @@
+"""From a URL or a configuration to a storage."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import attrs
+
+from ..drivers.memory import MemoryDriver
+from ..values.clock import Clock
+from ..values.config import MemoryConfig, SqliteConfig
+from ..values.errors import ConfigurationError
+from ..values.retry import RetryPolicy
+from .storage import Storage
+
+SCHEMES = "sqlite:///relative.db, sqlite:////absolute.db, memory://"
+
+Config = MemoryConfig | SqliteConfig
+
+
+def connect(
+    url_or_config: str | Config,
+    *,
+    clock: Clock | None = None,
+    retry: RetryPolicy | None = None,
+    **options: Any,
+) -> Storage:
+    """Open the storage a URL or a configuration names; ConfigurationError names what is wrong.
+
+    URLs: ``sqlite:///relative.db``, ``sqlite:////absolute.db``, ``memory://``. Settings of the
+    configuration may stand in the URL (``?durability=normal``) or be given as ``options``, and so
+    may the storage's own (``retention``, ``max_job_bytes``).
+    """
+    own = {name: options.pop(name) for name in ("retention", "max_job_bytes") if name in options}
+    config = parse_url(url_or_config, options) if isinstance(url_or_config, str) else url_or_config
+    if not isinstance(url_or_config, str) and options:
+        raise ConfigurationError(
+            f"options {', '.join(options)} beside a {type(config).__name__}; set them in it"
+        )
+    storage: Storage = _storage_of(config)(config, clock=clock, retry=retry, **own)
+    return storage
+
+
+def parse_url(url: str, options: dict[str, Any] | None = None) -> Config:
+    """The configuration a URL stands for, with ``options`` over those in its query."""
+    parts = urlsplit(url)
+    settings: dict[str, Any] = dict(parse_qsl(parts.query))
+    if parts.scheme == "memory":
+        return MemoryConfig(**_checked(MemoryConfig, url, settings | (options or {})))
+    if parts.scheme == "sqlite":
+        if parts.netloc or not parts.path.startswith("/"):
+            raise ConfigurationError(
+                f"{url!r}: a SQLite URL has three slashes before a relative path and four before "
+                "an absolute one: sqlite:///jobs.db, sqlite:////var/lib/jobs.db"
+            )
+        settings["path"] = Path(unquote(parts.path[1:]))
+        return SqliteConfig(**_checked(SqliteConfig, url, settings | (options or {})))
+    raise ConfigurationError(f"{_scheme(url)!r} is no scheme qml knows; give one of {SCHEMES}")
+
+
+def _scheme(url: str) -> str:
+    """What may be shown of a URL that is not understood: no more than its scheme."""
+    scheme, mark, _ = url.partition("://")
+    return scheme + mark if mark else url.partition(":")[0]
+
+
+_READ: dict[str, Callable[[str], Any]] = {
+    "max_jobs": int,
+    "busy_timeout": float,
+    "create": lambda text: text != "false",
+}
+
+
+def _checked(kind: type[Any], url: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings with what a URL has as text made what it means; an unknown one is an error."""
+    known = [field.name for field in attrs.fields(kind)]
+    for name, value in settings.items():
+        if name not in known:
+            raise ConfigurationError(
+                f"{name!r} is no setting of {kind.__name__}; it has {', '.join(known)}"
+            )
+        if isinstance(value, str) and name in _READ:
+            try:
+                settings[name] = _READ[name](value)
+            except ValueError:
+                raise ConfigurationError(f"{url!r}: {name} is {value!r}; give a number") from None
+    return settings
+
+
+class MemoryStorage(Storage):
+    """Jobs in this process only, gone when it ends; for tests and for trying things out."""
+
+    def __init__(self, config: MemoryConfig | None = None, **options: Any) -> None:
+        own, settings = _split(options)
+        config = config or MemoryConfig(**settings)
+        super().__init__(MemoryDriver(config.max_jobs), **own)
+
+
+class SqliteStorage(Storage):
+    """Jobs in one SQLite file, shared by the threads and processes of one machine."""
+
+    def __init__(self, config: SqliteConfig | Path | str, **options: Any) -> None:
+        from ..drivers.sqlite import SqliteDriver  # not before it is asked for: sqlite3 costs 5 ms
+
+        own, settings = _split(options)
+        if not isinstance(config, SqliteConfig):
+            config = SqliteConfig(Path(config), **settings)
+        super().__init__(SqliteDriver(config), **own)
+
+
+_OWN = ("clock", "retry", "retention", "max_job_bytes")
+
+
+def _split(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    own = {name: value for name, value in options.items() if name in _OWN}
+    return own, {name: value for name, value in options.items() if name not in _OWN}
+
+
+def _storage_of(config: Config) -> type[Any]:
+    kinds: dict[type[Any], type[Any]] = {
+        MemoryConfig: MemoryStorage,
+        SqliteConfig: SqliteStorage,
+    }
+    try:
+        return kinds[type(config)]
+    except KeyError:
+        raise ConfigurationError(
+            f"connect({type(config).__name__}): give a URL ({SCHEMES}) or one of "
+            f"{', '.join(kind.__name__ for kind in kinds)}"
+        ) from None

@@ -1,0 +1,230 @@
+"""What becomes of a job: pure functions from a job, an event and the time to a guarded move."""
+
+import attrs
+
+from ..seam import codec
+from ..seam.rows import KEY_FREE, NEVER_AHEAD, NOT_AHEAD, Move
+from ..values import jsontext
+from ..values.errors import InvalidTransition, SerializationError
+from ..values.job import FAILURES_KEPT, Failure, Job
+from ..values.retry import RetryPolicy
+from ..values.states import (
+    FINAL,
+    MOVES,
+    AwaitingRetry,
+    Deleted,
+    Enqueued,
+    Failed,
+    JobState,
+    Processing,
+    StateKind,
+    Succeeded,
+)
+from ..values.times import from_micros
+
+TEXT_KEPT = 20_000
+"""Characters kept of an exception's text or traceback; of longer ones the middle is cut out."""
+
+_STAMP = {
+    StateKind.ENQUEUED: "enqueued_at",
+    StateKind.SUCCEEDED: "succeeded_at",
+    StateKind.FAILED: "failed_at",
+    StateKind.DELETED: "deleted_at",
+    StateKind.AWAITING_RETRY: "scheduled_at",
+}
+
+
+def attempts_allowed(job: Job, policy: RetryPolicy) -> int:
+    """How many attempts a job has: one, and its own ``max_retries`` or else the policy's."""
+    return 1 + (policy.max_retries if job.max_retries is None else job.max_retries)
+
+
+def move(
+    job: Job,
+    state: JobState,
+    *,
+    attempt: int | None = None,
+    failures: tuple[Failure, ...] | None = None,
+    max_attempts: int | None = None,
+    ahead: int = NOT_AHEAD,
+    key_held: int | None = None,
+    ends_lease: bool = True,
+    lapsed_by: int | None = None,
+) -> Move:
+    """The move of ``job`` to ``state``; what is not given stays, a final state frees the key."""
+    return Move(
+        id=job.id,
+        seq=job.seq,
+        version=job.version,
+        lapsed_by=lapsed_by,
+        state=state.kind.value,
+        detail=codec.encode_state(state),
+        failures=codec.encode_failures(job.failures if failures is None else failures),
+        attempt=job.attempt if attempt is None else attempt,
+        max_attempts=(job.max_attempts or 1) if max_attempts is None else max_attempts,
+        ahead=ahead,
+        due_at=codec.due_at(state),
+        finished_at=codec.finished_at(state),
+        key_held=KEY_FREE if state.kind in FINAL else key_held,
+        ends_lease=ends_lease,
+    )
+
+
+def after(job: Job, done: Move, state: JobState) -> Job:
+    """The job as stored once ``done`` was carried out."""
+    return attrs.evolve(
+        job,
+        state=state,
+        version=job.version + 1,
+        attempt=done.attempt,
+        max_attempts=done.max_attempts,
+        failures=codec.decode_failures(done.failures),
+        lease_expires_at=None if done.ends_lease else job.lease_expires_at,
+    )
+
+
+def check_outcome(job: Job, state: JobState) -> None:
+    """A finish goes from Processing to what may follow it; else InvalidTransition."""
+    check_is_claim(job)
+    if state.kind not in MOVES[StateKind.PROCESSING]:
+        job.with_state(state)  # raises, naming what can follow
+
+
+def check_is_claim(job: Job) -> None:
+    """Ends of claims take the job as the claim returned it: Processing. Else InvalidTransition."""
+    if not isinstance(job.state, Processing):
+        raise InvalidTransition(
+            f"job {job.id} ({job.method}) as given is {job.state.kind}, not processing: give the "
+            "job as the claim returned it",
+            job_id=job.id,
+        )
+
+
+def check_result(job: Job, state: JobState, max_bytes: int) -> None:
+    """A result larger than allowed is a SerializationError that names the size."""
+    if not isinstance(state, Succeeded) or state.result is None:
+        return
+    size = len(jsontext.dumps(state.result).encode())
+    if size > max_bytes:
+        raise SerializationError(
+            f"job {job.id} ({job.method}): its result is {size:,} bytes of JSON, more than the "
+            f"{max_bytes:,} allowed; store it elsewhere and return its name",
+            job_id=job.id,
+        )
+
+
+def stamped(state: JobState, now: int) -> JobState:
+    """``state`` with the storage's time as the moment it was entered, and storable texts."""
+    changes: dict[str, object] = {_STAMP[state.kind]: from_micros(now)}
+    if isinstance(state, Failed):
+        changes["exception"] = jsontext.readable(state.exception, TEXT_KEPT)
+        changes["stack_trace"] = jsontext.readable(state.stack_trace, TEXT_KEPT)
+    elif isinstance(state, AwaitingRetry):
+        changes["last_exception"] = jsontext.readable(state.last_exception, TEXT_KEPT)
+    elif isinstance(state, Deleted) and state.reason is not None:
+        changes["reason"] = jsontext.readable(state.reason, TEXT_KEPT)
+    return attrs.evolve(state, **changes)
+
+
+def finish(job: Job, state: JobState, failure: Failure | None, now: int) -> tuple[Move, JobState]:
+    """A claimed job ends its run in ``state``; a failure is added to those it remembers."""
+    state = stamped(state, now)
+    failure = failure or _failure_of(job, state)
+    failures = job.failures if failure is None else with_failure(job, failure, now)
+    return move(job, state, failures=failures), state
+
+
+def _failure_of(job: Job, state: JobState) -> Failure | None:
+    if isinstance(state, Failed):
+        return Failure(job.attempt, state.failed_at, "", state.exception, state.stack_trace)
+    if isinstance(state, AwaitingRetry):
+        return Failure(job.attempt, state.scheduled_at, "", state.last_exception, "")
+    return None
+
+
+def with_failure(job: Job, failure: Failure, now: int) -> tuple[Failure, ...]:
+    """The failures a job remembers after this one, at the storage's time, with storable texts."""
+    worker = job.state.worker_id if isinstance(job.state, Processing) else ""
+    kept = Failure(
+        attempt=failure.attempt,
+        at=from_micros(now),
+        worker=failure.worker or worker,
+        exception=jsontext.readable(failure.exception, TEXT_KEPT),
+        traceback=jsontext.readable(failure.traceback, TEXT_KEPT),
+    )
+    return (*job.failures, kept)[-FAILURES_KEPT:]
+
+
+def release(job: Job, due: int | None, now: int) -> tuple[Move, JobState]:
+    """A claimed job is handed back, its attempt not charged; claimable at ``due`` or at once."""
+    state: JobState
+    if due is None:
+        state = Enqueued(from_micros(now), job.queue)
+    else:
+        state = AwaitingRetry(from_micros(now), from_micros(due), len(job.failures))
+    return move(job, state, attempt=job.attempt - 1), state
+
+
+def rescue(job: Job, lost_ahead: bool, policy: RetryPolicy, now: int) -> tuple[Move, JobState]:
+    """What becomes of an orphan. Claimed ahead of a free thread it may never have started, so it
+    is given back uncharged, once; else it is retried, or fails when its attempts are used up."""
+    if lost_ahead:
+        state: JobState = Enqueued(from_micros(now), job.queue)
+        handed_back = move(job, state, attempt=job.attempt - 1, ahead=NEVER_AHEAD, lapsed_by=now)
+        return handed_back, state
+    assert isinstance(job.state, Processing)
+    exception = (
+        f"WorkerLost: worker {job.state.worker_id} did not renew its claim of attempt "
+        f"{job.attempt} in time; it was killed, or could not reach the store"
+    )
+    failures = with_failure(job, Failure(job.attempt, from_micros(now), "", exception, ""), now)
+    state = _next_try(job, exception, policy, now)
+    return move(job, state, failures=failures, lapsed_by=now), state
+
+
+def _next_try(job: Job, exception: str, policy: RetryPolicy, now: int) -> JobState:
+    if job.attempt >= (job.max_attempts or 1):
+        return Failed(from_micros(now), exception, "", max(0, job.attempt - 1))
+    wait = policy.delay_micros(job.attempt)
+    if wait == 0:
+        return Enqueued(from_micros(now), job.queue)
+    return AwaitingRetry(from_micros(now), from_micros(now + wait), job.attempt, exception)
+
+
+def cancel(job: Job, reason: str | None, now: int) -> tuple[Move, JobState]:
+    """The job becomes Deleted. A running one keeps its lease until the run has ended."""
+    reason = reason and jsontext.readable(reason, TEXT_KEPT)
+    state = job.with_state(Deleted(from_micros(now), reason)).state
+    return move(job, state, ends_lease=False), state
+
+
+def retry(job: Job, now: int) -> tuple[Move, JobState]:
+    """A failed or waiting job is ready at once, with at least one attempt left."""
+    if job.state.kind is StateKind.PROCESSING:
+        raise InvalidTransition(
+            f"job {job.id} ({job.method}) is running; it can be retried once it has ended",
+            job_id=job.id,
+        )
+    state = job.with_state(Enqueued(from_micros(now), job.queue)).state
+    again = move(
+        job,
+        state,
+        max_attempts=max(job.max_attempts or 1, job.attempt + 1),
+        key_held=codec.key_held(job.unique_key, job.unique_while, state.kind),
+        ends_lease=False,
+    )
+    return again, state
+
+
+def is_same_outcome(stored: JobState, sent: JobState) -> bool:
+    """Whether a state is the one a claim sent before, times aside."""
+    if stored.kind is not sent.kind:
+        return False
+    if isinstance(stored, Succeeded) and isinstance(sent, Succeeded):
+        return jsontext.dumps(stored.result) == jsontext.dumps(sent.result)
+    for name in ("exception", "last_exception", "reason"):
+        told = getattr(sent, name, None)
+        known = getattr(stored, name, None)
+        if known != (told and jsontext.readable(told, TEXT_KEPT)):
+            return False
+    return True

@@ -1,0 +1,56 @@
+"""Storing new jobs: all of a batch or none, and a refusal that says why."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ..seam.codec import decode_job, encode_job
+from ..seam.driver import Driver
+from ..seam.rows import Obstacle, Row
+from ..values.errors import JobAlreadyExists, StorageError
+from ..values.job import Job
+from ..values.retry import RetryPolicy
+from ..values.states import Processing
+from . import changes, rules
+
+
+class Limits(NamedTuple):
+    """What a storage adds to a job or holds it to: the retry policy, the lease in microseconds of
+    a job that is given as Processing, the size in bytes."""
+
+    policy: RetryPolicy
+    lease: int
+    max_bytes: int
+
+
+def enqueue_many(driver: Driver, jobs: Sequence[Job], now: int, limits: Limits) -> list[Job]:
+    """Store all jobs, in this order, or none: JobAlreadyExists, UniqueKeyTaken."""
+    rows = [_row(job, now, limits) for job in jobs]
+    obstacles = driver.insert(rows) if rows else []
+    if obstacles:
+        raise _refusal(driver, jobs, obstacles)
+    return [decode_job(row) for row in rows]
+
+
+def _row(job: Job, now: int, limits: Limits) -> Row:
+    row = encode_job(
+        job,
+        max_attempts=rules.attempts_allowed(job, limits.policy),
+        lease_until=now + limits.lease if isinstance(job.state, Processing) else None,
+        max_bytes=limits.max_bytes,
+    )
+    # How long it is kept counts from now, by the storage's clock, whatever its state says.
+    return row if row.finished_at is None else row._replace(finished_at=now)
+
+
+def _refusal(driver: Driver, jobs: Sequence[Job], obstacles: Sequence[Obstacle]) -> StorageError:
+    first = obstacles[0]
+    job = jobs[first.index]
+    others = f"; {len(jobs)} jobs were given and none stored" if len(jobs) > 1 else ""
+    if len(obstacles) > 1:
+        others += f", {len(obstacles)} of them stood in the way"
+    if first.by == "key":
+        return changes.key_taken(driver, job, first.holder, others)
+    return JobAlreadyExists(
+        f"job {job.id} ({job.method}) is stored already and was left as it is{others}",
+        job_id=job.id,
+    )

@@ -1,0 +1,214 @@
+"""The oracle's half for workers: claims, locks, and what the hands that hold them may do."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+
+from ..values import jsontext
+from ..values.errors import ConfigurationError, InvalidTransition, JobLost
+from ..values.job import Job
+from ..values.states import (
+    MOVES,
+    AwaitingRetry,
+    Deleted,
+    Enqueued,
+    Failed,
+    JobState,
+    Processing,
+    StateKind,
+    Succeeded,
+)
+from .table import A_SERVER, WORKER_LOST, Entry, Table, in_order, need_name
+
+
+class Claims(Table):
+    """What a worker asks of a storage."""
+
+    def fetch_and_lock_job(
+        self,
+        worker_id: str,
+        queues: Sequence[str] | None = None,
+        *,
+        lease_seconds: float | None = None,
+    ) -> Job | None:
+        """The best available job, claimed."""
+        taken = self.fetch_available_jobs_atomic(worker_id, 1, queues, lease_seconds=lease_seconds)
+        return taken[0] if taken else None
+
+    def fetch_available_jobs_atomic(
+        self,
+        worker_id: str,
+        limit: int | None = None,
+        queues: Sequence[str] | None = None,
+        *,
+        lease_seconds: float | None = None,
+    ) -> list[Job]:
+        """The best available jobs, claimed; 10 unless ``limit`` says otherwise."""
+        need_name("worker_id", worker_id)
+        if queues is not None and not queues:
+            raise ConfigurationError("queues is an empty list")
+        now = self.now()
+        free = in_order(
+            entry
+            for entry in self.entries
+            if entry.claimable_by(worker_id, now) and (queues is None or entry.job.queue in queues)
+        )
+        chosen = free[: 10 if limit is None else limit]
+        for entry in chosen:
+            self._claim(entry, worker_id, lease_seconds)
+        return [entry.job for entry in chosen]
+
+    def _claim(self, entry: Entry, worker: str, lease_seconds: float | None) -> None:
+        entry.change(
+            state=Processing(self.now(), worker, A_SERVER),
+            attempt=entry.job.attempt + 1,
+            fence=entry.job.fence + 1,
+        )
+        entry.begin(worker, self._until(lease_seconds))
+        if entry.job.unique_while == "queued":
+            entry.holds_key = False
+
+    def finish(self, job: Job, state: JobState, failure: Any = None) -> Job:
+        """Write the outcome of the claim ``job`` down."""
+        (outcome,) = self.finish_many([(job, state, failure)])
+        if isinstance(outcome, JobLost):
+            raise outcome
+        return outcome
+
+    def finish_many(self, outcomes: Sequence[tuple[Any, ...]]) -> list[Job | JobLost]:
+        """The same for many, each on its own."""
+        for job, state, *_ in outcomes:
+            if state.kind not in MOVES[StateKind.PROCESSING]:
+                raise InvalidTransition(f"no claim ends as {state.kind}", job_id=job.id)
+        return [self._finish(job, state) for job, state, *_ in outcomes]
+
+    def _finish(self, job: Job, state: JobState) -> Job | JobLost:
+        entry = self._claimed(job)
+        if entry is None or not entry.is_processing:
+            return self._repeated(entry, job, state)
+        if isinstance(state, Failed):
+            entry.fail(self.now(), state.exception, state.stack_trace)
+        elif isinstance(state, AwaitingRetry):
+            entry.fail(self.now(), state.last_exception)
+        self._end(entry, _at(state, self.now()))
+        return entry.job
+
+    def _repeated(self, entry: Entry | None, job: Job, state: JobState) -> Job | JobLost:
+        """The answer to a hand whose job is not processing: it may have sent this outcome before.
+        The run of a cancelled job ends here, and with it the lease."""
+        if entry is not None and entry.running:
+            entry.end()
+        elif entry is not None and _alike(entry.job.state, state):
+            return entry.job
+        return JobLost(f"the claim on job {job.id} has ended", job_id=job.id)
+
+    def _claimed(self, job: Job) -> Entry | None:
+        """The entry whose latest claim is the one that ``job`` shows."""
+        entry, state = self._same(job), job.state
+        if entry is None or not isinstance(state, Processing):
+            return None
+        mine = entry.claimant == state.worker_id and entry.job.fence == job.fence
+        return entry if mine else None
+
+    def _end(self, entry: Entry, state: JobState, **fields: Any) -> None:
+        entry.change(state=state, **fields)
+        entry.end()
+        entry.settle(self.now())
+
+    def renew(self, jobs: Sequence[Job], lease_seconds: float | None = None) -> list[bool]:
+        """Extend the leases of claims that have not ended."""
+        return [self._renew(job, lease_seconds) for job in jobs]
+
+    def _renew(self, job: Job, lease_seconds: float | None) -> bool:
+        entry = self._claimed(job)
+        if entry is None or not entry.running:
+            return False
+        entry.lease(entry.holder, self._until(lease_seconds))
+        return True
+
+    def release(self, job: Job, delay: float | None = None) -> Job:
+        """Hand a claim back; the attempt is not charged, the fence stays raised."""
+        entry, now = self._claimed(job), self.now()
+        newest = entry.job if entry else job
+        state: JobState = Enqueued(now, newest.queue)
+        if delay is not None:
+            state = AwaitingRetry(now, self._later(delay), len(newest.failures))
+        if entry is None or not entry.is_processing:
+            answer = self._repeated(entry, job, state)
+            if isinstance(answer, JobLost):
+                raise answer
+            return answer
+        self._end(entry, state, attempt=entry.job.attempt - 1)
+        return entry.job
+
+    def rescue(self, limit: int = 1000) -> list[Job]:
+        """Give back the jobs whose leases have lapsed, longest ago first."""
+        now = self.now()
+        orphans = [e for e in self.entries if e.is_processing and not e.held_at(now)]
+        orphans.sort(key=lambda entry: entry.job.lease_expires_at or now)
+        for entry in orphans[:limit]:
+            self._rescue(entry)
+        return [entry.job for entry in orphans[:limit]]
+
+    def _rescue(self, entry: Entry) -> None:
+        now, attempt = self.now(), entry.job.attempt
+        entry.fail(now, WORKER_LOST)
+        delay = self.retry_policy.delay(attempt)
+        if attempt >= (entry.job.max_attempts or 0):
+            self._end(entry, Failed(now, WORKER_LOST, "", max(0, attempt - 1)))
+        elif delay:
+            self._end(entry, AwaitingRetry(now, self._later(delay), attempt, WORKER_LOST))
+        else:
+            self._end(entry, Enqueued(now, entry.job.queue))
+
+    def try_acquire_job_lock(self, job_id: str, worker_id: str, timeout_seconds: float) -> bool:
+        """Hold a job, in whatever state, against other workers."""
+        need_name("worker_id", worker_id)
+        entry, now = self._find(job_id), self.now()
+        if entry is None or (entry.held_at(now) and entry.holder != worker_id):
+            return False
+        if not entry.held_at(now):
+            self._take_over(entry, worker_id)
+        entry.lease(worker_id, self._later(timeout_seconds))
+        return True
+
+    def _take_over(self, entry: Entry, worker: str) -> None:
+        """The lock begins anew: a lapsed claim passes to the worker, a cancelled run has ended."""
+        state = entry.job.state
+        if isinstance(state, Processing):
+            entry.change(fence=entry.job.fence + 1, state=attrs.evolve(state, worker_id=worker))
+            entry.claimant = worker
+        else:
+            entry.running = False
+
+    def release_job_lock(self, job_id: str, worker_id: str) -> bool:
+        """End a lock or lease that ``worker_id`` holds now."""
+        entry, now = self._find(job_id), self.now()
+        if entry is None or not entry.held_at(now) or entry.holder != worker_id:
+            return False
+        entry.lease(entry.holder, now if entry.is_processing else None)
+        entry.running = entry.is_processing
+        return True
+
+
+def _at(state: JobState, now: Any) -> JobState:
+    """The state with the storage's time; ``retry_at`` is the caller's."""
+    times = {
+        Enqueued: "enqueued_at",
+        Succeeded: "succeeded_at",
+        Failed: "failed_at",
+        Deleted: "deleted_at",
+        AwaitingRetry: "scheduled_at",
+    }
+    return attrs.evolve(state, **{times[type(state)]: now})
+
+
+def _alike(stored: JobState, given: JobState) -> bool:
+    """Whether two outcomes say the same: kind and result, exception or reason."""
+    return _said(stored) == _said(given)
+
+
+def _said(state: JobState) -> tuple[str, ...]:
+    names = ("result", "exception", "last_exception", "reason")
+    return (state.kind, *(jsontext.dumps(getattr(state, name, None)) for name in names))

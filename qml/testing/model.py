@@ -1,0 +1,231 @@
+"""The oracle: a storage so naive that its rules can be read, for comparison with real ones.
+
+It keeps one list. Every question is a comprehension, every order a sort. It shares no code with
+qml's storages and drivers, so that a mistake in their rules shows.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import attrs
+
+from ..values.clock import ManualClock
+from ..values.config import Retention
+from ..values.errors import (
+    ConcurrentModification,
+    InvalidTransition,
+    JobAlreadyExists,
+    UniqueKeyTaken,
+    WaitTimeout,
+)
+from ..values.job import Job
+from ..values.retry import RetryPolicy
+from ..values.states import FINAL, WAITING, Deleted, Enqueued, Processing, StateKind, kinds
+from .claims import Claims
+from .table import Entry, in_order, page, takes_key
+
+Entries = list[Entry]
+Jobs = list[Job]  # "list" is a method of the class below
+
+
+class StorageModel(Claims):
+    """The storage of the contract over a list. Its clock is a ManualClock; it is for one thread.
+
+    Every operation returns and raises what a storage returns and raises.
+    """
+
+    def __init__(
+        self,
+        clock: ManualClock | None = None,
+        retry: RetryPolicy | None = None,
+        retention: Retention | None = None,
+    ) -> None:
+        super().__init__(clock, retry)
+        self.retention = retention or Retention()
+
+    def enqueue(self, job: Job) -> Job:
+        """Store one job as given."""
+        return self.enqueue_many([job])[0]
+
+    def enqueue_many(self, jobs: Sequence[Job]) -> Jobs:
+        """Store all jobs or none."""
+        added: Entries = []
+        for job in jobs:
+            present = self.entries + added
+            if any(entry.job.id == job.id for entry in present):
+                raise JobAlreadyExists(f"job {job.id} is stored", job_id=job.id)
+            entry = self._entry(job, len(added))
+            self._refuse_twin(entry, present)
+            added.append(entry)
+        self.entries += added
+        self.seqs += len(added)
+        return [entry.job for entry in added]
+
+    def _entry(self, job: Job, index: int) -> Entry:
+        retries = self.retry_policy.max_retries if job.max_retries is None else job.max_retries
+        entry = Entry(attrs.evolve(job, max_attempts=retries + 1, seq=self.seqs + index + 1))
+        entry.lease(None, None)
+        if isinstance(job.state, Processing):
+            entry.begin(job.state.worker_id, self._until(None))
+        entry.holds_key = takes_key(job, claimed=False)
+        entry.settle(self.now())
+        return entry
+
+    def _refuse_twin(self, entry: Entry, present: Sequence[Entry]) -> None:
+        twin = self._twin(entry.job, present)
+        if entry.holds_key and twin is not None:
+            raise UniqueKeyTaken(f"job {twin.job.id} holds the key", job_id=twin.job.id)
+
+    def get(self, job_id: str) -> Job | None:
+        """The job, or None."""
+        entry = self._find(job_id)
+        return entry and entry.job
+
+    def update(self, job: Job) -> Job:
+        """Replace the record if nobody changed it since ``job`` was read."""
+        entry = self._need(job.id)
+        if self._same(job) is None or entry.job.version != job.version:
+            raise ConcurrentModification(f"job {job.id} has changed", job_id=job.id)
+        before, now = entry.job, self.now()
+        after = Entry(before, entry.holder, entry.claimant, entry.running, False, entry.finished_at)
+        after.change(**_by_the_caller(job))
+        self._move_hold(after, was=before)
+        after.job = attrs.evolve(after.job, max_attempts=_attempts(after.job))
+        after.holds_key = takes_key(after.job, claimed=after.job.fence > 0)
+        if after.job.state.kind != before.state.kind:
+            after.finished_at = None
+        after.settle(now)
+        self._refuse_twin(after, self.entries)
+        self.entries[self.entries.index(entry)] = after
+        return after.job
+
+    def _move_hold(self, entry: Entry, was: Job) -> None:
+        state = entry.job.state
+        before, after = isinstance(was.state, Processing), isinstance(state, Processing)
+        if isinstance(state, Processing) and before:
+            state = attrs.evolve(state, worker_id=entry.holder)
+            entry.job = attrs.evolve(entry.job, state=state)
+        elif isinstance(state, Processing):
+            entry.job = attrs.evolve(entry.job, attempt=was.attempt + 1, fence=was.fence + 1)
+            entry.begin(state.worker_id, self._until(None))
+        elif before and not after and not isinstance(state, Deleted):
+            entry.end()
+
+    def delete(self, job_id: str) -> bool:
+        """Remove the record, whatever its state."""
+        gone = self._pick(lambda entry: entry.job.id == job_id)
+        self._drop(gone)
+        return bool(gone)
+
+    def list(
+        self,
+        state_filter: Any = None,
+        limit: int | None = None,
+        offset: int | None = None,
+        *,
+        queue: str | None = None,
+        method: str | None = None,
+    ) -> Jobs:
+        """Newest first."""
+        wanted = kinds(state_filter)
+        found = [
+            entry.job
+            for entry in reversed(self.entries)
+            if (wanted is None or entry.job.state.kind in wanted)
+            and queue in (None, entry.job.queue)
+            and method in (None, entry.job.method)
+        ]
+        return page(found, limit, offset)
+
+    def get_job_counts(self) -> dict[StateKind, int]:
+        """How many jobs each state has."""
+        all_kinds = [entry.job.state.kind for entry in self.entries]
+        return {kind: all_kinds.count(kind) for kind in StateKind}
+
+    def get_available_jobs(self, limit: int | None = None) -> Jobs:
+        """What a claim by a new worker could take, in its order."""
+        now = self.now()
+        free = in_order(self._pick(lambda entry: entry.claimable_by(None, now)))
+        return page([entry.job for entry in free], limit)
+
+    def cancel(self, job_id: str, reason: str | None = None) -> Job:
+        """To Deleted; a run under way keeps its lease until it ends."""
+        entry = self._need(job_id)
+        entry.job.with_state(Deleted(self.now(), reason))
+        entry.change(state=Deleted(self.now(), reason))
+        entry.finished_at = None
+        entry.settle(self.now())
+        return entry.job
+
+    def retry(self, job_id: str) -> Job:
+        """By hand: back to Enqueued, with an attempt more when none is left."""
+        entry = self._need(job_id)
+        if entry.job.state.kind not in RETRIED:
+            raise InvalidTransition(f"job {job_id} is {entry.job.state.kind}", job_id=job_id)
+        after = attrs.evolve(entry.job, state=Enqueued(self.now(), entry.job.queue))
+        revived = Entry(
+            after, holds_key=entry.holds_key or takes_key(after, claimed=after.fence > 0)
+        )
+        self._refuse_twin(revived, self.entries)
+        attempts = max(entry.job.max_attempts or 0, entry.job.attempt + 1)
+        entry.change(state=after.state, max_attempts=attempts)
+        entry.holds_key = revived.holds_key
+        entry.settle(self.now())
+        return entry.job
+
+    def purge(self, limit: int = 1000) -> int:
+        """Forget what finished long enough ago, longest ago first."""
+        old = [entry for entry in self.entries if self._is_over(entry)]
+        old.sort(key=lambda entry: entry.finished_at or self.now())
+        self._drop(old[:limit])
+        return len(old[:limit])
+
+    def _is_over(self, entry: Entry) -> bool:
+        kept = {
+            StateKind.SUCCEEDED: self.retention.succeeded,
+            StateKind.DELETED: self.retention.deleted,
+            StateKind.FAILED: self.retention.failed,
+        }.get(entry.job.state.kind)
+        if kept is None or entry.finished_at is None:
+            return False
+        return entry.finished_at + timedelta(seconds=kept) <= self.now()
+
+    def wait(self, job_id: str, timeout: float | None = None) -> Job:
+        """The job if it has ended. Nothing else can end it meanwhile: WaitTimeout otherwise."""
+        entry = self._need(job_id)
+        if entry.job.state.kind not in FINAL:
+            raise WaitTimeout(f"job {job_id} is {entry.job.state.kind}", job_id=job_id)
+        return entry.job
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+RETRIED = frozenset({StateKind.FAILED, StateKind.AWAITING_RETRY, StateKind.SCHEDULED})
+"""States from which ``retry`` takes a job back to Enqueued."""
+
+KEPT_BY_THE_STORAGE = (
+    "id",
+    "version",
+    "attempt",
+    "fence",
+    "max_attempts",
+    "seq",
+    "damage",
+    "lease_expires_at",
+)
+
+
+def _attempts(job: Job) -> int | None:
+    """The attempts a job has in all, after an update: its own wish, and one more if it waits."""
+    allowed = job.max_attempts if job.max_retries is None else job.max_retries + 1
+    return max(allowed or 0, job.attempt + 1) if job.state.kind in WAITING else allowed
+
+
+def _by_the_caller(job: Job) -> dict[str, Any]:
+    return {
+        field.name: getattr(job, field.name)
+        for field in attrs.fields(Job)
+        if field.name not in KEPT_BY_THE_STORAGE
+    }

@@ -1,0 +1,155 @@
+"""Hypothesis strategies for qml's values, for tests of tasks, storages and tools.
+
+All of them shrink towards the plain: the empty list, "default", an Enqueued job.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from hypothesis import strategies as st
+
+from ..values.job import UNIQUE_WHILE, Job
+from ..values.states import (
+    AwaitingRetry,
+    Deleted,
+    Enqueued,
+    Failed,
+    JobState,
+    Processing,
+    Scheduled,
+    StateKind,
+    Succeeded,
+)
+
+DEEPEST = 300
+"""Levels of nesting that ``json_values`` reaches; qml keeps 500."""
+
+
+def texts(min_size: int = 0) -> st.SearchStrategy[str]:
+    """Any text that UTF-8 can write: empty, NUL, emoji, right to left; never a lone surrogate."""
+    odd = [
+        "\0",
+        "a\0b",
+        "é",
+        "😀",
+        "👩‍👩‍👧",
+        "\u202e",
+        "\ufeff",
+        "'; --",
+        "\\",
+        '"',
+        "\n",
+        "0",
+        "null",
+    ]
+    return st.one_of(
+        st.text("abc", min_size=min_size, max_size=5),
+        st.sampled_from(odd),
+        st.text(st.characters(exclude_categories=["Cs"]), min_size=min_size, max_size=20),
+    )
+
+
+def whole_numbers() -> st.SearchStrategy[int]:
+    """Integers of any size, those around 2**53, 2**63 and 2**64 often, and far beyond."""
+    edges = [
+        sign * (2**bits + step)
+        for bits in (31, 53, 63, 64)
+        for sign in (1, -1)
+        for step in (-1, 0, 1)
+    ]
+    return st.one_of(
+        st.integers(-100, 100),
+        st.sampled_from(edges),
+        st.integers(),
+        st.integers(100, 4_000).map(lambda digits: 10**digits + 1),
+    )
+
+
+def fractions() -> st.SearchStrategy[float]:
+    """Floats that JSON has, -0.0 and the smallest and largest among them."""
+    edges = [0.0, -0.0, 1.0, 0.1, 5e-324, 1.7976931348623157e308, 1e16, 2.0**53]
+    return st.one_of(st.sampled_from(edges), st.floats(allow_nan=False, allow_infinity=False))
+
+
+def json_values(max_leaves: int = 8) -> st.SearchStrategy[Any]:
+    """Every kind of value that qml keeps and gives back equal and of the same type.
+
+    Integers beyond 64 bits, -0.0, NUL, emoji, empty texts and keys, deep nesting, any order of
+    keys. Never what is refused: NaN, Infinity, lone surrogates, bytes, objects, tuples.
+    """
+    leaves = st.one_of(st.none(), st.booleans(), whole_numbers(), fractions(), texts())
+    nested = st.recursive(
+        leaves,
+        lambda inner: st.one_of(
+            st.lists(inner, max_size=4), st.dictionaries(texts(), inner, max_size=4)
+        ),
+        max_leaves=max_leaves,
+    )
+    return st.one_of(nested, st.builds(_buried, leaves, st.integers(1, DEEPEST), st.booleans()))
+
+
+def _buried(value: Any, levels: int, in_lists: bool) -> Any:
+    for _ in range(levels):
+        value = [value] if in_lists else {"": value}
+    return value
+
+
+def queue_names() -> st.SearchStrategy[str]:
+    """Names of queues: a few plain ones, so that jobs meet, and odd ones."""
+    return st.one_of(st.sampled_from(["default", "mail", "reports"]), texts(min_size=1))
+
+
+def moments(
+    start: datetime = datetime(2000, 1, 1, tzinfo=UTC),
+    end: datetime = datetime(2100, 1, 1, tzinfo=UTC),
+) -> st.SearchStrategy[datetime]:
+    """Aware UTC datetimes from ``start`` to ``end``, to the microsecond."""
+    naive = st.datetimes(start.replace(tzinfo=None), end.replace(tzinfo=None))
+    return naive.map(lambda moment: moment.replace(tzinfo=UTC))
+
+
+def states(
+    kinds: Sequence[StateKind] = tuple(StateKind),
+    *,
+    times: st.SearchStrategy[datetime] | None = None,
+) -> st.SearchStrategy[JobState]:
+    """States of the given kinds, with data of every sort. ``times``: the moments they hold."""
+    times = moments() if times is None else times
+    name, text, count = texts(min_size=1), texts(), st.integers(0, 20)
+    of: dict[StateKind, st.SearchStrategy[JobState]] = {
+        StateKind.ENQUEUED: st.builds(Enqueued, times, queue_names()),
+        StateKind.SCHEDULED: st.builds(Scheduled, times, times, st.none() | text),
+        StateKind.PROCESSING: st.builds(Processing, times, name, text),
+        StateKind.SUCCEEDED: st.builds(
+            Succeeded, times, st.floats(0, 1e9) | st.integers(0, 10**9), json_values()
+        ),
+        StateKind.FAILED: st.builds(Failed, times, text, text, count),
+        StateKind.DELETED: st.builds(Deleted, times, st.none() | text),
+        StateKind.AWAITING_RETRY: st.builds(AwaitingRetry, times, times, count, text),
+    }
+    return st.one_of(*(of[kind] for kind in kinds))
+
+
+def jobs(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Job]:
+    """Jobs as a caller makes them, each with an id of its own: fresh ones, enqueued or scheduled.
+
+    ``fields`` replaces the strategy of a field: ``jobs(queue=st.just("mail"), state=states())``.
+    Unless replaced there is no unique key (two jobs with one key cannot both be stored).
+    """
+    known: dict[str, st.SearchStrategy[Any]] = {
+        "method": texts(min_size=1),
+        "arguments": st.lists(json_values(), max_size=3),
+        "kwargs": st.dictionaries(texts(), json_values(), max_size=3),
+        "queue": queue_names(),
+        "priority": st.integers(-3, 3) | st.integers(-(2**31) + 1, 2**31 - 1),
+        "max_retries": st.none() | st.integers(0, 3) | st.integers(0, 1_000_000),
+        "timeout_seconds": st.none() | st.floats(0.001, 1e6),
+        "job_type": st.none() | texts(min_size=1),
+        "metadata": st.dictionaries(texts(), json_values(), max_size=3),
+        "unique_while": st.sampled_from(UNIQUE_WHILE),
+        "id": st.uuids(version=4).map(str),
+        "created_at": moments(),
+        "state": states([StateKind.ENQUEUED, StateKind.SCHEDULED]),
+    }
+    return st.builds(Job, **{**known, **fields})

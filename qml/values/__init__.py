@@ -1,0 +1,1 @@
+"""Floor 0: pure values, which know no storage."""

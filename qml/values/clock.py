@@ -1,0 +1,87 @@
+"""Clocks: whatever tells a storage the time.
+
+A storage asks one clock and nothing else. In production that is the store's own time, carried
+on between two looks by a steady counter; in tests it is a ``ManualClock``.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Protocol
+
+from .errors import ConfigurationError
+from .times import aware_utc, from_micros, span_micros, to_micros
+
+
+class Clock(Protocol):
+    """What a storage asks for the time."""
+
+    def micros(self) -> int:
+        """Now, in microseconds since 1970-01-01 UTC."""
+        ...
+
+    def sync(self) -> None:
+        """Look at the source of time again, where there is one."""
+        ...
+
+
+def steady_micros() -> int:
+    """A counter of microseconds that no change of the machine's time moves. On Linux it counts
+    sleep of the machine too, and reads the same in every process until the next boot."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
+    return time.monotonic_ns() // 1000
+
+
+class StoreClock:
+    """The time of a store: read from ``source`` when made and at each ``sync``, and carried on by
+    the steady counter in between. The wall clock of this process is never asked (law 6)."""
+
+    def __init__(self, source: Callable[[], int]) -> None:
+        self._source = source
+        self._offset = 0
+        self.sync()
+
+    def micros(self) -> int:
+        """Now, in microseconds since 1970-01-01 UTC."""
+        return steady_micros() + self._offset
+
+    def sync(self) -> None:
+        """Ask the store. Half the round trip is taken as the way back."""
+        before = steady_micros()
+        there = self._source()
+        self._offset = there - (before + steady_micros()) // 2
+
+
+class ManualClock:
+    """A clock that stands still until it is told to move. Safe to share between threads.
+
+    ``start``: an aware datetime, or seconds since 1970.
+    """
+
+    def __init__(self, start: datetime | float = datetime(2030, 1, 1, tzinfo=UTC)) -> None:
+        if isinstance(start, datetime):
+            self._micros = to_micros(aware_utc("ManualClock start", start))
+        else:
+            self._micros = span_micros(start)
+        self._lock = threading.Lock()
+
+    def advance(self, seconds: float) -> datetime:
+        """Move on by ``seconds`` (0 or more) and return the new time."""
+        if not seconds >= 0:
+            raise ConfigurationError(f"advance({seconds!r}): a clock goes forward; give 0 or more")
+        with self._lock:
+            self._micros += span_micros(seconds)
+        return self.now()
+
+    def now(self) -> datetime:
+        """The time it shows, aware UTC."""
+        return from_micros(self._micros)
+
+    def micros(self) -> int:
+        """The time it shows, in microseconds since 1970-01-01 UTC."""
+        return self._micros
+
+    def sync(self) -> None:
+        """Nothing to ask: the test decides."""

@@ -1,0 +1,96 @@
+"""Every error that leaves qml.
+
+::
+
+    QmlError
+      StorageError
+        StorageUnavailable       the store does not answer now; asking again may help
+        JobNotFound              no job has this id
+        JobAlreadyExists         the id is taken; the stored job is untouched
+        UniqueKeyTaken           the unique key is held; ``job_id`` is the holder's
+        ConcurrentModification   the stored job changed since yours was read
+        JobLost                  the claim no longer holds the job; nothing was changed
+        SerializationError       a value that JSON cannot keep; the message names its path
+        MigrationError           the store's schema does not fit this qml
+        CapacityExceeded         the store is full
+      InvalidTransition          a state cannot follow the present one
+      UnknownMethod              no task has this name here
+      InvalidArguments           the arguments do not fit the task's signature (a TypeError)
+      ConfigurationError         a setting that cannot be used (a ValueError)
+      JobFailed                  the job whose result was asked for has failed
+      WaitTimeout                the job did not end in time (a TimeoutError)
+
+No driver's own exception leaves qml: it is the ``__cause__`` of one of these.
+"""
+
+
+class QmlError(Exception):
+    """The root of all errors of qml. ``job_id`` names the job concerned, where there is one."""
+
+    def __init__(self, message: str = "", *, job_id: str | None = None) -> None:
+        super().__init__(message)
+        self.job_id = job_id
+
+
+class StorageError(QmlError):
+    """Something about stored jobs went wrong."""
+
+
+class StorageUnavailable(StorageError):
+    """The store does not answer now. The same call may be made again later."""
+
+
+class JobNotFound(StorageError):
+    """No job has this id."""
+
+
+class JobAlreadyExists(StorageError):
+    """A job with this id is stored already, and was left untouched."""
+
+
+class UniqueKeyTaken(StorageError):
+    """Another unfinished job holds the unique key. ``job_id`` is the holder's id."""
+
+
+class ConcurrentModification(StorageError):
+    """The stored job changed since the one at hand was read. Read it again and decide anew."""
+
+
+class JobLost(StorageError):
+    """The claim behind this call no longer holds the job. Nothing was changed."""
+
+
+class SerializationError(StorageError):
+    """A value cannot be kept as JSON. The message names its path and the cure."""
+
+
+class MigrationError(StorageError):
+    """The store's schema does not fit this qml."""
+
+
+class CapacityExceeded(StorageError):
+    """The store holds as much as it may."""
+
+
+class InvalidTransition(QmlError):
+    """The job's present state has no move to the wanted one."""
+
+
+class UnknownMethod(QmlError):
+    """No task of this name is known here."""
+
+
+class InvalidArguments(QmlError, TypeError):
+    """The arguments do not fit the task's signature."""
+
+
+class ConfigurationError(QmlError, ValueError):
+    """A setting that cannot be used. The message names setting, value and remedy."""
+
+
+class JobFailed(QmlError):
+    """The job whose result was asked for has failed for good, or was deleted."""
+
+
+class WaitTimeout(QmlError, TimeoutError):
+    """The job did not reach a final state in the time given. It goes on."""

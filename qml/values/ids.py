@@ -1,0 +1,19 @@
+"""Ids that sort by the time they were made: UUID version 7 (RFC 9562, section 5.7)."""
+
+import os
+import time
+import uuid
+
+
+def new_id() -> str:
+    """A fresh UUIDv7 as text: 48 bits of milliseconds, then 74 random bits."""
+    millis = time.time_ns() // 1_000_000
+    noise = int.from_bytes(os.urandom(10), "big")
+    number = (
+        (millis & 0xFFFFFFFFFFFF) << 80
+        | 0x7 << 76
+        | (noise >> 62 & 0xFFF) << 64
+        | 0b10 << 62
+        | noise & 0x3FFFFFFFFFFFFFFF
+    )
+    return str(uuid.UUID(int=number))

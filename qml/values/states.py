@@ -1,0 +1,197 @@
+"""The seven states of a job, and the table of moves between them."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+
+import attrs
+
+from . import jsontext
+from .errors import ConfigurationError
+from .times import aware_utc, utc_now
+
+
+class StateKind(StrEnum):
+    """A state's name. A text too: ``counts["enqueued"]`` works."""
+
+    ENQUEUED = "enqueued"
+    PROCESSING = "processing"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    DELETED = "deleted"
+    SCHEDULED = "scheduled"
+    AWAITING_RETRY = "awaiting_retry"
+
+
+FINAL = frozenset({StateKind.SUCCEEDED, StateKind.FAILED, StateKind.DELETED})
+"""States in which a job rests: nothing happens to it by itself any more."""
+
+WAITING = frozenset({StateKind.ENQUEUED, StateKind.SCHEDULED, StateKind.AWAITING_RETRY})
+"""States from which a claim may take a job once it is due."""
+
+MOVES: Mapping[StateKind, frozenset[StateKind]] = {
+    StateKind.ENQUEUED: frozenset(
+        {StateKind.PROCESSING, StateKind.SCHEDULED, StateKind.FAILED, StateKind.DELETED}
+    ),
+    StateKind.SCHEDULED: frozenset({StateKind.ENQUEUED, StateKind.DELETED}),
+    StateKind.PROCESSING: frozenset(
+        {
+            StateKind.SUCCEEDED,
+            StateKind.FAILED,
+            StateKind.AWAITING_RETRY,
+            StateKind.ENQUEUED,
+            StateKind.DELETED,
+        }
+    ),
+    StateKind.AWAITING_RETRY: frozenset({StateKind.ENQUEUED, StateKind.FAILED, StateKind.DELETED}),
+    StateKind.FAILED: frozenset({StateKind.ENQUEUED, StateKind.AWAITING_RETRY, StateKind.DELETED}),
+    StateKind.SUCCEEDED: frozenset({StateKind.DELETED}),
+    StateKind.DELETED: frozenset(),
+}
+"""What ``Job.with_state`` allows. A claim may besides take a due Scheduled or AwaitingRetry job."""
+
+
+def _to_utc(moment: Any, _: Any, field: "attrs.Attribute[Any]") -> datetime:
+    return aware_utc(field.name, moment)
+
+
+def _moment(*, required: bool = False) -> Any:
+    """An aware datetime, kept in UTC: now by default, or one the caller must give."""
+    convert = attrs.Converter(_to_utc, takes_self=True, takes_field=True)
+    if required:
+        return attrs.field(default=None, converter=convert)
+    return attrs.field(factory=utc_now, converter=convert)
+
+
+def _to_result(value: Any) -> Any:
+    return jsontext.checked(value, "result")
+
+
+def _text(default: str = "") -> Any:
+    return attrs.field(default=default, validator=_is_text)
+
+
+def _is_text(state: object, field: "attrs.Attribute[str]", value: object) -> None:
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{type(state).__name__} {field.name} is {value!r}; give text")
+
+
+@attrs.frozen
+class JobState:
+    """What all seven states are. ``kind`` tells which."""
+
+    kind: ClassVar[StateKind]
+
+
+@attrs.frozen
+class Enqueued(JobState):
+    """Ready to be claimed since ``enqueued_at``."""
+
+    kind = StateKind.ENQUEUED
+    enqueued_at: datetime = _moment()
+    queue: str = _text("default")
+
+
+@attrs.frozen
+class Processing(JobState):
+    """Held by ``worker_id`` since ``started_at``."""
+
+    kind = StateKind.PROCESSING
+    started_at: datetime = _moment()
+    worker_id: str = _text()
+    server_name: str = _text()
+
+    def __attrs_post_init__(self) -> None:
+        if not self.worker_id:
+            raise ConfigurationError("Processing needs a worker_id: who holds the job")
+
+
+@attrs.frozen
+class Succeeded(JobState):
+    """Done. ``total_duration_ms``: milliseconds the run took; ``result``: its JSON value."""
+
+    kind = StateKind.SUCCEEDED
+    succeeded_at: datetime = _moment()
+    total_duration_ms: float = 0
+    result: Any = attrs.field(default=None, converter=_to_result)
+
+
+@attrs.frozen
+class Failed(JobState):
+    """Given up after ``retry_count`` retries, with the last ``exception`` and its traceback."""
+
+    kind = StateKind.FAILED
+    failed_at: datetime = _moment()
+    exception: str = _text()
+    stack_trace: str = _text()
+    retry_count: int = 0
+
+
+@attrs.frozen
+class Deleted(JobState):
+    """Cancelled or discarded; the record is kept until it is purged."""
+
+    kind = StateKind.DELETED
+    deleted_at: datetime = _moment()
+    reason: str | None = None
+
+
+@attrs.frozen
+class Scheduled(JobState):
+    """Waits for ``enqueue_at``; claimable from that moment on."""
+
+    kind = StateKind.SCHEDULED
+    scheduled_at: datetime = _moment()
+    enqueue_at: datetime = _moment(required=True)
+    reason: str | None = None
+
+
+@attrs.frozen
+class AwaitingRetry(JobState):
+    """Failed ``retry_count`` times and waits for ``retry_at``; claimable from that moment on."""
+
+    kind = StateKind.AWAITING_RETRY
+    scheduled_at: datetime = _moment()
+    retry_at: datetime = _moment(required=True)
+    retry_count: int = 0
+    last_exception: str = _text()
+
+
+STATES: Mapping[StateKind, type[JobState]] = {
+    state.kind: state
+    for state in (Enqueued, Processing, Succeeded, Failed, Deleted, Scheduled, AwaitingRetry)
+}
+
+
+def state_to_dict(state: JobState) -> dict[str, Any]:
+    """A state as a JSON object: its kind, its times in ISO 8601, its data."""
+    fields = attrs.asdict(state, recurse=False)
+    return {"kind": state.kind.value} | {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in fields.items()
+    }
+
+
+def state_from_dict(data: Mapping[str, Any]) -> JobState:
+    """The state that ``state_to_dict`` wrote."""
+    cls = STATES[StateKind(data["kind"])]
+    given = {name: value for name, value in data.items() if name != "kind"}
+    for field in attrs.fields(cls):
+        if field.name.endswith("_at") and isinstance(given.get(field.name), str):
+            given[field.name] = datetime.fromisoformat(given[field.name])
+    return cls(**given)
+
+
+def kinds(state_filter: Any) -> tuple[StateKind, ...] | None:
+    """The kinds a filter names: None (all), a kind, its text, a state, or several of them."""
+    if state_filter is None:
+        return None
+    several = (state_filter,) if isinstance(state_filter, str | JobState) else state_filter
+    try:
+        found = [item.kind if isinstance(item, JobState) else StateKind(item) for item in several]
+    except (ValueError, TypeError):
+        raise ConfigurationError(
+            f"state filter {state_filter!r}; give one or several of {', '.join(StateKind)}"
+        ) from None
+    return tuple(dict.fromkeys(found))

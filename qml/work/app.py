@@ -1,0 +1,171 @@
+"""The app: tasks, the storage they are enqueued in, and servers to run them."""
+
+import threading
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, ParamSpec, Self, TypeVar, overload
+
+from ..storage.connect import Config, connect, parse_url
+from ..storage.storage import Storage
+from ..values.errors import ConfigurationError, JobFailed
+from ..values.job import Job
+from ..values.retry import RetryPolicy
+from ..values.states import Deleted, Failed, Succeeded
+from .naming import method_name
+from .options import Options
+from .server import Server
+from .task import Task
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Qml:
+    """Tasks and their storage.
+
+    ``url_or_storage``: a URL or configuration as ``connect`` takes it, opened when first needed,
+    so that importing a module opens nothing; or a storage. ``retry``: for tasks that have no
+    policy of their own, the storage's if there is none. Further options go to ``connect``.
+    """
+
+    def __init__(
+        self,
+        url_or_storage: str | Config | Storage,
+        *,
+        retry: RetryPolicy | None = None,
+        **options: Any,
+    ) -> None:
+        self.retry = retry or RetryPolicy()
+        self.tasks: dict[str, Task[..., Any]] = {}
+        self._lock = threading.Lock()
+        self._storage: Storage | None = None
+        if isinstance(url_or_storage, Storage):
+            if options:
+                raise ConfigurationError(f"options {', '.join(options)} beside a storage")
+            self._storage = url_or_storage
+            self.retry = retry or url_or_storage.retry_policy
+        elif isinstance(url_or_storage, str):
+            config_options = {k: v for k, v in options.items() if k not in _STORAGE_OPTIONS}
+            self._config: Config = parse_url(url_or_storage, config_options)
+        else:
+            self._config = url_or_storage
+        self._options = {k: v for k, v in options.items() if k in _STORAGE_OPTIONS}
+
+    @property
+    def storage(self) -> Storage:
+        """The storage, connected at the first use."""
+        if self._storage is None:
+            with self._lock:
+                if self._storage is None:
+                    self._storage = connect(self._config, retry=self.retry, **self._options)
+        return self._storage
+
+    # -- tasks ---------------------------------------------------------------------------------
+
+    @overload
+    def task(self, function: Callable[P, R], /) -> Task[P, R]: ...
+
+    @overload
+    def task(
+        self, function: None = None, /, *, name: str | None = None, **options: Any
+    ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+
+    def task(
+        self,
+        function: Callable[P, R] | None = None,
+        /,
+        *,
+        name: str | None = None,
+        **options: Any,
+    ) -> Task[P, R] | Callable[[Callable[P, R]], Task[P, R]]:
+        """Make a function a task: ``@jobs.task`` or ``@jobs.task(queue="mail", ...)``.
+
+        ``name``: in the store, ``module.function`` by default; the options are those of
+        ``Task.using``. Two functions of one name are a ConfigurationError.
+        """
+        given = Options().changed(options)
+
+        def register(function: Callable[P, R]) -> Task[P, R]:
+            task = Task(self, function, name or method_name(function), given)
+            known = self.tasks.get(task.name)
+            if known is not None and not _is_same(known.function, function):
+                raise ConfigurationError(
+                    f"two tasks are called {task.name!r}; give one of them another: "
+                    '@task(name="...")'
+                )
+            self.tasks[task.name] = task
+            return task
+
+        return register if function is None else register(function)
+
+    def policy_of(self, job: Job) -> RetryPolicy:
+        """The retry policy of a job: its task's, or else the app's."""
+        task = self.tasks.get(job.method)
+        return (task and task.retry) or self.retry
+
+    # -- results and servers -------------------------------------------------------------------
+
+    def result(self, job: Job | str, timeout: float | None = None) -> Any:
+        """The value a job's task returned, once it is done.
+
+        ``job``: the job or its id; ``timeout``: seconds to wait, None = no limit. JobFailed when
+        it failed for good or was deleted, WaitTimeout, JobNotFound.
+        """
+        done = self.storage.wait(job if isinstance(job, str) else job.id, timeout)
+        state = done.state
+        if isinstance(state, Succeeded):
+            return state.result
+        if isinstance(state, Failed):
+            why = f"failed after {done.attempt} attempts: {state.exception}\n{state.stack_trace}"
+        else:
+            reason = isinstance(state, Deleted) and state.reason
+            why = f"was deleted: {reason}" if reason else "was deleted"
+        raise JobFailed(f"job {done.id} ({done.method}) {why}", job_id=done.id)
+
+    def server(
+        self,
+        threads: int = 8,
+        queues: Sequence[str] | None = None,
+        lease_seconds: float = 30.0,
+        poll_interval: float = 1.0,
+        grace_seconds: float = 30.0,
+        name: str | None = None,
+    ) -> Server:
+        """A server of ``threads`` threads for this app's tasks, not started yet: see ``Server``."""
+        return Server(
+            self.storage,
+            self.tasks,
+            self.policy_of,
+            threads=threads,
+            queues=queues,
+            lease_seconds=lease_seconds,
+            poll_interval=poll_interval,
+            grace_seconds=grace_seconds,
+            name=name,
+        )
+
+    def close(self) -> None:
+        """Close the storage, if it was opened."""
+        if self._storage is not None:
+            self._storage.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+_STORAGE_OPTIONS = ("clock", "retention", "max_job_bytes")
+
+
+def _is_same(one: Callable[..., Any], other: Callable[..., Any]) -> bool:
+    """Whether two functions are one, defined again: a cell run twice, a script imported too."""
+    return one.__qualname__ == other.__qualname__ and (
+        one.__module__ == other.__module__ or "__main__" in (one.__module__, other.__module__)
+    )

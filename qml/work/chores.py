@@ -1,0 +1,172 @@
+"""What a server does beside running jobs, each chore one step that can be called by hand."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import attrs
+
+from ..storage.storage import Storage
+from ..values.errors import StorageUnavailable
+from ..values.states import Deleted
+from .backoff import Backoff
+from .executor import Outcome, Raised
+from .pool import Pool
+from .runs import Run, Runs
+
+log = logging.getLogger("qml.server")
+
+
+@attrs.define
+class Chore:
+    """A ``step`` to be taken every ``period`` seconds."""
+
+    name: str
+    period: float
+    step: Callable[[], None]
+    next_at: float = 0.0
+    backoff: Backoff = attrs.field(factory=Backoff)
+
+
+class Rounds:
+    """The loop around chores: one thread, each chore in its time, an outage waited out."""
+
+    def __init__(self, chores: Sequence[Chore]) -> None:
+        self._chores = chores
+        self._stopped = threading.Event()
+
+    def loop(self) -> None:
+        """Take the steps that are due until stopped."""
+        while not self._stopped.is_set():
+            for chore in self._chores:
+                if chore.next_at <= time.monotonic() and not self._stopped.is_set():
+                    self._take(chore)
+            soonest = min(chore.next_at for chore in self._chores)
+            self._stopped.wait(max(0.0, soonest - time.monotonic()))
+
+    def _take(self, chore: Chore) -> None:
+        pause = chore.period
+        try:
+            chore.step()
+            chore.backoff.reset()
+        except StorageUnavailable as error:
+            pause = min(chore.period, chore.backoff.next())
+            log.warning("%s: %s; trying again in %.1f s", chore.name, error, pause)
+        except Exception:
+            log.exception("%s failed; trying again in %.1f s", chore.name, pause)
+        chore.next_at = time.monotonic() + pause
+
+    def stop(self) -> None:
+        """Let ``loop`` end after the step under way."""
+        self._stopped.set()
+
+
+class Keeper:
+    """Keeps claims alive: renews leases, sees cancelled jobs, enforces time limits."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        runs: Runs,
+        pool: Pool,
+        record: Callable[[Run, Outcome], None],
+        lease_seconds: float,
+    ) -> None:
+        self._storage = storage
+        self._runs = runs
+        self._pool = pool
+        self._record = record
+        self._lease = lease_seconds
+
+    def chores(self) -> list[Chore]:
+        """Its steps with their periods; a lease is renewed three times within its term."""
+        return [
+            Chore("time limits", 0.1, self.limit),
+            Chore("renewal of leases", self._lease / 8, self.renew),
+            Chore("watch for cancelled jobs", 1.0, self.watch),
+        ]
+
+    def renew(self) -> None:
+        """Renew every held claim that is not fresh; one that is over is marked."""
+        now = time.monotonic()
+        stale = [run for run in self._runs.held() if now - run.renewed_at >= self._lease / 4]
+        answers = self._storage.renew([run.job for run in stale], self._lease)
+        for run, held in zip(stale, answers, strict=True):
+            if held:
+                run.renewed_at = now
+            elif run in self._runs and not run.lost:
+                run.lost = True
+                log.warning(
+                    "job %s (%s): this server's claim is over, the job was taken over or removed; "
+                    "the run goes on, its outcome will be refused",
+                    run.job.id,
+                    run.job.method,
+                )
+
+    def watch(self) -> None:
+        """Tell runs of more than a second whose job was cancelled."""
+        now = time.monotonic()
+        running = [
+            run
+            for run in self._runs.held()
+            if run.started_at is not None and now - run.started_at >= 1 and not run.cancelled
+        ]
+        jobs = self._storage.get_many([run.job.id for run in running])
+        for run, job in zip(running, jobs, strict=True):
+            if job is None or job.seq != run.job.seq:
+                run.lost = True
+            elif isinstance(job.state, Deleted) and job.fence == run.job.fence:
+                run.cancelled = True
+                log.info("job %s (%s) was cancelled; its run is told", job.id, job.method)
+
+    def limit(self) -> None:
+        """End the runs whose time limit has passed: a thread cannot be stopped, so its job is
+        recorded as failed, the thread is replaced, and whatever it returns is ignored."""
+        now = time.monotonic()
+        for run in self._runs.held():
+            if run.deadline is not None and now >= run.deadline and self._pool.replace(run):
+                seconds = run.job.timeout_seconds
+                self._runs.note_late(run)
+                log.warning(
+                    "job %s (%s) runs longer than its %g s; the attempt is recorded as failed, its "
+                    "thread goes on and is replaced",
+                    run.job.id,
+                    run.job.method,
+                    seconds,
+                )
+                why = f"TimeoutError: attempt {run.job.attempt} ran longer than {seconds:g} s"
+                self._record(run, Raised(why, ""))
+
+
+class Upkeep:
+    """Keeps the store in order: rescue of orphans, purge, sign of life."""
+
+    def __init__(self, storage: Storage, beat: Callable[[], None]) -> None:
+        self._storage = storage
+        self._beat = beat
+
+    def chores(self) -> list[Chore]:
+        """Its steps with their periods."""
+        return [
+            Chore("rescue of orphans", 1.0, self.rescue),
+            Chore("purge of finished jobs", 5.0, self.purge),
+            Chore("heartbeat", 10.0, self.heartbeat),
+        ]
+
+    def rescue(self) -> None:
+        """Take jobs from workers that are gone."""
+        for job in self._storage.rescue():
+            last = job.failures[-1].exception if job.failures else "claimed ahead, never started"
+            log.warning("rescued job %s (%s), now %s: %s", job.id, job.method, job.state.kind, last)
+
+    def purge(self) -> None:
+        """Remove finished jobs whose retention is over, in steps that hold nobody up."""
+        for _ in range(20):
+            if self._storage.purge(200) < 200:
+                break
+
+    def heartbeat(self) -> None:
+        """Set this server's clock by the store's, and say that it lives."""
+        self._storage.clock.sync()
+        self._beat()

@@ -1,0 +1,141 @@
+"""Runs one job and says what came of it, with no storage in sight."""
+
+import contextvars
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import attrs
+
+from ..values import jsontext
+from ..values.errors import SerializationError, UnknownMethod
+from ..values.retry import RetryPolicy
+from . import context
+from .control import Discard, Retry, Snooze
+from .runs import Run
+
+
+class Runnable(Protocol):
+    """What the executor needs of a task."""
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """What is called."""
+        ...
+
+    @property
+    def retry(self) -> RetryPolicy | None:
+        """Its own policy; None = the app's."""
+        ...
+
+
+@attrs.frozen
+class Succeeded:
+    """The task returned ``result``, which is JSON, after ``duration_ms`` milliseconds."""
+
+    result: Any
+    duration_ms: float
+
+
+@attrs.frozen
+class Raised:
+    """The attempt failed. ``delay``: seconds until the next one, if the task said so;
+    ``final``: no further attempt can help."""
+
+    exception: str
+    traceback: str
+    delay: float | None = None
+    final: bool = False
+
+
+@attrs.frozen
+class Discarded:
+    """The task said that the job is not needed any more."""
+
+    reason: str
+
+
+@attrs.frozen
+class Snoozed:
+    """The task said: not now, but after ``delay`` seconds."""
+
+    delay: float
+
+
+Outcome = Succeeded | Raised | Discarded | Snoozed
+
+
+def execute(run: Run, tasks: Mapping[str, Runnable], max_result_bytes: int) -> Outcome:
+    """Call the task of a claimed job in the calling thread, in a context of its own."""
+    run.start()
+    job = run.job
+    if job.damage is not None:
+        return Raised(
+            f"SerializationError: the stored job is damaged: {job.damage}", "", final=True
+        )
+    task = tasks.get(job.method)
+    if task is None:
+        return Raised(_unknown(job.method, tasks), "")
+    try:
+        return contextvars.copy_context().run(_call, run, task.function, max_result_bytes)
+    except BaseException as error:  # such as a Snooze without its delay: no thread may end of it
+        return Raised(describe(error), _trace(error))
+
+
+def _unknown(method: str, tasks: Mapping[str, Runnable]) -> str:
+    known = ", ".join(sorted(tasks)[:20]) or "none"
+    return (
+        f"{UnknownMethod.__name__}: no task {method!r} in this server; it has: {known}. Is the "
+        "module that defines it imported, is the server older than the job?"
+    )
+
+
+def _call(run: Run, function: Callable[..., Any], max_result_bytes: int) -> Outcome:
+    context.enter(run)
+    try:
+        result = function(*run.job.arguments, **run.job.kwargs)
+        return Succeeded(_storable(result, max_result_bytes), run.duration_ms())
+    except Snooze as snooze:
+        return Snoozed(snooze.delay)
+    except Discard as discard:
+        return Discarded(discard.reason)
+    except Retry as retry:
+        return Raised(describe(retry.__cause__ or retry), _trace(retry), delay=retry.delay)
+    except (
+        BaseException
+    ) as error:  # SystemExit and KeyboardInterrupt end the attempt, not the thread
+        return Raised(describe(error), _trace(error))
+
+
+def _storable(result: Any, max_bytes: int) -> Any:
+    if result is None:
+        return None
+    kept = jsontext.checked(result, "the task's result")
+    size = len(jsontext.dumps(kept).encode())
+    if size > max_bytes:
+        raise SerializationError(
+            f"the task's result is {size:,} bytes of JSON, more than the {max_bytes:,} allowed; "
+            "store it elsewhere and return its name"
+        )
+    return kept
+
+
+def describe(error: BaseException) -> str:
+    """An exception in one text: its type and what it says, whatever its ``__str__`` does."""
+    kind = type(error)
+    name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+    try:
+        text = str(error)
+    except BaseException as worse:
+        text = f"(its text could not be made: {type(worse).__name__})"
+    return f"{name}: {text}" if text else name
+
+
+def _trace(error: BaseException) -> str:
+    # The first frame is this module's own call.
+    try:
+        if error.__traceback__ is not None:
+            error = error.with_traceback(error.__traceback__.tb_next)
+        return "".join(traceback.format_exception(error))
+    except BaseException as worse:
+        return f"(the traceback could not be made: {type(worse).__name__})"

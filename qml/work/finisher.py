@@ -1,0 +1,159 @@
+"""Records outcomes: those that come while one batch is written make up the next (group commit)."""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from ..storage.storage import Storage
+from ..values.errors import JobLost, SerializationError, StorageError, StorageUnavailable
+from ..values.job import Failure, Job
+from ..values.retry import RetryPolicy
+from ..values.states import Failed, JobState
+from .backoff import Backoff
+from .executor import Discarded, Outcome, Raised, Snoozed, Succeeded, describe
+from .runs import Run, Runs
+from .verdicts import next_state
+
+log = logging.getLogger("qml.server")
+
+MOST = 500
+"""Outcomes in one batch, so that a write stays short."""
+
+Ended = tuple[Run, Outcome]
+Judged = Succeeded | Raised | Discarded
+Recorded = tuple[Job, JobState, Failure | None]
+
+
+class Finisher:
+    """One thread that writes down what came of runs. ``policy_of``: a job's retry policy."""
+
+    def __init__(
+        self, storage: Storage, runs: Runs, policy_of: Callable[[Job], RetryPolicy]
+    ) -> None:
+        self._storage = storage
+        self._runs = runs
+        self._policy_of = policy_of
+        self._waiting: list[Ended] = []
+        self._news = threading.Condition()
+        self._stopped = False
+        self.recorded = 0
+
+    def put(self, run: Run, outcome: Outcome) -> None:
+        """Have an outcome recorded soon."""
+        with self._news:
+            self._waiting.append((run, outcome))
+            self._news.notify()
+
+    def loop(self) -> None:
+        """Record until stopped, and then what is still waiting. An outage is waited out."""
+        while True:
+            with self._news:
+                self._news.wait_for(lambda: self._waiting or self._stopped)
+                batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+            if not batch:
+                return
+            self._patiently(batch)
+
+    def _patiently(self, batch: list[Ended]) -> None:
+        backoff = Backoff()
+        while batch:
+            try:
+                self.record(batch)
+                return
+            except Exception as error:
+                pause = backoff.next()
+                report = log.warning if isinstance(error, StorageUnavailable) else log.exception
+                report(
+                    "the outcomes of %d jobs wait, since the store does not answer (%s); trying "
+                    "again in %.1f s",
+                    len(batch),
+                    error,
+                    pause,
+                )
+                if not self._waits_on(backoff, pause):
+                    log.error("giving up on %d outcomes; their jobs run again", len(batch))
+                    return
+
+    def _waits_on(self, backoff: Backoff, pause: float) -> bool:
+        """Pause. A stop ends the pause, and the patience after a few more tries."""
+        with self._news:
+            if not self._stopped:
+                self._news.wait_for(lambda: self._stopped, pause)
+                return True
+            if backoff.tries > 3:
+                return False
+            self._news.wait_for(lambda: False, pause)
+            return True
+
+    def record(self, batch: Sequence[Ended]) -> None:
+        """Write a batch down now, in the calling thread."""
+        finished: list[Run] = []
+        outcomes: list[Recorded] = []
+        now = self._storage.now()
+        for run, outcome in batch:
+            if isinstance(outcome, Snoozed):
+                self._snooze(run, outcome)
+            else:
+                outcomes.append((run.job, *self._judge(run.job, outcome, now)))
+                finished.append(run)
+        answers = self._finish(outcomes)
+        for run, answer in zip(finished, answers, strict=True):
+            if isinstance(answer, JobLost):
+                run.lost = True
+                log.warning("%s", answer)
+        self.recorded += len(finished)
+        self._runs.remove(run for run, _ in batch)
+
+    def _judge(self, job: Job, outcome: Judged, now: datetime) -> tuple[JobState, Failure | None]:
+        try:
+            return next_state(job, outcome, self._policy_of(job), now)
+        except Exception as error:  # a policy that waits beyond the calendar, say
+            log.exception("the outcome of job %s (%s) leads nowhere", job.id, job.method)
+            why = f"its outcome could not be recorded: {describe(error)}"
+            return Failed(now, why, "", max(0, job.attempt - 1)), None
+
+    def _finish(self, outcomes: list[Recorded]) -> list[Job | JobLost]:
+        try:
+            return self._storage.finish_many(outcomes) if outcomes else []
+        except Exception as error:
+            if _is_the_stores(error):
+                raise
+            # One outcome cannot be written as it is; it must not take the others down with it.
+            log.exception("a batch of %d outcomes was refused; recording one by one", len(outcomes))
+            return [self._finish_one(*outcome) for outcome in outcomes]
+
+    def _finish_one(self, job: Job, state: JobState, failure: Failure | None) -> Job | JobLost:
+        try:
+            return self._storage.finish_many([(job, state, failure)])[0]
+        except Exception as error:
+            if _is_the_stores(error):
+                raise
+            why = Failed(exception=f"its outcome could not be recorded: {describe(error)}")
+        try:
+            return self._storage.finish_many([(job, why, None)])[0]
+        except Exception as error:
+            if _is_the_stores(error):
+                raise
+            message = f"job {job.id} ({job.method}): not even a failure could be recorded ({error})"
+            return JobLost(f"{message}; once its lease has lapsed it runs again", job_id=job.id)
+
+    def _snooze(self, run: Run, outcome: Snoozed) -> None:
+        try:
+            self._storage.release(run.job, outcome.delay or None)
+        except Exception as error:
+            if _is_the_stores(error):
+                raise
+            run.lost = True
+            log.warning("%s", error)
+
+    def stop(self) -> None:
+        """Let ``loop`` end once everything that waits is recorded."""
+        with self._news:
+            self._stopped = True
+            self._news.notify_all()
+
+
+def _is_the_stores(error: Exception) -> bool:
+    """Whether the store is to blame, and not one outcome: then all of them wait."""
+    return isinstance(error, StorageError) and not isinstance(error, SerializationError | JobLost)

@@ -1,0 +1,150 @@
+"""A pool of threads that run claimed jobs."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from .executor import Outcome
+from .runs import Run
+
+SHORT = 0.01
+"""Seconds: jobs shorter than this on average are claimed ahead of free threads."""
+
+AHEAD_SECONDS = 0.05
+"""Seconds of work that may be claimed ahead."""
+
+AHEAD_PER_THREAD = 12
+
+
+class Pool:
+    """``size`` threads and the claimed runs that wait for one. ``execute`` runs one and returns
+    what came of it; ``ended`` is told, or ``came_back`` for a run that was replaced, since its
+    thread was late beyond a time limit. Such threads do not count."""
+
+    def __init__(
+        self,
+        size: int,
+        execute: Callable[[Run], Outcome],
+        ended: Callable[[Run, Outcome], None],
+        came_back: Callable[[Run], None],
+        name: str,
+    ) -> None:
+        self.size = size
+        self._execute = execute
+        self._ended = ended
+        self._came_back = came_back
+        self._name = name
+        lock = threading.Lock()
+        self._change = threading.Condition(lock)  # for those who claim
+        self._work = threading.Condition(lock)  # for the threads
+        self._queue: deque[Run] = deque()
+        self._running = 0
+        self._threads = 0
+        self._closed = False
+        self._average = 1.0  # seconds a run takes, of late
+        self._low = 0  # how few may wait before more are claimed ahead
+
+    def start(self) -> None:
+        """Start the threads."""
+        with self._change:
+            self._fill()
+
+    def _fill(self) -> None:
+        while self._threads < self.size and not self._closed:
+            self._threads += 1
+            # Daemons, since no thread can be made to end: a job must not keep a process alive.
+            threading.Thread(target=self._loop, name=f"{self._name}-worker", daemon=True).start()
+
+    # -- the threads ---------------------------------------------------------------------------
+
+    def _loop(self) -> None:
+        while True:
+            with self._work:
+                while not self._queue:
+                    if self._closed:
+                        self._threads -= 1
+                        self._change.notify_all()
+                        return
+                    self._work.wait()
+                run = self._queue.popleft()
+                self._running += 1
+                if len(self._queue) <= self._low:
+                    self._change.notify()
+            begun = time.monotonic()
+            outcome = self._execute(run)
+            with self._change:
+                run.ended = True
+                if run.overdue:
+                    break  # replaced long ago; what came of it was recorded as a timeout
+                self._average += 0.2 * (time.monotonic() - begun - self._average)
+                self._running -= 1
+                if not self._queue:
+                    self._change.notify()
+            self._ended(run, outcome)
+        self._came_back(run)
+
+    def replace(self, run: Run) -> bool:
+        """Another thread takes the place of the one that is late with ``run``. False: that one
+        has come back just now."""
+        with self._change:
+            if run.ended or run.overdue:
+                return False
+            run.overdue = True
+            self._running -= 1
+            self._threads -= 1
+            self._fill()
+            self._change.notify_all()
+            return True
+
+    # -- the claim loop's side -----------------------------------------------------------------
+
+    def room(self) -> tuple[int, int]:
+        """How many runs to claim now: for free threads, and ahead of them."""
+        with self._change:
+            waiting = len(self._queue)
+            free = max(0, self.size - self._running - waiting)
+            most = self._most_ahead()
+            self._low = most // 2
+            beyond = max(0, waiting - (self.size - self._running))
+            ahead = most - beyond if beyond <= self._low else 0
+            return free, ahead
+
+    def _most_ahead(self) -> int:
+        if self._average >= SHORT:
+            return 0
+        by_time = self.size * AHEAD_SECONDS / max(self._average, 1e-5)
+        return int(min(AHEAD_PER_THREAD * self.size, by_time))
+
+    def put(self, runs: Iterable[Run]) -> None:
+        """Give claimed runs to the threads, best first."""
+        with self._work:
+            before = len(self._queue)
+            self._queue.extend(runs)
+            self._work.notify(len(self._queue) - before)
+
+    def wait_for_room(self, timeout: float) -> None:
+        """Sleep until a thread is free or runs are wanted ahead, at most ``timeout`` seconds."""
+        with self._change:
+            self._change.wait(timeout)
+
+    def withdraw(self, older_than: float = 0.0) -> list[Run]:
+        """Take back the runs that wait for a thread for more than ``older_than`` seconds."""
+        limit = time.monotonic() - older_than
+        with self._change:
+            stale = [run for run in self._queue if run.claimed_at <= limit]
+            for run in stale:
+                self._queue.remove(run)
+            return stale
+
+    def nudge(self) -> None:
+        """Wake ``wait_for_room``."""
+        with self._change:
+            self._change.notify_all()
+
+    def close(self) -> None:
+        """Let threads end when nothing waits for them."""
+        with self._change:
+            self._closed = True
+            self._work.notify_all()
+            self._change.notify_all()

@@ -1,0 +1,114 @@
+"""The claims a server holds, from the claim until its outcome is recorded."""
+
+import threading
+import time
+from collections.abc import Iterable
+
+from ..values.job import Job
+
+
+class Run:
+    """One claimed job on this server.
+
+    Flags are set by the server and read by the task through ``current_job()``: ``cancelled``: the
+    record was deleted meanwhile; ``lost``: the claim holds the job no more; ``overdue``: its time
+    limit has passed and its outcome is recorded already. ``ended``: the task has come back.
+    """
+
+    __slots__ = (
+        "cancelled",
+        "claimed_at",
+        "deadline",
+        "ended",
+        "job",
+        "lost",
+        "overdue",
+        "renewed_at",
+        "started_at",
+    )
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.claimed_at = self.renewed_at = time.monotonic()
+        self.started_at: float | None = None
+        self.deadline: float | None = None
+        self.ended = False
+        self.cancelled = False
+        self.lost = False
+        self.overdue = False
+
+    def start(self) -> None:
+        """The task begins; its time limit counts from here."""
+        self.started_at = time.monotonic()
+        if self.job.timeout_seconds is not None:
+            self.deadline = self.started_at + self.job.timeout_seconds
+
+    def duration_ms(self) -> float:
+        """Milliseconds since the task began."""
+        return (time.monotonic() - (self.started_at or time.monotonic())) * 1000
+
+
+class Runs:
+    """All runs of a server whose outcome is not recorded, and those late beyond their limit."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._held: dict[Run, None] = {}
+        self._late: dict[str, Run] = {}
+        self._changed = threading.Condition(self._lock)
+
+    def add(self, runs: Iterable[Run]) -> None:
+        """These are held from now on."""
+        with self._lock:
+            self._held.update(dict.fromkeys(runs))
+
+    def remove(self, runs: Iterable[Run]) -> None:
+        """The outcomes of these are recorded, or no longer ours to record."""
+        with self._lock:
+            for run in runs:
+                self._held.pop(run, None)
+            if not self._held:
+                self._changed.notify_all()
+
+    def held(self) -> list[Run]:
+        """Every run that is held."""
+        with self._lock:
+            return list(self._held)
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def __contains__(self, run: Run) -> bool:
+        return run in self._held
+
+    def wait_until_empty(self, timeout: float) -> bool:
+        """Whether nothing is held any more, within ``timeout`` seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._held, timeout)
+
+    def note_late(self, run: Run) -> None:
+        """The thread of this run goes on although its outcome is recorded."""
+        with self._lock:
+            if not run.ended:  # it may have come back between its replacement and this call
+                self._late[run.job.id] = run
+
+    def forget_late(self, run: Run) -> None:
+        """The late thread has come back."""
+        with self._lock:
+            if self._late.get(run.job.id) is run:
+                del self._late[run.job.id]
+
+    def is_late_here(self, job: Job) -> bool:
+        """Whether an earlier attempt of this job still runs here. It ends as a reason to wait
+        when its time limit has passed a second time."""
+        with self._lock:
+            run = self._late.get(job.id)
+            if run is None:
+                return False
+            patience = run.job.timeout_seconds or 0.0
+            return run.deadline is not None and time.monotonic() < run.deadline + patience
+
+    def late(self) -> list[Run]:
+        """The runs whose threads are late."""
+        with self._lock:
+            return list(self._late.values())

@@ -1,0 +1,85 @@
+"""The order in which a server comes to rest."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from threading import Thread
+from typing import Protocol
+
+from ..storage import servers
+from ..storage.storage import Storage
+from ..values.errors import StorageError
+from .chores import Rounds
+from .finisher import Finisher
+from .pool import Pool
+from .runs import Run, Runs
+
+log = logging.getLogger("qml.server")
+
+PATIENCE = 10.0
+"""Seconds the server's own threads have to end once their work is done."""
+
+LAST_WORDS = 1.0
+"""Seconds that the outcome of a run which has just ended has to reach the finisher."""
+
+
+class Stoppable(Protocol):
+    """What a stop needs of a server."""
+
+    storage: Storage
+    worker_id: str
+    runs: Runs
+    pool: Pool
+    finisher: Finisher
+
+    def hand_back(self, runs: Sequence[Run]) -> None:
+        """Give runs up."""
+        ...
+
+    def threads_and_rounds(self) -> tuple[list[Thread], list[Rounds]]:
+        """The threads to end, and the chores they do."""
+        ...
+
+
+def drain(server: Stoppable, grace: float, hurried: Callable[[], bool]) -> None:
+    """Come to rest: what waits for a thread is handed back; what runs may end within ``grace``
+    seconds, unless ``hurried``; the rest is handed back; leases are renewed until then, and every
+    outcome that was reached is recorded."""
+    threads, rounds = server.threads_and_rounds()
+    finishing, claiming = threads[0], threads[-1]
+    if not finishing.is_alive():
+        return
+    claiming.join(PATIENCE)
+    _await_runs(server, grace, hurried)
+    server.pool.close()
+    unfinished = [run for run in server.runs.held() if not run.ended and not run.overdue]
+    if unfinished:
+        log.warning(
+            "%d jobs still run and are handed back: %s",
+            len(unfinished),
+            ", ".join(f"{run.job.id} ({run.job.method})" for run in unfinished[:10]),
+        )
+        server.hand_back(unfinished)
+    server.runs.wait_until_empty(LAST_WORDS)
+    server.finisher.stop()
+    finishing.join(PATIENCE)
+    for one in rounds:  # not before: what is not recorded yet has a lease to be renewed
+        one.stop()
+    for thread in threads:
+        thread.join(PATIENCE)
+    _leave(server)
+
+
+def _await_runs(server: Stoppable, grace: float, hurried: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + max(0.0, grace)
+    server.hand_back(server.pool.withdraw())
+    while len(server.runs) and time.monotonic() < deadline and not hurried():
+        server.runs.wait_until_empty(min(0.1, max(0.0, deadline - time.monotonic())))
+
+
+def _leave(server: Stoppable) -> None:
+    try:
+        servers.leave(server.storage, server.worker_id)
+    except StorageError as error:
+        log.warning("this server stays listed for a while: %s", error)
+    log.info("server %s has stopped", server.worker_id)

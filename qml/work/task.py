@@ -1,0 +1,93 @@
+"""A task: a function that can also be called later."""
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from functools import update_wrapper
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
+
+from ..values.errors import InvalidArguments
+from ..values.job import Job
+from ..values.retry import RetryPolicy
+from .options import Options
+
+if TYPE_CHECKING:
+    from .app import Qml
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Task(Generic[P, R]):
+    """A function with a name in the store. Calling it directly just calls the function.
+
+    ``name``: by which the store knows it; ``function``; ``options``: how its jobs are enqueued.
+    """
+
+    def __init__(
+        self,
+        app: "Qml",
+        function: Callable[P, R],
+        name: str,
+        options: Options,
+    ) -> None:
+        self.app = app
+        self.function = function
+        self.name = name
+        self.options = options
+        self._signature = inspect.signature(function)
+        update_wrapper(cast("Callable[P, R]", self), function)
+
+    @property
+    def retry(self) -> RetryPolicy | None:
+        """The task's own retry policy; None = the app's."""
+        return self.options.retry
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the function now, here."""
+        return self.function(*args, **kwargs)
+
+    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job:
+        """Have the function called by a server; the stored job.
+
+        InvalidArguments when the arguments do not fit the signature, SerializationError when JSON
+        cannot keep them, UniqueKeyTaken, StorageUnavailable.
+        """
+        return self.app.storage.enqueue(self.job(*args, **kwargs))
+
+    def enqueue_many(self, calls: Iterable[Any]) -> list[Job]:
+        """Enqueue one job per call, all or none: each a tuple of arguments, or a dict of keyword
+        arguments. Errors as for ``enqueue``."""
+        return self.app.storage.enqueue_many([self._job_of(call) for call in calls])
+
+    def job(self, *args: P.args, **kwargs: P.kwargs) -> Job:
+        """The job that ``enqueue`` would store."""
+        try:
+            self._signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise InvalidArguments(f"{self.name}{self._signature}: {error}") from None
+        storage = self.app.storage
+        policy = None if self.app.retry is storage.retry_policy else self.app.retry
+        return self.options.job(self.name, list(args), dict(kwargs), storage.now(), policy)
+
+    def _job_of(self, call: Any) -> Job:
+        make = cast("Callable[..., Job]", self.job)
+        if isinstance(call, tuple | list):
+            return make(*call)
+        if isinstance(call, Mapping):
+            return make(**call)
+        raise InvalidArguments(
+            f"{self.name}.enqueue_many: {call!r} is no call; give a tuple of arguments, such as "
+            f"({call!r},), or a dict of keyword arguments"
+        )
+
+    def using(self, **options: Any) -> "Task[P, R]":
+        """This task with other options for the jobs enqueued through it.
+
+        ``run_after`` (seconds, timedelta or aware datetime), ``queue``, ``priority``,
+        ``max_retries`` (None = the retry policy decides), ``retry``, ``timeout_seconds`` (None =
+        no limit), ``unique_key``, ``unique_while``, ``metadata``, ``job_type``, ``id``.
+        """
+        return Task(self.app, self.function, self.name, self.options.changed(options))
+
+    def __repr__(self) -> str:
+        return f"<Task {self.name}>"

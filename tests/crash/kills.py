@@ -1,0 +1,119 @@
+"""Kill -9 in a loop, and a verdict: ``python -m tests.crash.kills --kills 2000 [--seed N]``.
+
+Exit code 0: nothing happened that must not. 1: something did; the faults are printed, and the
+folder with the database, the ledgers and the log is kept. A seed fixes who is killed and after which
+pauses, not what the operating system makes of it.
+"""
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from .controller import Controller
+from .judge import Case, faults
+from .processes import Plan
+
+SHOWN = 5
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run, judge, print; the exit code."""
+    options = _options(arguments)
+    folder = Path(options.folder or tempfile.mkdtemp(prefix="qml-kills-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    plan = Plan(
+        folder,
+        seed=options.seed,
+        workers=options.workers,
+        threads=options.threads,
+        lease=options.lease,
+    )
+    controller = Controller(plan)
+    begun = time.monotonic()
+    controller.kill_until(options.kills, options.interval, options.pauses)
+    case = controller.case(controller.drain())
+    found = faults(case)
+    print(f"{controller.kills} kills, {controller.pauses} pauses in {_since(begun)}")
+    print(f"seed {plan.seed}, {plan.workers} servers of {plan.threads} threads, lease {plan.lease} s")
+    print(report(case))
+    print(verdict(found, controller.kills))
+    if not found and not options.folder:
+        shutil.rmtree(folder)
+    else:
+        print(f"The evidence is in {folder}")
+    return 1 if found else 0
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.crash.kills", description=__doc__)
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--interval", type=float, default=0.2, help="mean seconds between kills")
+    parser.add_argument("--pauses", type=float, default=0.15, help="share of kills with a SIGSTOP")
+    parser.add_argument("--workers", type=int, default=4, help="servers at work")
+    parser.add_argument("--threads", type=int, default=4, help="of each server")
+    parser.add_argument("--lease", type=float, default=1.0, help="seconds")
+    parser.add_argument("--folder", help="where to work; kept. Default: a temporary one")
+    return parser.parse_args(arguments)
+
+
+def _since(begun: float) -> str:
+    return f"{time.monotonic() - begun:.0f} s"
+
+
+def report(case: Case) -> str:
+    """The run in figures, so that a verdict on too little is seen as such."""
+    history = case.history
+    runs = [run for runs in history.runs.values() for run in runs]
+    acked = sum(len(jobs) for jobs in history.acks)
+    meant = sum(len(jobs) for jobs in history.intents)
+    rescued = [n for cs in history.claims.values() for c in cs for n in c.ended if n["rescue"]]
+    refused = [
+        n
+        for cs in history.claims.values()
+        for c in cs
+        for n in c.ended
+        if not n["rescue"] and n["verdict"] != "done"
+    ]
+    states = Counter(stored.state for stored in case.stored.values())
+    drained = "never" if case.drained is None else f"{case.drained:.1f} s"
+    figures = {
+        "processes": len(history.lives),
+        "jobs acknowledged": acked,
+        "  begun, never acknowledged": meant - acked,
+        "  of these in the store": len(case.stored) - acked,
+        "jobs in the store": ", ".join(f"{n} {state}" for state, n in states.items()),
+        "claims noted": sum(len(claims) for claims in history.claims.values()),
+        "  renewed": sum(len(c.renewals) for cs in history.claims.values() for c in cs),
+        "  rescued": sum(note["verdict"] == "done" for note in rescued),
+        "runs": len(runs),
+        "  cut short by a kill": sum(run.ended is None for run in runs),
+        "  that were repeats": len(runs) - len(history.runs),
+        "ends of stale claims refused": len(refused),
+        "done after the last kill in": drained,
+    }
+    return "\n".join(f"  {name:<30} {value}" for name, value in figures.items())
+
+
+def verdict(found: list[tuple[str, str]], kills: int) -> str:
+    """The faults, or what their absence says: by the rule of three, 3/n bounds the rate of an
+    event not seen in n independent tries, at 95 % confidence."""
+    if not found:
+        return (
+            f"PASSED: no fault in {kills} kills; with 95 % confidence a kill does harm in less than "
+            f"1 of {kills / 3:.0f} cases"
+        )
+    lines = [f"REJECTED: {len(found)} faults"]
+    for rule, times in Counter(rule for rule, _ in found).most_common():
+        sentences = [sentence for name, sentence in found if name == rule]
+        lines.append(f"  {rule} ({times}):")
+        lines += [f"    {sentence}" for sentence in sentences[:SHOWN]]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

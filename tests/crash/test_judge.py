@@ -1,0 +1,329 @@
+"""The judge lets a clean history pass, explains what kills explain, and rejects every other one."""
+
+import attrs
+import pytest
+
+from tests.crash.history import History, Stored
+from tests.crash.judge import Case, faults
+from tests.crash.ledger import Ledger, read_all
+
+SECOND = 1_000_000
+
+
+class Story:
+    """A history made by hand: one job "j", servers 1 and 2, an enqueuer 3. Times in seconds."""
+
+    def __init__(self):
+        self.notes = []
+        self.stored = {"j": Stored("j", "succeeded", 1, 1, 100, result=[1, 1])}
+        for life in (1, 2):
+            self.note(0, "born", life, role="server")
+        self.note(0, "born", 3, role="enqueuer")
+        self.ends = {1: 0, 2: 0, 3: 0}
+
+    def note(self, at, kind, life, **facts):
+        self.notes.append({"at": int(at * SECOND), "kind": kind, "life": life, **facts})
+
+    def enqueue(self, *jobs, acked=True):
+        self.note(0.1, "intent", 3, jobs=list(jobs))
+        if acked:
+            self.note(0.2, "ack", 3, jobs=list(jobs))
+
+    def claim(self, at, life, fence, *, lease=1.0, version=None):
+        began, until = int((at - 0.01) * SECOND), int((at + lease) * SECOND)
+        facts = {"job": "j", "fence": fence, "version": version or fence * 2}
+        self.note(at, "claim", life, began=began, until=until, **facts)
+
+    def start(self, at, life, fence):
+        self.note(at, "start", life, job="j", fence=fence, attempt=fence)
+
+    def end(self, at, life, fence):
+        self.note(at, "end", life, job="j", fence=fence, attempt=fence)
+
+    def renew(self, at, life, fence, until):
+        facts = {"job": "j", "fence": fence, "began": int(at * SECOND), "verdict": "done"}
+        self.note(at, "renewal", life, until=int(until * SECOND), **facts)
+
+    def finish(self, at, life, fence, *, state="succeeded", rescue=False, verdict="done"):
+        facts = {"job": "j", "version": fence * 2, "state": state, "rescue": rescue}
+        self.note(at - 0.01, "ending", life, **facts)
+        self.note(at, "ended", life, began=int((at - 0.01) * SECOND), verdict=verdict, **facts)
+
+    def run(self, at, life, fence, *, length=0.5):
+        self.claim(at, life, fence)
+        self.start(at + 0.01, life, fence)
+        self.end(at + length, life, fence)
+        self.finish(at + length + 0.1, life, fence)
+
+    def kill(self, at, life):
+        self.note(at, "kill", life)
+        self.note(at + 0.01, "dead", life, status=-9)
+        del self.ends[life]
+
+    def case(self, **changes):
+        for life, status in self.ends.items():
+            self.note(100, "dead", life, status=status)
+        notes = sorted(self.notes, key=lambda note: note["at"])
+        return attrs.evolve(Case(History(notes), self.stored), **changes)
+
+    def broken(self, **changes):
+        return {rule for rule, _ in faults(self.case(**changes))}
+
+
+def succeeded(life, fence):
+    return {"j": Stored("j", "succeeded", fence, fence, 100, result=[life, fence])}
+
+
+@pytest.fixture
+def story():
+    made = Story()
+    made.enqueue("j")
+    return made
+
+
+@pytest.fixture
+def killed(story):
+    """Life 1 dies in the middle of its run; its lease ends at 2."""
+    story.claim(1, 1, 1)
+    story.start(1.01, 1, 1)
+    story.kill(1.5, 1)
+    return story
+
+
+def test_one_clean_run_passes(story):
+    story.run(1, 1, 1)
+    assert story.broken() == set()
+
+
+def test_a_kill_explains_a_second_run(killed):
+    killed.finish(2.1, 2, 1, state="enqueued", rescue=True)
+    killed.run(2.2, 2, 2)
+    killed.stored = succeeded(2, 2)
+    assert killed.broken() == set()
+
+
+def test_a_stall_beyond_the_lease_explains_a_second_run_and_an_overlap(story):
+    story.claim(1, 1, 1)
+    story.start(1.01, 1, 1)
+    story.note(1.1, "pulse", 1)
+    story.note(3.0, "pulse", 1)
+    story.end(3.01, 1, 1)
+    story.finish(3.02, 1, 1, verdict="stale")
+    story.finish(2.1, 2, 1, state="enqueued", rescue=True)
+    story.run(2.2, 2, 2, length=1)
+    story.stored = succeeded(2, 2)
+    assert story.broken() == set()
+
+
+def test_a_pause_by_the_controller_is_a_stall_even_if_a_kill_follows(story):
+    story.claim(1, 1, 1)
+    story.start(1.01, 1, 1)
+    story.note(1.1, "pulse", 1)
+    story.run(2.2, 2, 2)
+    story.kill(2.8, 1)
+    story.stored = succeeded(2, 2)
+    assert story.broken() == set()
+
+
+def test_a_hand_back_explains_another_claim(story):
+    story.claim(1, 1, 1)
+    story.finish(1.3, 1, 1, state="enqueued")
+    story.run(1.4, 2, 2)
+    story.stored = succeeded(2, 2)
+    assert story.broken() == set()
+
+
+def test_an_enqueue_without_an_ack_may_be_there_or_not(story):
+    story.run(1, 1, 1)
+    story.enqueue("k", acked=False)
+    assert story.broken() == set()
+
+
+# -- what must be rejected ---------------------------------------------------------------------
+
+
+def test_a_lost_job(story):
+    story.stored = {}
+    assert "no_job_is_lost" in story.broken()
+
+
+@pytest.mark.parametrize("state", ["enqueued", "processing", "awaiting_retry", "deleted"])
+def test_a_job_left_behind(story, state):
+    story.stored = {"j": Stored("j", state, 0, 0, 100)}
+    assert {"no_job_is_lost", "nothing_is_left"} <= story.broken()
+
+
+def test_a_job_given_up_too_early(killed):
+    killed.stored = {"j": Stored("j", "failed", 1, 1, 100, exception="WorkerLost: ...")}
+    assert killed.broken() == {"no_job_is_lost"}
+    killed.stored = {"j": Stored("j", "failed", 1, 100, 100, exception="WorkerLost: ...")}
+    killed.ends.clear()
+    assert killed.broken() == set()
+
+
+def test_a_job_that_failed_of_itself(killed):
+    killed.stored = {"j": Stored("j", "failed", 1, 100, 100, exception="TypeError: ...")}
+    assert killed.broken() == {"no_job_is_lost"}
+
+
+def test_half_a_batch(story):
+    story.run(1, 1, 1)
+    story.enqueue("j", "k", acked=False)
+    assert story.broken() == {"an_enqueue_is_all_or_nothing"}
+
+
+def test_a_job_out_of_nowhere(story):
+    story.run(1, 1, 1)
+    story.stored["k"] = attrs.evolve(story.stored["j"], id="k")
+    assert "an_enqueue_is_all_or_nothing" in story.broken()
+
+
+def test_a_run_again_without_a_kill(story):
+    story.run(1, 1, 1)
+    story.run(3, 2, 2)
+    story.stored = succeeded(2, 2)
+    found = story.broken()
+    assert {"a_repeat_has_a_reason", "outcomes_stand"} <= found
+
+
+def test_a_lease_that_lapsed_on_a_running_process(story):
+    story.claim(1, 1, 1)
+    story.start(1.01, 1, 1)
+    for beat in range(10, 40):
+        story.note(beat / 10, "pulse", 1)
+    story.run(2.2, 2, 2, length=1)
+    story.end(3, 1, 1)
+    story.stored = succeeded(2, 2)
+    assert story.broken() == {
+        "claims_end_for_a_reason",
+        "no_two_runs_overlap",
+        "a_repeat_has_a_reason",
+    }
+
+
+def test_two_live_claims(killed):
+    killed.run(1.6, 2, 2)
+    killed.stored = succeeded(2, 2)
+    assert killed.broken() == {"no_two_claims_live"}
+
+
+def test_a_renewed_claim_is_live(killed):
+    killed.renew(1.4, 1, 1, until=4)
+    killed.run(2.2, 2, 2)
+    killed.stored = succeeded(2, 2)
+    assert killed.broken() == {"no_two_claims_live"}
+
+
+def test_a_refused_end_ends_no_claim(killed):
+    killed.finish(1.4, 1, 1, verdict="stale")
+    killed.run(1.6, 2, 2)
+    killed.stored = succeeded(2, 2)
+    assert killed.broken() == {"no_two_claims_live"}
+
+
+def test_a_rescue_before_the_lease_lapsed(killed):
+    killed.finish(1.6, 2, 1, state="enqueued", rescue=True)
+    killed.run(2.2, 2, 2)
+    killed.stored = succeeded(2, 2)
+    assert killed.broken() == {"rescue_waits_for_the_lease"}
+
+
+def test_runs_that_overlap(story):
+    story.claim(1, 1, 1)
+    story.finish(1.2, 1, 1, state="enqueued")
+    story.start(1.01, 1, 1)
+    story.run(1.3, 2, 2)
+    story.end(1.5, 1, 1)
+    story.stored = succeeded(2, 2)
+    assert story.broken() == {"no_two_runs_overlap", "a_repeat_has_a_reason"}
+
+
+def test_one_claim_run_twice(story):
+    story.run(1, 1, 1)
+    story.start(1.02, 1, 1)
+    assert "a_fence_is_given_once" in story.broken()
+
+
+def test_a_fence_given_twice(killed):
+    killed.run(2.2, 2, 1)
+    killed.stored = succeeded(2, 1)
+    assert "a_fence_is_given_once" in killed.broken()
+
+
+def test_a_fence_that_falls(killed):
+    killed.claim(0.5, 2, 2, version=9)
+    assert "fences_rise" in killed.broken()
+
+
+def test_a_store_that_forgot_a_fence(killed):
+    killed.run(2.2, 2, 2)
+    killed.stored = {"j": Stored("j", "succeeded", 1, 1, 100, result=[2, 2])}
+    assert killed.broken() == {"fences_rise"}
+
+
+def test_a_run_without_a_claim(story):
+    story.run(1, 1, 1)
+    story.start(1.02, 2, 1)
+    assert "runs_belong_to_claims" in story.broken()
+
+
+def test_a_run_that_never_ended(story):
+    story.run(1, 1, 1)
+    story.notes = [note for note in story.notes if note["kind"] != "end"]
+    assert {"runs_belong_to_claims", "outcomes_come_from_runs"} == story.broken()
+
+
+def test_an_outcome_that_vanished(story):
+    story.run(1, 1, 1)
+    story.stored = {"j": Stored("j", "succeeded", 1, 1, 100, result=[2, 1])}
+    assert {"outcomes_stand", "outcomes_come_from_runs"} == story.broken()
+
+
+def test_a_stale_hand_that_was_heard(killed):
+    killed.run(2.2, 2, 2)
+    killed.finish(2.5, 1, 1, state="failed")
+    killed.stored = succeeded(2, 2)
+    assert killed.broken() == {"stale_hands_change_nothing"}
+
+
+def test_a_stale_renewal_that_was_heard(killed):
+    killed.run(2.2, 2, 2)
+    killed.renew(2.5, 1, 1, until=2.0)
+    killed.stored = succeeded(2, 2)
+    assert killed.broken() == {"stale_hands_change_nothing"}
+
+
+@pytest.mark.parametrize("status", [1, -11, None])
+def test_a_process_that_died_by_itself(story, status):
+    story.run(1, 1, 1)
+    story.ends[2] = status
+    assert story.broken() == {"nobody_dies_by_itself"}
+
+
+def test_a_process_that_died_before_its_kill(killed):
+    killed.run(2.2, 2, 2)
+    killed.stored = succeeded(2, 2)
+    killed.ends[1] = 1
+    assert killed.broken() == {"nobody_dies_by_itself"}
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ({"log": ("7 WARNING claim: database is locked",)}, "nothing_bad_is_logged"),
+        ({"log": ("Traceback (most recent call last):",)}, "nothing_bad_is_logged"),
+        ({"integrity": "row 3 missing from index"}, "the_file_is_sound"),
+        ({"drained": None}, "nothing_is_left"),
+    ],
+)
+def test_bad_signs_beside_the_ledgers(story, change, rule):
+    story.run(1, 1, 1)
+    assert story.broken(**change) == {rule}
+
+
+def test_a_line_cut_short_by_a_kill_is_left_out(tmp_path):
+    Ledger(tmp_path, 1).note("ack", jobs=["j"])
+    with (tmp_path / "1.ledger").open("a") as file:
+        file.write('{"at": 5, "li')
+    Ledger(tmp_path, 2).note("pulse")
+    assert [note["kind"] for note in read_all(tmp_path)] == ["ack", "pulse"]

@@ -1,0 +1,39 @@
+"""Every driver, fresh and installed: what the tests of this folder are run on."""
+
+import importlib
+
+import pytest
+
+
+def _memory(folder):
+    return importlib.import_module("qml.drivers.memory").MemoryDriver(None)
+
+
+def _sqlite(folder):
+    config = importlib.import_module("qml.values.config").SqliteConfig(path=folder / "jobs.db")
+    return importlib.import_module("qml.drivers.sqlite").SqliteDriver(config)
+
+
+# Imported when a test asks, so that one driver's trouble is not another's. Nothing is skipped.
+MAKERS = {"memory": _memory, "sqlite": _sqlite}
+
+
+@pytest.fixture(params=MAKERS)
+def make_driver(request):
+    """A function of a folder: a new, installed driver, closed when the test ends."""
+    made = []
+
+    def make(folder):
+        made.append(MAKERS[request.param](folder))
+        made[-1].install()
+        return made[-1]
+
+    make.kind = request.param
+    yield make
+    for driver in made:
+        driver.close()
+
+
+@pytest.fixture
+def driver(make_driver, tmp_path):
+    return make_driver(tmp_path)

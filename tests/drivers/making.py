@@ -1,0 +1,136 @@
+"""Rows and orders for tests: everything has a plain value, and a test names what matters to it."""
+
+from typing import Any
+
+from qml.seam.rows import (
+    KEY_FREE,
+    KEY_UNTIL_FINAL,
+    NOT_AHEAD,
+    PROCESSING,
+    Claim,
+    Hold,
+    Move,
+    Page,
+    Rewrite,
+    Row,
+)
+
+NOW = 1_900_000_000_000_000
+SECOND = 1_000_000
+
+COLUMNS = Row._fields
+
+
+def row(id: str, **columns: Any) -> Row:
+    """A row that may be claimed at once. A ``unique_key`` is held unless ``key_held`` says else."""
+    held = KEY_FREE if columns.get("unique_key") is None else KEY_UNTIL_FINAL
+    plain: dict[str, Any] = {
+        "seq": None,
+        "id": id,
+        "version": 0,
+        "state": "enqueued",
+        "queue": "default",
+        "priority": 0,
+        "method": "app.send",
+        "attempt": 0,
+        "fence": 0,
+        "max_attempts": 6,
+        "ahead": NOT_AHEAD,
+        "worker": None,
+        "lease_until": None,
+        "due_at": 0,
+        "finished_at": None,
+        "created_at": NOW,
+        "key_held": held,
+        "unique_key": None,
+        "unique_while": "unfinished",
+        "max_retries": None,
+        "timeout_seconds": None,
+        "job_type": None,
+        "detail": f"detail of {id}",
+        "failures": "[]",
+        "metadata": "{}",
+        "payload": f"payload of {id}",
+    }
+    return Row(**plain | columns)
+
+
+def later(id: str, due_at: int, **columns: Any) -> Row:
+    return row(id, **{"state": "scheduled", "due_at": due_at} | columns)
+
+
+def running(id: str, worker: str = "w1", lease_until: int | None = NOW, **columns: Any) -> Row:
+    plain = {"state": PROCESSING, "due_at": None, "fence": 1, "attempt": 1, "version": 1}
+    return row(id, **plain | {"worker": worker, "lease_until": lease_until} | columns)
+
+
+def done(id: str, finished_at: int = NOW, **columns: Any) -> Row:
+    return row(id, **{"state": "succeeded", "due_at": None, "finished_at": finished_at} | columns)
+
+
+def claim(
+    limit: int = 10,
+    *,
+    worker: str = "w1",
+    now: int = NOW,
+    lease: int = 30 * SECOND,
+    ahead: int = 0,
+    queues: tuple[str, ...] | None = None,
+    detail: str = "claimed",
+) -> Claim:
+    return Claim(worker, now, now + lease, limit, ahead, queues, detail)
+
+
+def move(stored: Row, **columns: Any) -> Move:
+    """A successful end of ``stored``, guarded by its seq and version."""
+    plain: dict[str, Any] = {
+        "id": stored.id,
+        "seq": stored.seq,
+        "version": stored.version,
+        "lapsed_by": None,
+        "state": "succeeded",
+        "detail": "the end",
+        "failures": "[1]",
+        "attempt": stored.attempt,
+        "max_attempts": stored.max_attempts,
+        "ahead": stored.ahead,
+        "due_at": None,
+        "finished_at": NOW + 1,
+        "key_held": KEY_FREE,
+        "ends_lease": True,
+    }
+    return Move(**plain | columns)
+
+
+def rewrite(
+    stored: Row, *, keeps_lease: bool = False, keeps_payload: bool = False, **columns: Any
+) -> Rewrite:
+    """The record of ``stored`` with other ``columns``, guarded by its seq and version."""
+    new = stored._replace(**{"version": stored.version + 1} | columns)
+    return Rewrite(stored.seq, stored.version, new, keeps_lease, keeps_payload)
+
+
+def renewal(claimed: Row, until: int, now: int = NOW, **columns: Any) -> Hold:
+    """A longer lease for the claim that gave ``claimed``."""
+    assert claimed.worker is not None
+    hold = Hold(claimed.id, claimed.seq, claimed.worker, claimed.fence, now, until)
+    return hold._replace(**columns)
+
+
+def lock(id: str, worker: str = "w1", *, now: int = NOW, until: int = NOW + 10) -> Hold:
+    return Hold(id, None, worker, None, now, until)
+
+
+def ids(rows: list[Row]) -> list[str]:
+    return [row.id for row in rows]
+
+
+def everything(driver: Any) -> list[Row]:
+    """All rows, oldest first."""
+    return driver.scan(Page())[::-1]
+
+
+def put(driver: Any, *rows: Row) -> list[Row]:
+    """Insert rows that nothing stands in the way of, and return them as stored."""
+    assert driver.insert(rows) == []
+    return driver.load([row.id for row in rows])

@@ -1,0 +1,243 @@
+"""A driver as the docstrings of the seam say it, and nothing else: a list of rows in the order of
+insertion; each verb a comprehension and a sort. It shares no code with the drivers.
+
+Two sentences are left to tests of their own, since few rows at a clock that goes forward cannot
+show them: that a thousand rows ripen per claim, and what a clock that steps back must not do.
+"""
+
+from qml.seam.rows import (
+    AHEAD,
+    KEY_FREE,
+    KEY_UNTIL_CLAIMED,
+    NEVER_AHEAD,
+    Available,
+    Change,
+    Claim,
+    Claimed,
+    Finished,
+    Hold,
+    Lapsed,
+    Move,
+    Obstacle,
+    Page,
+    Record,
+    Row,
+    Verdict,
+)
+
+
+def _holds_key(row, key):
+    return key is not None and row.unique_key == key and row.key_held != KEY_FREE
+
+
+def _held(row, now):
+    return row.lease_until is not None and now < row.lease_until
+
+
+def _lease_ended(row, now):
+    return row.lease_until is not None and row.lease_until <= now
+
+
+class NaiveDriver:
+    def __init__(self):
+        self.rows: list[Row] = []
+        self.records: list[Record] = []
+
+    def insert(self, rows):
+        before = list(self.rows)
+        obstacles = []
+        for index, row in enumerate(rows):
+            same_id = [other.id for other in self.rows if other.id == row.id]
+            wanted = row.unique_key if row.key_held != KEY_FREE else None
+            same_key = [other.id for other in self.rows if _holds_key(other, wanted)]
+            if same_id or same_key:
+                by = "id" if same_id else "key"
+                obstacles.append(Obstacle(index, by, (same_id or same_key)[0]))
+            else:
+                self.rows.append(row._replace(seq=-1))
+        if obstacles:
+            self.rows = before
+        return obstacles
+
+    def number(self, seqs):
+        """Take over the seqs that the driver under test gave to the newest rows."""
+        old = len(self.rows) - len(seqs)
+        assert [row.seq for row in self.rows[old:]] == [-1] * len(seqs)
+        self.rows[old:] = [
+            row._replace(seq=seq) for row, seq in zip(self.rows[old:], seqs, strict=True)
+        ]
+
+    def load(self, ids):
+        return [next((row for row in self.rows if row.id == wanted), None) for wanted in ids]
+
+    def _store(self, new):
+        self.rows = [new if row.seq == new.seq else row for row in self.rows]
+
+    def swap(self, changes):
+        return [self._swap(change) for change in changes]
+
+    def _swap(self, change: Change):
+        is_move = isinstance(change, Move)
+        [stored] = self.load([change.id if is_move else change.row.id])
+        if stored is None:
+            return Verdict.GONE
+        if change.seq is not None and change.seq != stored.seq:
+            return Verdict.STALE
+        if change.version != stored.version:
+            return Verdict.STALE
+        if is_move and change.lapsed_by is not None and not _lease_ended(stored, change.lapsed_by):
+            return Verdict.STALE
+        new = self._moved(stored, change) if is_move else self._rewritten(stored, change)
+        others = [row for row in self.rows if row.seq != stored.seq]
+        if new.key_held != KEY_FREE and any(_holds_key(row, new.unique_key) for row in others):
+            return Verdict.TAKEN
+        self._store(new)
+        return Verdict.DONE
+
+    def _moved(self, stored, move):
+        columns = move._asdict()
+        for guard in ("id", "seq", "version", "lapsed_by"):
+            del columns[guard]
+        if columns["key_held"] is None:
+            del columns["key_held"]
+        if columns.pop("ends_lease"):
+            columns["lease_until"] = None
+        return stored._replace(version=stored.version + 1, **columns)
+
+    def _rewritten(self, stored, change):
+        new = change.row._replace(seq=stored.seq)
+        if change.keeps_lease:
+            new = new._replace(worker=stored.worker, lease_until=stored.lease_until)
+        if change.keeps_payload:
+            new = new._replace(payload=stored.payload)
+        return new
+
+    def claim(self, claim: Claim):
+        best = [
+            row
+            for row in self._in_order(self.rows)
+            if row.due_at is not None
+            and row.due_at <= claim.now
+            and (claim.queues is None or row.queue in claim.queues)
+            and (row.worker == claim.worker or not _held(row, claim.now))
+        ][: claim.limit + claim.ahead]
+        beyond = [row for row in best[claim.limit :] if row.ahead != NEVER_AHEAD]
+        taken = [self._claimed(row, claim) for row in best[: claim.limit]]
+        taken += [self._claimed(row, claim)._replace(ahead=AHEAD) for row in beyond]
+        for row in taken:
+            self._store(row)
+        waiting = [row.due_at for row in self.rows if row.due_at is not None]
+        return Claimed(taken, min((due for due in waiting if due > claim.now), default=None))
+
+    def _in_order(self, rows):
+        return sorted(rows, key=lambda row: (-row.priority, row.seq))
+
+    def _claimed(self, row, claim):
+        return row._replace(
+            state="processing",
+            version=row.version + 1,
+            attempt=row.attempt + 1,
+            fence=row.fence + 1,
+            worker=claim.worker,
+            lease_until=claim.lease_until,
+            due_at=None,
+            key_held={KEY_UNTIL_CLAIMED: KEY_FREE}.get(row.key_held, row.key_held),
+            detail=claim.detail,
+        )
+
+    def hold(self, holds):
+        return [self._renew(hold) if hold.fence is not None else self._lock(hold) for hold in holds]
+
+    def _renew(self, hold: Hold):
+        [stored] = self.load([hold.id])
+        if stored is None:
+            return Verdict.GONE
+        if (stored.worker, stored.fence) != (hold.worker, hold.fence):
+            return Verdict.STALE
+        if hold.seq not in (None, stored.seq) or stored.lease_until is None:
+            return Verdict.STALE
+        self._store(stored._replace(lease_until=hold.until))
+        return Verdict.DONE
+
+    def _lock(self, hold: Hold):
+        [stored] = self.load([hold.id])
+        if stored is None:
+            return Verdict.GONE
+        if hold.seq not in (None, stored.seq):
+            return Verdict.STALE
+        if _held(stored, hold.now) and stored.worker != hold.worker:
+            return Verdict.STALE
+        new = stored._replace(worker=hold.worker, lease_until=hold.until)
+        if stored.state == "processing" and _lease_ended(stored, hold.now):
+            new = new._replace(fence=stored.fence + 1, version=stored.version + 1)
+        self._store(new)
+        return Verdict.DONE
+
+    def let_go(self, job_id, worker, now):
+        [stored] = self.load([job_id])
+        if stored is None:
+            return Verdict.GONE
+        if not _held(stored, now) or stored.worker != worker:
+            return Verdict.STALE
+        self._store(stored._replace(lease_until=now if stored.state == "processing" else None))
+        return Verdict.DONE
+
+    def scan(self, query):
+        if isinstance(query, Page):
+            newest = [row for row in reversed(self.rows) if self._passes(row, query)]
+            return newest[query.offset :][: query.limit]
+        if isinstance(query, Available):
+            free = [
+                row
+                for row in self.rows
+                if row.due_at is not None and row.due_at <= query.now and not _held(row, query.now)
+            ]
+            return self._in_order(free)[: query.limit]
+        assert isinstance(query, Lapsed)
+        lapsed = [
+            row for row in self.rows if row.state == "processing" and _lease_ended(row, query.now)
+        ]
+        return sorted(lapsed, key=lambda row: row.lease_until)[: query.limit]
+
+    def _passes(self, row, page):
+        return (
+            (page.states is None or row.state in page.states)
+            and (page.queue is None or row.queue == page.queue)
+            and (page.method is None or row.method == page.method)
+        )
+
+    def count(self, page, by):
+        values = [getattr(row, by) for row in self.rows if self._passes(row, page)]
+        return {value: values.count(value) for value in values}
+
+    def erase(self, target, limit):
+        if isinstance(target, Finished):
+            doomed = [
+                row
+                for row in self.rows
+                if row.state == target.state
+                and row.finished_at is not None
+                and row.finished_at <= target.by
+            ]
+            doomed.sort(key=lambda row: row.finished_at)
+        else:
+            doomed = [row for row in self.rows if row.id in target]
+        doomed = doomed[:limit]
+        self.rows = [row for row in self.rows if row not in doomed]
+        return len(doomed)
+
+    def read(self, name):
+        return next((record for record in self.records if record.name == name), None)
+
+    def write(self, name, body, expected):
+        record = self.read(name)
+        if expected != (0 if record is None else record.version):
+            return Verdict.STALE
+        self.records = [other for other in self.records if other.name != name]
+        if body is not None:
+            self.records.append(Record(name, expected + 1, body))
+        return Verdict.DONE
+
+    def list(self, prefix):
+        found = [record for record in self.records if record.name.startswith(prefix)]
+        return sorted(found, key=lambda record: record.name)

@@ -1,0 +1,224 @@
+"""insert and load: all rows or none, in order, whole."""
+
+import pytest
+
+from qml.seam.rows import (
+    KEY_FREE,
+    KEY_UNTIL_CLAIMED,
+    NEVER_AHEAD,
+    Obstacle,
+    Verdict,
+)
+
+from .making import NOW, claim, done, everything, ids, later, move, put, rewrite, row, running
+
+
+def test_every_column_comes_back(driver):
+    full = row(
+        "a",
+        version=3,
+        state="awaiting_retry",
+        queue="mail",
+        priority=-7,
+        method="m.f",
+        attempt=4,
+        fence=5,
+        max_attempts=9,
+        ahead=NEVER_AHEAD,
+        worker="w",
+        lease_until=NOW + 1,
+        due_at=NOW + 2,
+        finished_at=NOW + 3,
+        created_at=NOW + 4,
+        key_held=KEY_UNTIL_CLAIMED,
+        unique_key="k",
+        unique_while="queued",
+        max_retries=8,
+        timeout_seconds=0.1,
+        job_type="t",
+        detail="d",
+        failures="f",
+        metadata="m",
+        payload="p",
+    )
+    [stored] = put(driver, full)
+    assert stored == full._replace(seq=stored.seq)
+    assert type(stored.seq) is int
+    assert everything(driver) == [stored]
+
+
+def test_absent_values_come_back_as_none(driver):
+    [stored] = put(driver, row("a", due_at=None))
+    absent = [name for name, value in stored._asdict().items() if value is None]
+    assert absent == [
+        "worker",
+        "lease_until",
+        "due_at",
+        "finished_at",
+        "unique_key",
+        "max_retries",
+        "timeout_seconds",
+        "job_type",
+    ]
+
+
+@pytest.mark.parametrize("number", [-(2**31) + 1, 2**31 - 1])
+def test_the_ends_of_the_range_of_priorities(driver, number):
+    put(driver, row("plain"), row("a", priority=number))
+    assert driver.load(["a"])[0].priority == number
+    best = "a" if number > 0 else "plain"
+    assert ids(driver.claim(claim(1)).rows) == [best]
+
+
+@pytest.mark.parametrize("timeout", [1e-9, 30.0, 0.1, 999_999_999.5])
+def test_a_timeout_keeps_its_fraction(driver, timeout):
+    [stored] = put(driver, row("a", timeout_seconds=timeout))
+    assert stored.timeout_seconds == timeout
+
+
+def test_times_of_the_year_9999_come_back(driver):
+    far = 253_402_300_799_999_999
+    [stored] = put(driver, later("a", far, created_at=far, lease_until=far, finished_at=far))
+    assert {stored.due_at, stored.created_at, stored.lease_until, stored.finished_at} == {far}
+
+
+def test_seq_follows_the_order_of_insertion_over_all_batches(driver):
+    put(driver, row("c"), row("a"))
+    put(driver, row("b"))
+    seqs = [stored.seq for stored in driver.load(["c", "a", "b"])]
+    assert seqs == sorted(set(seqs))
+
+
+def test_the_seq_of_the_given_row_is_ignored(driver):
+    [a] = put(driver, row("a", seq=500))
+    [b] = put(driver, row("b", seq=a.seq))
+    assert a.seq < b.seq
+
+
+def test_a_seq_is_never_used_again(driver):
+    [a, b] = put(driver, row("a"), row("b"))
+    assert driver.erase(["b"], 1) == 1
+    [again] = put(driver, row("b"))
+    assert again.seq > b.seq
+    assert driver.erase(["a", "b"], 2) == 2
+    [alone] = put(driver, row("c"))
+    assert alone.seq > again.seq > a.seq
+
+
+def test_nothing_to_insert(driver):
+    assert driver.insert([]) == []
+    assert everything(driver) == []
+
+
+def test_a_taken_id_stands_in_the_way_and_is_left_untouched(driver):
+    [a] = put(driver, row("a"))
+    assert driver.insert([row("b"), row("a", payload="other")]) == [Obstacle(1, "id", "a")]
+    assert everything(driver) == [a]
+
+
+def test_a_taken_id_stands_in_the_way_whatever_became_of_it(driver):
+    put(driver, done("a"))
+    assert driver.insert([row("a")]) == [Obstacle(0, "id", "a")]
+
+
+def test_an_id_twice_in_a_batch(driver):
+    assert driver.insert([row("a"), row("b"), row("a")]) == [Obstacle(2, "id", "a")]
+    assert everything(driver) == []
+
+
+def test_a_held_key_stands_in_the_way_and_names_its_holder(driver):
+    [a] = put(driver, row("a", unique_key="k"))
+    assert driver.insert([row("b", unique_key="k"), row("c")]) == [Obstacle(0, "key", "a")]
+    assert everything(driver) == [a]
+
+
+def test_a_key_twice_in_a_batch(driver):
+    batch = [row("a", unique_key="k"), row("b", unique_key="l"), row("c", unique_key="k")]
+    assert driver.insert(batch) == [Obstacle(2, "key", "a")]
+    assert everything(driver) == []
+    assert driver.insert([row("c", unique_key="k")]) == []
+
+
+def test_every_row_that_meets_an_obstacle_is_named(driver):
+    put(driver, row("a", unique_key="k"), row("b"))
+    batch = [row("b"), row("x"), row("y", unique_key="k"), row("x"), row("z")]
+    assert driver.insert(batch) == [
+        Obstacle(0, "id", "b"),
+        Obstacle(2, "key", "a"),
+        Obstacle(3, "id", "x"),
+    ]
+
+
+def test_the_id_counts_before_the_key(driver):
+    """A lost reply: the same job comes again, and learns that it is there."""
+    put(driver, row("a", unique_key="k"))
+    assert driver.insert([row("a", unique_key="k")]) == [Obstacle(0, "id", "a")]
+
+
+def test_a_row_that_cannot_be_stored_is_in_nobodys_way(driver):
+    put(driver, row("a"))
+    batch = [row("a", unique_key="k"), row("b", unique_key="k")]
+    assert driver.insert(batch) == [Obstacle(0, "id", "a")]
+
+
+def test_a_key_that_is_not_held_is_in_nobodys_way(driver):
+    put(driver, row("a", unique_key="k", key_held=KEY_FREE))
+    put(driver, row("b", unique_key="k"))
+    put(driver, row("c", unique_key="k", key_held=KEY_FREE))
+    assert driver.insert([row("d", unique_key="k")]) == [Obstacle(0, "key", "b")]
+
+
+def test_rows_without_a_key_are_in_nobodys_way(driver):
+    put(driver, row("a", key_held=KEY_UNTIL_CLAIMED), row("b", key_held=KEY_UNTIL_CLAIMED))
+
+
+def test_keys_are_one_space_whatever_queue_and_method(driver):
+    put(driver, row("a", unique_key="k", queue="x", method="f"))
+    assert driver.insert([row("b", unique_key="k", queue="y", method="g")]) != []
+
+
+def test_a_refused_batch_reserves_no_key_and_no_id(driver):
+    put(driver, row("a"))
+    assert driver.insert([row("b", unique_key="k"), row("a")]) != []
+    put(driver, row("b"), row("c", unique_key="k"))
+
+
+def test_an_erased_row_frees_id_and_key(driver):
+    put(driver, row("a", unique_key="k"))
+    driver.erase(["a"], 1)
+    put(driver, row("a"), row("b", unique_key="k"))
+
+
+def test_load_follows_the_ids_given(driver):
+    [a, b] = put(driver, row("a"), row("b"))
+    assert driver.load(["b", "nobody", "a", "b"]) == [b, None, a, b]
+    assert driver.load([]) == []
+
+
+def test_ids_differ_in_case_and_in_spaces(driver):
+    put(driver, row("a"), row("A"), row("a "), row(" a"))
+    assert driver.load(["a  "]) == [None]
+    assert [found.id for found in driver.load(["A", "a "])] == ["A", "a "]
+
+
+def test_rows_given_out_are_not_changed_by_what_comes_later(driver):
+    [before] = put(driver, row("a"))
+    again = before._replace()
+    [claimed] = driver.claim(claim()).rows
+    assert driver.swap([move(claimed)]) == [Verdict.DONE]
+    assert before == again
+
+
+def test_a_big_batch(driver):
+    """More rows than a database has parameters for one statement."""
+    many = [row(f"job {number}", unique_key=f"key {number}") for number in range(3_000)]
+    stored = put(driver, *many)
+    assert [s._replace(seq=None) for s in stored] == many
+    assert driver.swap([rewrite(s, priority=1) for s in stored]) == [Verdict.DONE] * 3_000
+    assert ids(driver.claim(claim(3_000)).rows) == [r.id for r in many]
+    assert driver.erase([r.id for r in many], 3_000) == 3_000
+
+
+def test_a_finished_row_may_be_given_with_a_lease(driver):
+    [stored] = put(driver, running("a", state="deleted", finished_at=NOW))
+    assert stored.lease_until == NOW

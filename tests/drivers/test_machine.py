@@ -1,0 +1,251 @@
+"""Any order of verbs: a driver and the naive one answer the same and hold the same rows."""
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
+
+from qml.seam.rows import (
+    AHEAD,
+    KEY_FREE,
+    NEVER_AHEAD,
+    Available,
+    Claim,
+    Finished,
+    Hold,
+    Lapsed,
+    Move,
+    Page,
+    Rewrite,
+)
+
+from .conftest import MAKERS
+from .making import everything, row
+from .naive import NaiveDriver
+
+IDS = st.sampled_from("abcdefgh")
+WORKERS = st.sampled_from(["w1", "w2", "w3"])
+QUEUES = st.sampled_from(["q1", "q2"])
+METHODS = st.sampled_from(["m1", "m2"])
+KEYS = st.sampled_from([None, "k1", "k2"])
+STATES = st.sampled_from(["enqueued", "scheduled", "processing", "succeeded", "deleted"])
+HELD = st.integers(KEY_FREE, 2)
+TEXTS = st.sampled_from(["x", "y", "z"])
+SPANS = st.integers(-2, 4)
+NAMES = st.sampled_from(["a", "ab", "a%", "b_"])
+PAGES = st.builds(
+    Page,
+    states=st.one_of(st.none(), st.lists(STATES, max_size=2).map(tuple)),
+    queue=st.one_of(st.none(), QUEUES),
+    method=st.one_of(st.none(), METHODS),
+    limit=st.one_of(st.none(), st.integers(0, 3)),
+    offset=st.integers(0, 2),
+)
+
+
+@st.composite
+def columns(draw, now):
+    """Columns that mean something to a driver, in any mixture: the rules are not its business."""
+    moment = st.one_of(st.none(), SPANS.map(lambda span: now + span))
+    return {
+        "state": draw(STATES),
+        "queue": draw(QUEUES),
+        "method": draw(METHODS),
+        "priority": draw(st.integers(-1, 1)),
+        "ahead": draw(st.sampled_from([0, AHEAD, NEVER_AHEAD])),
+        "worker": draw(WORKERS),
+        "lease_until": draw(moment),
+        "due_at": draw(st.one_of(st.just(0), moment)),
+        "finished_at": draw(moment),
+        "unique_key": draw(KEYS),
+        "key_held": draw(HELD),
+        "payload": draw(TEXTS),
+        "metadata": draw(TEXTS),
+    }
+
+
+class DriverMachine(RuleBasedStateMachine):
+    """``hands`` are rows as they were at any time: stale ones as likely as fresh."""
+
+    hands = Bundle("hands")
+    make = None
+
+    def __init__(self):
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        self.driver = self.make(Path(self.folder.name))
+        self.driver.install()
+        self.naive = NaiveDriver()
+        self.now = 1_000
+        self.last_seq = 0
+
+    def teardown(self):
+        self.driver.close()
+        self.folder.cleanup()
+
+    def both(self, verb, *arguments):
+        """What the driver answered, after it proved to be what the naive one answers."""
+        answer = getattr(self.driver, verb)(*arguments)
+        expected = getattr(self.naive, verb)(*arguments)
+        assert answer == expected, f"{verb}{arguments}: {answer} instead of {expected}"
+        return answer
+
+    @initialize(target=hands, data=st.data())
+    def begin(self, data):
+        return self.insert(data, ["a", "b", "c"])
+
+    @rule(target=hands, data=st.data(), ids=st.lists(IDS, min_size=1, max_size=3))
+    def insert_rows(self, data, ids):
+        return self.insert(data, ids)
+
+    def insert(self, data, ids):
+        rows = [row(job_id, **data.draw(columns(self.now))) for job_id in ids]
+        if self.both("insert", rows):
+            return multiple()
+        stored = self.driver.load(ids)
+        seqs = [one.seq for one in stored]
+        assert seqs == sorted(set(seqs))
+        assert seqs[0] > self.last_seq
+        self.last_seq = seqs[-1]
+        self.naive.number(seqs)
+        return multiple(*stored)
+
+    @rule(span=st.integers(1, 3))
+    def time_passes(self, span):
+        self.now += span
+
+    @rule(target=hands, job_id=IDS)
+    def look(self, job_id):
+        [stored] = self.both("load", [job_id])
+        return multiple(*([] if stored is None else [stored]))
+
+    @rule(
+        target=hands,
+        worker=WORKERS,
+        limit=st.integers(0, 4),
+        ahead=st.integers(0, 2),
+        queues=st.one_of(st.none(), st.lists(QUEUES, min_size=1, max_size=2).map(tuple)),
+        lease=st.integers(0, 4),
+    )
+    def claim(self, worker, limit, ahead, queues, lease):
+        order = Claim(worker, self.now, self.now + lease, limit, ahead, queues, "claimed")
+        return multiple(*self.both("claim", order).rows)
+
+    @rule(data=st.data(), hands=st.lists(hands, min_size=1, max_size=3))
+    def swap(self, data, hands):
+        self.both("swap", [self.change(data, hand) for hand in hands])
+
+    def change(self, data, hand):
+        new = data.draw(columns(self.now))
+        seq = hand.seq if data.draw(st.booleans()) else None
+        if data.draw(st.booleans()):
+            changed = hand._replace(version=hand.version + 1, **new)
+            keeps = data.draw(st.tuples(st.booleans(), st.booleans()))
+            return Rewrite(seq, hand.version, changed, *keeps)
+        return Move(
+            id=hand.id,
+            seq=seq,
+            version=hand.version,
+            lapsed_by=data.draw(st.sampled_from([None, None, self.now])),
+            state=new["state"],
+            detail=new["payload"],
+            failures=new["metadata"],
+            attempt=hand.attempt,
+            max_attempts=hand.max_attempts,
+            ahead=new["ahead"],
+            due_at=new["due_at"],
+            finished_at=new["finished_at"],
+            key_held=data.draw(st.one_of(st.none(), HELD)),
+            ends_lease=data.draw(st.booleans()),
+        )
+
+    @rule(
+        hands=st.lists(hands, min_size=1, max_size=3),
+        span=st.integers(0, 4),
+        whole=st.booleans(),
+    )
+    def renew(self, hands, span, whole):
+        orders = [
+            Hold(
+                hand.id,
+                hand.seq if whole else None,
+                hand.worker or "w1",
+                hand.fence,
+                self.now,
+                self.now + span,
+            )
+            for hand in hands
+        ]
+        self.both("hold", orders)
+
+    @rule(job_id=IDS, worker=WORKERS, span=st.integers(0, 4))
+    def lock(self, job_id, worker, span):
+        self.both("hold", [Hold(job_id, None, worker, None, self.now, self.now + span)])
+
+    @rule(job_id=IDS, worker=WORKERS)
+    def let_go(self, job_id, worker):
+        self.both("let_go", job_id, worker, self.now)
+
+    @rule(hands=st.lists(hands, min_size=1, max_size=3))
+    def erase(self, hands):
+        self.both("erase", [hand.id for hand in hands], 9)
+
+    @rule(state=STATES, limit=st.integers(1, 3), back=st.integers(-1, 2))
+    def purge(self, state, limit, back):
+        self.both("erase", Finished(state, self.now - back), limit)
+
+    @rule(page=PAGES, by=st.sampled_from(["state", "queue", "method"]))
+    def page(self, page, by):
+        self.both("scan", page)
+        self.both("count", page, by)
+
+    @rule(limit=st.integers(0, 3))
+    def look_with_a_limit(self, limit):
+        self.both("scan", Available(self.now, limit))
+        self.both("scan", Lapsed(self.now, limit))
+
+    @rule(
+        name=NAMES,
+        body=st.one_of(st.none(), st.sampled_from(["{}", "[]"])),
+        expected=st.integers(0, 2),
+    )
+    def write(self, name, body, expected):
+        self.both("write", name, body, expected)
+        self.both("read", name)
+        self.both("list", name)
+
+    @invariant()
+    def all_rows_and_records_are_the_same(self):
+        assert everything(self.driver) == self.naive.rows
+        self.both("list", "")
+
+    @invariant()
+    def all_orders_are_the_same(self):
+        self.both("scan", Available(self.now))
+        self.both("scan", Lapsed(self.now, 99))
+        self.both("count", Page(), "state")
+
+    @invariant()
+    def a_key_is_held_once(self):
+        held = [r.unique_key for r in everything(self.driver) if r.unique_key and r.key_held]
+        assert len(held) == len(set(held))
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_any_order_of_verbs(kind):
+    machine = type(f"{kind.title()}Machine", (DriverMachine,), {"make": staticmethod(MAKERS[kind])})
+    run_state_machine_as_test(
+        machine,
+        settings=settings(stateful_step_count=40, suppress_health_check=[HealthCheck.too_slow]),
+    )

@@ -1,0 +1,69 @@
+"""`import qml` is quick and quiet: it loads no driver's library and does nothing."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.house.rules import REPO
+
+# Prints what importing qml loaded and did, as Python's own audit events tell it.
+# Python 3.11 has no event for a new thread, so `start` itself is watched.
+PROBE = """
+import json, os, sys, threading
+
+did = []
+
+def look(event, arguments):
+    if event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+        did.append(f"open {arguments[0]}")
+    elif event.startswith(("socket.", "sqlite3.", "subprocess.", "os.fork")):
+        did.append(event)
+    elif event in ("os.mkdir", "os.system", "os.remove", "os.rename"):
+        did.append(event)
+
+sys.addaudithook(look)
+threading.Thread.start = lambda thread: did.append(f"start {thread}")
+import qml
+print(json.dumps({"file": qml.__file__, "loaded": sorted(sys.modules), "did": did}))
+"""
+
+NEVER = {"sqlite3", "pysqlite3", "psycopg2", "redis", "flask", "hypothesis", "pytest"}
+
+
+def import_qml(root, elsewhere):
+    command = [sys.executable, "-B", "-c", PROBE]
+    done = subprocess.run(
+        command, cwd=elsewhere, env={"PYTHONPATH": str(root)}, capture_output=True, check=True
+    )
+    return json.loads(done.stdout)
+
+
+def test_import_loads_no_driver_and_does_nothing(tmp_path):
+    seen = import_qml(REPO, tmp_path)
+    assert seen["file"] == str(REPO / "qml" / "__init__.py")
+    assert NEVER.intersection(seen["loaded"]) == set()
+    assert seen["did"] == []
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "open('x', 'w').close()",
+        "import os; os.mkdir('x')",
+        "import threading; threading.Thread(target=int).start()",
+        "import sqlite3; sqlite3.connect(':memory:').close()",
+    ],
+)
+def test_the_probe_sees_what_an_import_does(text, tmp_path):
+    (tmp_path / "qml").mkdir()
+    (tmp_path / "qml" / "__init__.py").write_text(text)
+    assert import_qml(tmp_path, tmp_path)["did"]
+
+
+def test_the_probe_sees_what_an_import_loads(tmp_path):
+    (tmp_path / "qml").mkdir()
+    (tmp_path / "qml" / "__init__.py").write_text("import sqlite3")
+    assert "sqlite3" in import_qml(tmp_path, tmp_path)["loaded"]

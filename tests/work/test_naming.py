@@ -1,0 +1,104 @@
+"""Task names: a script runs what an import of it enqueued, and the other way round."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).parents[2]
+
+SCRIPT = """
+import sys
+from qml import Qml
+
+jobs = Qml("sqlite:///jobs.db")
+
+@jobs.task
+def double(n):
+    return n * 2
+
+class Sums:
+    @staticmethod
+    @jobs.task
+    def add(a, b):
+        return a + b
+
+def main():
+    if "enqueue" in sys.argv:
+        print(double.enqueue(21).method, Sums.add.enqueue(1, 2).method)
+    else:
+        jobs.server(threads=1).run(burst=True)
+        print(*[(job.method, job.state.kind.value, job.state.result) for job in jobs.storage.list()])
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+def python(folder, *arguments):
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(REPO)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "app.py").write_text(SCRIPT)
+    package = tmp_path / "shop"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "tasks.py").write_text(SCRIPT)
+    (package / "__main__.py").write_text(SCRIPT)
+    return tmp_path
+
+
+IMPORTS = "import sys; from {0} import main; main()"
+DONE = "('{0}.Sums.add', 'succeeded', 3) ('{0}.double', 'succeeded', 42)"
+
+
+@pytest.mark.parametrize(
+    ("name", "script", "imported"),
+    [
+        ("app", ["app.py"], "app"),
+        ("app", ["./app.py"], "app"),
+        ("app", ["-m", "app"], "app"),
+        ("shop.tasks", ["-m", "shop.tasks"], "shop.tasks"),
+        ("shop", ["-m", "shop"], None),
+    ],
+)
+def test_python_app_runs_what_import_app_enqueued(folder, name, script, imported):
+    methods = f"{name}.double {name}.Sums.add"
+    if imported is None:
+        assert python(folder, *script, "enqueue") == methods
+    else:
+        assert python(folder, "-c", IMPORTS.format(imported), "enqueue") == methods
+    assert python(folder, *script) == DONE.format(name)
+
+
+def test_import_app_runs_what_python_app_enqueued(folder):
+    assert python(folder, "app.py", "enqueue") == "app.double app.Sums.add"
+    assert python(folder, "-c", IMPORTS.format("app")) == DONE.format("app")
+
+
+def test_a_script_from_another_folder_is_the_same(folder):
+    assert python(folder, "-c", IMPORTS.format("app"), "enqueue") == "app.double app.Sums.add"
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "app.py").write_text(SCRIPT.replace("jobs.db", "../jobs.db"))
+    assert python(elsewhere, "app.py") == DONE.format("app")
+
+
+def test_a_script_that_imports_itself_does_not_conflict(folder):
+    (folder / "app.py").write_text(SCRIPT.replace("def main():", "def main():\n    import app"))
+    assert python(folder, "app.py", "enqueue") == "app.double app.Sums.add"
+    assert python(folder, "app.py") == DONE.format("app")
