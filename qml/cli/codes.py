@@ -10,7 +10,7 @@ NO_READER = 141
 
 MEANING = {
     DONE: "done",
-    FAILED: "it failed, was refused, or there is no such job; with several jobs or files: one of them",
+    FAILED: "it failed, was refused, or does not exist; of several: at least one",
     USAGE: "wrong usage or configuration; an app that cannot be imported, too",
     UNAVAILABLE: "the store does not answer, does not exist, or cannot be used",
     LEFT_OVER: "stopped by a signal with work left over: jobs were handed back; start it again",

@@ -21,6 +21,7 @@ from . import codes, demo_tasks, settings, stores
 from .demo_files import Found, Trouble, files_below, own_files
 from .demo_report import Report
 from .demo_work import BATCH, Work
+from .figures import counted
 from .logs import warnings_of_qml
 from .progress import Progress
 from .settings import Setting
@@ -31,8 +32,10 @@ LEASE = 5.0
 
 GRACE = 60.0
 
-PAUSE = 0.1
-"""Seconds between two looks at what has ended."""
+PAUSE = 0.02
+
+LOOK_AGAIN = 0.3
+"""Seconds after which the wait looks for what has ended, reason or not."""
 
 KEPT = Retention(succeeded=366 * 86_400.0, deleted=86_400.0, failed=366 * 86_400.0)
 """Results are what makes the next run quick."""
@@ -95,21 +98,28 @@ class Demo:
     def _add(self, batch: list[Found]) -> None:
         self.files += batch
         self.work.add(batch)
-        self.progress.show(f"{len(self.files):,} files listed")
+        hashed = self.server.finisher.recorded
+        self.progress.show(f"{len(self.files):,} files listed, {hashed:,} hashed")
 
     def wait(self, signals: Signals) -> None:
         """Wait until the job of every file has ended, those that a killed run held as well."""
+        seen, looked_at = 0, self.began
         while self.work.pending and not signals.count:
-            self.work.collect()
-            self.progress.show(self._how_far())
             time.sleep(PAUSE)
+            idle = time.monotonic() - looked_at
+            # A look costs as much as a job or two for each it finds, so not without reason.
+            if self.server.finisher.recorded - seen >= BATCH or idle >= LOOK_AGAIN:
+                seen, looked_at = self.server.finisher.recorded, time.monotonic()
+                ended = self.work.collect()
+                self.progress.show(self._how_far(stands_still=not ended))
 
-    def _how_far(self) -> str:
+    def _how_far(self, stands_still: bool) -> str:
         total, left = len(self.files), len(self.work.pending)
-        if left and not len(self.server.runs):
-            return f"{total - left:,} of {total:,} files; {left:,} held by a killed run come back soon"
-        rate = (self.work.new + self.work.again + self.work.unfinished - left) / self.seconds()
-        return f"{total - left:,} of {total:,} files, {rate:,.0f} jobs/s"
+        done = f"{total - left:,} of {total:,} files"
+        if stands_still and self.work.unfinished and not len(self.server.runs):
+            return f"{done}; {counted(left, 'job')} of an earlier run, if killed, come back soon"
+        ran = self.work.new + self.work.again + self.work.unfinished - left
+        return f"{done}, {ran / self.seconds():,.0f} jobs/s"
 
     def seconds(self) -> float:
         """Since it began."""
@@ -127,6 +137,7 @@ def run(arguments: argparse.Namespace) -> int:
     folder = os.path.realpath(arguments.folder)
     if not os.path.isdir(folder):
         raise ConfigurationError(f"{arguments.folder!r} is no folder; give one with files in it")
+    # What a power loss takes is hashed again; what a kill takes is nothing either way.
     config = SqliteConfig(Path(arguments.db), durability="normal")
     progress = Progress()
     retry = RetryPolicy(max_retries=2, base=0.0)
@@ -179,5 +190,8 @@ def _at_work(demo: Demo) -> bool:
 def _say_how_to_go_on(report: Report, arguments: argparse.Namespace) -> None:
     again = ["qml", "demo", arguments.folder, "--db", arguments.db]
     done = len(report.sums)
-    say(f"stopped: {done:,} files are done and kept. To go on where it was, run again:", to=sys.stderr)
+    say(
+        f"stopped: {done:,} files are done and kept. To go on where it was, run again:",
+        to=sys.stderr,
+    )
     say(f"  {plain(shlex.join(again))}", to=sys.stderr)

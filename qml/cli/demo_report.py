@@ -147,7 +147,7 @@ def _duplicates(groups: Sequence[Group]) -> Iterator[str]:
         return
     files = sum(len(group.paths) for group in groups)
     wasted = size(sum(group.wasted for group in groups))
-    yield f"{files:,} files in {counted(len(groups), 'group')} have the same bytes; {wasted} to spare"
+    yield f"{files:,} files are duplicates, in {counted(len(groups), 'group')}; {wasted} to spare"
     for group in groups[:GROUPS]:
         yield ""
         yield f"  {len(group.paths):,} x {size(group.bytes)}  sha256 {group.sha256[:16]}..."

@@ -7,8 +7,6 @@ import sys
 from ..values.errors import (
     ConfigurationError,
     InvalidArguments,
-    JobNotFound,
-    MigrationError,
     QmlError,
     StorageUnavailable,
 )
@@ -20,7 +18,8 @@ from .texts import complain
 def main(argv: list[str] | None = None) -> int:
     """Carry out ``qml`` with these arguments (default: the process's own); the exit code.
 
-    The codes are those of ``qml --help``. No error of qml, and no Ctrl-C, leaves it as an exception.
+    The codes are those of ``qml --help``. Neither an error of qml nor Ctrl-C leaves it as an
+    exception.
     """
     try:
         code = _main(argv)
@@ -51,10 +50,8 @@ def code_of(error: QmlError) -> int:
     """The exit code that stands for an error."""
     if isinstance(error, ConfigurationError | InvalidArguments):
         return codes.USAGE
-    unusable = isinstance(error, StorageUnavailable | MigrationError)
-    if unusable or (error.job_id is None and not isinstance(error, JobNotFound)):
-        return codes.UNAVAILABLE
-    return codes.FAILED
+    about_a_job = error.job_id is not None and not isinstance(error, StorageUnavailable)
+    return codes.FAILED if about_a_job else codes.UNAVAILABLE
 
 
 def _forget_stdout() -> None:

@@ -39,11 +39,12 @@ def size(count: float) -> str:
     """Bytes: ``512 B``, ``1.4 kB``, ``3.0 GB``, in powers of 1,000."""
     if count < 1_000:
         return f"{count:.0f} B"
-    for unit in ("kB", "MB", "GB", "TB"):
+    units = ["kB", "MB", "GB", "TB"]
+    count /= 1_000
+    while count >= 999.95 and len(units) > 1:
         count /= 1_000
-        if count < 999.95:
-            break
-    return f"{count:,.1f} {unit}"
+        del units[0]
+    return f"{count:,.1f} {units[0]}"
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from ..seam.rows import Move
 from ..storage import changes, rules
 from ..storage.storage import Storage
 from ..values.errors import InvalidTransition, QmlError, StorageUnavailable
@@ -21,7 +22,9 @@ LIMIT = Setting("limit", "QML_LIMIT", settings.number(0), 20, "how many at most 
 def add_to(commands: Any) -> None:
     """Add the commands to ``qml``."""
     about = "Look at jobs, and change what becomes of them."
-    parser = commands.add_parser("jobs", help="list, show, retry, cancel, delete", description=about)
+    parser = commands.add_parser(
+        "jobs", help="list, show, retry, cancel, delete", description=about
+    )
     verbs = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_list(verbs)
     shower = _add(verbs, "show", "everything about one job", show, (stores.URL, stores.JSON))
@@ -55,9 +58,7 @@ def _add_list(verbs: Any) -> None:
     )
     parser.add_argument("--queue", metavar="QUEUE", help="only of this queue")
     parser.add_argument("--method", metavar="METHOD", help="only of this task")
-    parser.add_argument(
-        "--offset", metavar="N", type=int, default=0, help="leave out the newest N"
-    )
+    parser.add_argument("--offset", metavar="N", type=int, default=0, help="leave out the newest N")
 
 
 def _open(arguments: argparse.Namespace) -> Storage:
@@ -113,10 +114,10 @@ def cancel(arguments: argparse.Namespace) -> int:
 
 
 def _cancel(storage: Storage, job_id: str, reason: str | None) -> None:
-    """As ``storage.cancel``, asked on the newest record: a job that succeeds just now is refused."""
+    """As ``storage.cancel``, but a job that succeeds, if only just now, is refused."""
     now = storage.clock.micros()
 
-    def rule(job: Job) -> tuple[rules.Move, JobState]:
+    def rule(job: Job) -> tuple[Move, JobState]:
         if isinstance(job.state, Succeeded):
             raise InvalidTransition(
                 f"job {job.id} ({job.method}) has succeeded: there is nothing to cancel; to remove "

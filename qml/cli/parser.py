@@ -9,7 +9,7 @@ FORMAT = argparse.RawDescriptionHelpFormatter
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The parser of ``qml``; what it parses has ``command``, a function from arguments to a code."""
+    """The parser of ``qml``; ``command`` of what it parses takes that and returns a code."""
     parser = argparse.ArgumentParser(
         prog="qml",
         description="Background jobs in threads, kept in SQLite, claimed once.",

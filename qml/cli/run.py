@@ -31,7 +31,11 @@ SETTINGS = (
         "A,B",
     ),
     Setting(
-        "burst", "QML_BURST", settings.switch, False, "end when nothing is left to do within a minute"
+        "burst",
+        "QML_BURST",
+        settings.switch,
+        False,
+        "end when nothing is left to do within a minute",
     ),
     Setting(
         "lease",
@@ -105,7 +109,7 @@ def banner(name: str, app: Qml, server: Server) -> list[str]:
         ("queues", queues),
         (
             "threads",
-            f"{server.threads} (lease {server.lease_seconds:g} s, grace {server.grace_seconds:g} s)",
+            f"{server.threads}, lease {server.lease_seconds:g} s, grace {server.grace_seconds:g} s",
         ),
     ]
     lines = [f"qml {__version__}", *(f"  {fact:<9}{plain(value)}" for fact, value in facts)]

@@ -67,6 +67,8 @@ class Server:
             ("poll_interval", poll_interval),
         ):
             checks.span(setting, seconds)
+        if grace_seconds != 0:
+            checks.span("grace_seconds", grace_seconds)
         self.storage = storage
         self.tasks = tasks
         self.name = name or socket.gethostname() or "server"

@@ -53,7 +53,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--interval", type=float, default=0.2, help="mean seconds between kills")
-    parser.add_argument("--pauses", type=float, default=0.15, help="share of kills with a SIGSTOP")
+    parser.add_argument("--pauses", type=float, default=0.25, help="share of kills with a SIGSTOP")
     parser.add_argument("--workers", type=int, default=4, help="servers at work")
     parser.add_argument("--threads", type=int, default=4, help="of each server")
     parser.add_argument("--lease", type=float, default=1.0, help="seconds")

@@ -89,7 +89,7 @@ def enqueue(plan: Plan, life: int) -> None:
 
 def _job(plan: Plan, chance: random.Random) -> Job:
     """Most are short, some outlive several renewals, a few outlive their lease."""
-    longest = chance.choices((0.0, 0.03, plan.longest), (80, 18, 2))[0]
+    longest = chance.choices((0.0, 0.03, plan.longest), (78, 18, 4))[0]
     return Job("effect", [chance.uniform(0.0, longest)], priority=chance.randint(0, 2))
 
 

@@ -37,8 +37,9 @@ def _page(connection: sqlite3.Connection, sql: Statements, page: Page) -> Rows:
     filters = page._asdict() | {"limit": _limit(page.limit)}
     if page.states is None:
         return [*map(Row._make, connection.execute(sql["page"], filters))]
-    if len(page.states) == 1:
-        filters["state"] = page.states[0]
+    states = dict.fromkeys(page.states)
+    if len(states) == 1:
+        [filters["state"]] = states
         return [*map(Row._make, connection.execute(sql["page_of_state"], filters))]
     return _page_of_states(connection, sql, page, filters)
 
@@ -55,7 +56,7 @@ def _page_of_states(
                 sql["seqs_of_state"], {**filters, "state": state, "limit": _limit(end)}
             )
         ]
-        for state in page.states or ()
+        for state in dict.fromkeys(page.states or ())
     ]
     seqs = list(islice(merge(*streams, reverse=True), page.offset, end))
     return [*map(Row._make, connection.execute(sql["rows"], {"seqs": json.dumps(seqs)}))]

@@ -1,0 +1,1 @@
+"""How fast qml is on this machine, beside the bare database doing the same, and beside others."""

@@ -1,0 +1,286 @@
+"""Stopping: what ended is recorded, what did not start or end goes back uncharged."""
+
+import signal
+import threading
+import time
+
+import pytest
+
+from qml import JobLost, Qml, StateKind, Succeeded, current_job
+from qml.work import stopping
+from tests.work.support import Failing, Gate, eventually
+
+LONG = 600.0
+
+
+@pytest.fixture
+def app(make_storage):
+    return Qml(make_storage())
+
+
+@pytest.fixture
+def gate():
+    gate = Gate()
+    yield gate
+    gate.open()
+
+
+def test_law4_graceful_what_runs_is_recorded_what_waits_goes_back_uncharged(app, gate):
+    ran = []
+
+    @app.task
+    def task(n):
+        ran.append(n)
+        gate.wait()
+        return n
+
+    jobs = task.enqueue_many([(n,) for n in range(4)])
+    server = app.server(threads=1, lease_seconds=LONG, grace_seconds=LONG).start()
+    gate.someone_waits()
+    more = [server._admit(server._claim(3, 0))]  # as if claimed ahead
+    server.pool.put(more[0])
+    stopped = threading.Thread(target=server.stop)
+    stopped.start()
+    eventually(lambda: app.storage.get_job_counts()["enqueued"] == 3)  # at once, not at the end
+    assert stopped.is_alive()
+    gate.open()
+    stopped.join(20)
+    first, *others = app.storage.get_many([job.id for job in jobs])
+    assert (first.state.kind, first.state.result) == (StateKind.SUCCEEDED, 0)
+    assert [(job.state.kind, job.attempt) for job in others] == [(StateKind.ENQUEUED, 0)] * 3
+    assert ran == [0]
+    assert server.handed_back == 3
+    assert [job.lease_expires_at for job in app.storage.list()] == [None] * 4
+
+
+def test_law5_forced_what_runs_goes_back_uncharged_and_its_late_end_is_refused(app, gate):
+    looked = []
+
+    @app.task
+    def task():
+        looked.append(current_job())
+        gate.wait()
+        return "too late"
+
+    job = task.enqueue()
+    server = app.server(threads=1, lease_seconds=LONG).start()
+    gate.someone_waits()
+    claimed = looked[0].job
+    begun = time.monotonic()
+    server.stop(grace_seconds=0)
+    assert time.monotonic() - begun < 15
+    stored = app.storage.get(job.id)
+    assert (stored.state.kind, stored.attempt, stored.fence) == (StateKind.ENQUEUED, 0, 1)
+    assert stored.failures == ()
+    assert server.handed_back == 1
+    assert looked[0].lost
+    with pytest.raises(JobLost):
+        app.storage.finish(claimed, Succeeded(result="too late"))
+    gate.open()
+    eventually(lambda: server.pool._threads == 0)
+    assert app.storage.get(job.id) == stored
+    assert app.server().step() == 1  # ready at once for others
+    assert app.storage.get(job.id).attempt == 1
+
+
+def test_the_grace_ends_when_the_work_does(app, gate):
+    app.task(name="t")(gate.wait).enqueue()
+    server = app.server(threads=1, grace_seconds=LONG).start()
+    gate.someone_waits()
+    threading.Timer(0.1, gate.open).start()
+    begun = time.monotonic()
+    server.stop()
+    assert time.monotonic() - begun < 20
+    assert app.storage.get_job_counts()["succeeded"] == 1
+
+
+def test_the_grace_is_given(app, gate):
+    app.task(name="t")(gate.wait).enqueue()
+    server = app.server(threads=1, grace_seconds=LONG).start()
+    gate.someone_waits()
+    begun = time.monotonic()
+    server.stop(grace_seconds=0.3)
+    assert 0.3 <= time.monotonic() - begun < 15
+
+
+def test_nothing_is_claimed_after_a_stop(app):
+    server = app.server(threads=4).start()
+    server.stop()
+    app.task(name="t")(lambda: None).enqueue()
+    time.sleep(0.05)  # nothing can be waited for: nothing shall happen
+    assert app.storage.get_job_counts()["enqueued"] == 1
+
+
+def test_law4_leases_are_renewed_until_the_grace_is_over(app, gate):
+    app.task(name="t")(gate.wait).enqueue()
+    server = app.server(threads=1, lease_seconds=1.0, grace_seconds=LONG).start()
+    gate.someone_waits()
+    stopped = threading.Thread(target=server.stop)
+    stopped.start()
+    begun = time.monotonic()
+    while time.monotonic() - begun < 2.5:
+        assert app.storage.rescue() == []
+        time.sleep(0.02)
+    gate.open()
+    stopped.join(20)
+    [job] = app.storage.list()
+    assert (job.state.kind, job.attempt) == (StateKind.SUCCEEDED, 1)
+
+
+def test_an_outcome_on_its_way_to_the_finisher_is_waited_for(app, gate, monkeypatch):
+    """The task has ended, its thread has not told the finisher yet, and the grace is over."""
+    app.task(name="t")(gate.wait).enqueue()
+    server = app.server(threads=1, lease_seconds=LONG).start()
+    gate.someone_waits()
+    ended = threading.Event()
+    tell = server.pool._ended
+
+    def slowly(run, outcome):
+        ended.set()
+        time.sleep(0.3)
+        tell(run, outcome)
+
+    server.pool._ended = slowly
+    gate.open()
+    assert ended.wait(20)
+    server.stop(grace_seconds=0)
+    [job] = app.storage.list()
+    assert (job.state.kind, server.handed_back) == (StateKind.SUCCEEDED, 0)
+
+
+def test_a_timeout_that_waits_for_the_store_is_not_handed_back_instead(app, gate):
+    app.task(name="t", timeout_seconds=0.05, max_retries=0)(gate.wait).enqueue()
+    server = app.server(threads=1, lease_seconds=LONG)
+    recorded = server.finisher.put
+    kept = []
+    server.keeper._record = lambda *ended: kept.append(ended)
+    server.start()
+    gate.someone_waits()
+    eventually(lambda: kept)
+    threading.Timer(0.2, lambda: recorded(*kept[0])).start()
+    server.stop(grace_seconds=0)
+    [job] = app.storage.list()
+    assert (job.state.kind, server.handed_back) == (StateKind.FAILED, 0)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_law1_ended_exactly_at_the_deadline_there_is_one_outcome(memory_app, seed):
+    """The run ends while the stop hands it back: recorded or handed back, never both."""
+    app, gate = memory_app, Gate()
+    app.task(name="t")(lambda: gate.wait()).enqueue()
+    server = app.server(threads=1, lease_seconds=LONG).start()
+    gate.someone_waits()
+    threading.Timer(0.02, gate.open).start()
+    server.stop(grace_seconds=0.02 + (seed - 6) * 0.0005)
+    eventually(lambda: server.pool._threads == 0)
+    [job] = app.storage.list()
+    if job.state.kind is StateKind.SUCCEEDED:
+        assert (job.attempt, job.version) == (1, 2)
+    else:
+        assert (job.state.kind, job.attempt, job.version) == (StateKind.ENQUEUED, 0, 2)
+    assert len(server.runs) == 0
+
+
+def test_law11_a_stop_is_obeyed_while_the_store_is_down(app, gate):
+    app.task(name="t")(gate.wait).enqueue()
+    server = app.server(threads=2, lease_seconds=LONG).start()
+    gate.someone_waits()
+    app.storage.driver = Failing(
+        app.storage.driver, dict.fromkeys(("claim", "swap", "hold", "load", "read", "write"), 10**9)
+    )
+    begun = time.monotonic()
+    server.stop(grace_seconds=0)
+    assert time.monotonic() - begun < 15
+    assert not any(thread.is_alive() for thread in server._started)
+
+
+def test_law11_a_file_that_stays_locked_holds_a_stop_up_for_a_bounded_time(
+    tmp_path, gate, monkeypatch
+):
+    import sqlite3
+
+    from qml import SqliteStorage
+
+    for module in ("stopping", "server"):
+        monkeypatch.setattr(f"qml.work.{module}.PATIENCE", 0.5)
+    with SqliteStorage(tmp_path / "jobs.db", busy_timeout=0.3) as storage:
+        app = Qml(storage)
+        app.task(name="t")(gate.wait).enqueue_many([()] * 20)
+        server = app.server(threads=20, lease_seconds=LONG).start()
+        for _ in range(20):
+            gate.someone_waits()
+        other = sqlite3.connect(tmp_path / "jobs.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        begun = time.monotonic()
+        server.stop(grace_seconds=0)
+        took = time.monotonic() - begun
+        other.execute("ROLLBACK")
+        other.close()
+        assert took < 20 * 0.3  # not one busy timeout for each job
+        gate.open()
+        eventually(lambda: not any(thread.is_alive() for thread in server._started))
+
+
+# -- signals -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_drains_and_a_second_one_hands_back(app, gate, number):
+    app.task(name="t")(gate.wait).enqueue()
+    server = app.server(threads=1, lease_seconds=LONG, grace_seconds=LONG)
+    before = signal.getsignal(number)
+    draining = []
+
+    def send():
+        gate.someone_waits()
+        signal.raise_signal(number)
+        eventually(server._stopping.is_set)
+        draining.append(app.storage.get_job_counts()["processing"])
+        signal.raise_signal(number)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    begun = time.monotonic()
+    server.run()
+    sender.join(20)
+    assert time.monotonic() - begun < 25
+    assert draining == [1]
+    [job] = app.storage.list()
+    assert (job.state.kind, job.attempt) == (StateKind.ENQUEUED, 0)
+    assert signal.getsignal(number) is before
+
+
+def test_a_signal_lets_running_jobs_end(app, gate):
+    app.task(name="t")(gate.wait).enqueue()
+    server = app.server(threads=1, grace_seconds=LONG)
+
+    def send():
+        gate.someone_waits()
+        signal.raise_signal(signal.SIGTERM)
+        eventually(server._stopping.is_set)
+        gate.open()
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    server.run()
+    sender.join(20)
+    assert app.storage.get_job_counts()["succeeded"] == 1
+
+
+def test_a_server_runs_in_any_thread_and_without_unix_signals(app, monkeypatch):
+    for name in ("SIGHUP", "SIGUSR1", "SIGUSR2", "SIGALRM"):
+        monkeypatch.delattr(signal, name, raising=False)
+    job = app.task(name="t")(lambda: 5).enqueue()
+    server = app.server(threads=1)
+    before = signal.getsignal(signal.SIGTERM)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    assert app.result(job, timeout=20) == 5
+    assert signal.getsignal(signal.SIGTERM) is before
+    server.stop()
+    thread.join(20)
+    assert not thread.is_alive()
+
+
+def test_the_patience_of_a_stop_is_written_down():
+    assert (stopping.PATIENCE, stopping.LAST_WORDS) == (10.0, 1.0)
