@@ -88,7 +88,7 @@ def show(durability: str, size: int) -> None:
 
 
 def _row(name: str, seconds: Sequence[float]) -> list[str]:
-    cuts = statistics.quantiles(seconds, n=100)
+    cuts = statistics.quantiles(seconds, n=100, method="inclusive")
     return [name, *(f"{value * 1e3:.2f}" for value in (cuts[49], cuts[98], max(seconds)))]
 
 

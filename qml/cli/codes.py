@@ -13,7 +13,7 @@ MEANING = {
     FAILED: "it failed, was refused, or does not exist; of several: at least one",
     USAGE: "wrong usage or configuration; an app that cannot be imported, too",
     UNAVAILABLE: "the store does not answer, does not exist, or cannot be used",
-    LEFT_OVER: "stopped by a signal with work left over: jobs were handed back; start it again",
+    LEFT_OVER: "stopped by a signal, and work is left over: start it again to go on",
     INTERRUPTED: "interrupted by Ctrl-C",
-    NO_READER: "whoever read the output went away (as in: qml jobs list | head -1)",
+    NO_READER: "whoever read the output went away, as in: qml jobs list | head -1",
 }

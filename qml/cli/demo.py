@@ -47,10 +47,11 @@ SETTINGS = (
 )
 
 ABOUT = """\
-Hash every file below FOLDER, one job a file, and show which files have the same bytes.
+Hash every file below FOLDER, one job a file, and show which have the same bytes.
 
-Run it again: only files that are new or changed (by size and time) are hashed. Stop it, kill it,
-and run it again: it goes on where it was, and nothing is lost. Links are not followed."""
+Run it again: only files that are new or changed (by size and time) are hashed.
+Stop it, or kill it, and run it again: it goes on where it was, and nothing is
+lost. Links are not followed."""
 
 
 def add_to(commands: Any) -> None:
@@ -61,7 +62,9 @@ def add_to(commands: Any) -> None:
         description=ABOUT,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("folder", metavar="FOLDER", nargs="?", default=".", help="(this one)")
+    parser.add_argument(
+        "folder", metavar="FOLDER", nargs="?", default=".", help="(the current one)"
+    )
     settings.add(parser, SETTINGS)
     parser.set_defaults(command=run)
 

@@ -31,13 +31,14 @@ def page(jobs: Sequence[Job], now: datetime, width: int | None) -> list[str]:
             job.queue,
             f"{job.attempt}/{job.max_attempts or '?'}",
             when(job.created_at, now),
-            note(job, now),
+            note(job, now).partition("\n")[0],
         )
         for job in jobs
     ]
     titles = ("ID", "STATE", "METHOD", "QUEUE", "TRY", "CREATED", "NOTE")
     flexible = ("METHOD", "QUEUE", "NOTE")
-    return table(titles, rows, right=("TRY",), flexible=flexible, width=width)
+    optional = ("NOTE", "QUEUE", "TRY", "CREATED")
+    return table(titles, rows, right=("TRY",), flexible=flexible, optional=optional, width=width)
 
 
 def note(job: Job, now: datetime) -> str:

@@ -53,7 +53,7 @@ def _add_list(verbs: Any) -> None:
         "--state",
         action="append",
         choices=[kind.value for kind in StateKind],
-        help="only these; may be given several times",
+        help=f"only this one of {', '.join(StateKind)}; may be given several times",
         metavar="STATE",
     )
     parser.add_argument("--queue", metavar="QUEUE", help="only of this queue")

@@ -13,6 +13,7 @@ class Lines(logging.Formatter):
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(message)s")
+        self.default_msec_format = "%s.%03d"
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, and the lines of a traceback below it."""

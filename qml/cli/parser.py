@@ -27,8 +27,11 @@ def _epilog() -> str:
     lines = [f"  {code:<4} {meaning}" for code, meaning in codes.MEANING.items()]
     return "\n".join(
         (
-            "A flag has the environment variable in brackets beside it in its command's help; the",
-            "flag decides where both are given. Try: qml run --help",
+            "A flag may be given by the environment variable in brackets beside it in the",
+            "help of its command; the flag decides where both are given. For example:",
+            "",
+            "  qml run myapp:jobs --threads 4",
+            "  QML_URL=sqlite:///jobs.db qml jobs list --state failed",
             "",
             "exit codes:",
             *lines,

@@ -6,11 +6,11 @@ import sys
 from typing import Any
 
 from .._version import __version__
+from ..storage.connect import MemoryStorage
 from ..values.errors import ConfigurationError
 from ..work.app import Qml
 from ..work.server import Server
 from . import codes, settings
-from .figures import counted
 from .loading import load_app
 from .logs import logging_to_stderr
 from .settings import Setting
@@ -57,11 +57,12 @@ SETTINGS = (
 )
 
 ABOUT = """\
-Run the jobs of an app: APP is module:attribute, such as myapp:jobs, or only the module where
-it holds one Qml, or a file as app.py:jobs. The current folder is on sys.path.
+Run the jobs of an app. APP is module:attribute, such as myapp:jobs; or only the
+module, where it holds one Qml; or a file, as in app.py:jobs. The current folder
+is on sys.path.
 
-SIGTERM or Ctrl-C: claim nothing more, let running jobs end within the grace period, hand back
-the rest. A second signal: hand back at once."""
+SIGTERM or Ctrl-C: claim nothing more, let running jobs end within the grace
+period, hand back the rest. A second signal: hand them back at once."""
 
 
 def add_to(commands: Any) -> None:
@@ -100,19 +101,18 @@ def run(arguments: argparse.Namespace) -> int:
 
 def banner(name: str, app: Qml, server: Server) -> list[str]:
     """What is about to run, in lines."""
-    tasks = [plain(task) for task in sorted(app.tasks)]
-    queues = "every one" if server.queues is None else ", ".join(map(plain, server.queues))
+    storage = server.storage.driver.describe()
+    if isinstance(server.storage, MemoryStorage):
+        storage += ": nothing that is enqueued in another process arrives here"
+    spans = f"lease {server.lease_seconds:g} s, grace {server.grace_seconds:g} s"
     facts = [
-        ("app", name),
-        ("storage", server.storage.driver.describe()),
-        ("tasks", counted(len(tasks), "task")),
-        ("queues", queues),
-        (
-            "threads",
-            f"{server.threads}, lease {server.lease_seconds:g} s, grace {server.grace_seconds:g} s",
-        ),
+        ("app", [name]),
+        ("storage", [storage]),
+        ("tasks", sorted(app.tasks) or ["none; is the module that defines them imported?"]),
+        ("queues", ["every queue"] if server.queues is None else [", ".join(server.queues)]),
+        ("threads", [f"{server.threads}, {spans}"]),
     ]
-    lines = [f"qml {__version__}", *(f"  {fact:<9}{plain(value)}" for fact, value in facts)]
-    place = 1 + [fact for fact, _ in facts].index("tasks") + 1
-    lines[place:place] = [f"           {task}" for task in tasks]
+    lines = [f"qml {__version__}"]
+    for fact, values in facts:
+        lines += [f"  {'' if n else fact:<9}{plain(value)}" for n, value in enumerate(values)]
     return [*lines, ""]

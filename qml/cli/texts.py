@@ -4,7 +4,7 @@ import json
 import os
 import sys
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TextIO
 
 GAP = "  "
@@ -93,30 +93,48 @@ def table(
     *,
     right: Sequence[str] = (),
     flexible: Sequence[str] = (),
+    optional: Sequence[str] = (),
     width: int | None = None,
 ) -> list[str]:
-    """Lines of a table. ``right``: titles of columns set to the right; ``flexible``: of those that
-    may be cut to keep within ``width``."""
+    """Lines of a table. ``right``: titles of columns set to the right. To keep within ``width``,
+    those of ``flexible`` are cut; where that is not enough, those of ``optional`` are left out,
+    the first of them first."""
     cells = [list(titles), *([plain(cell) for cell in row] for row in rows)]
-    widths = [max(width_of(row[index]) for row in cells) for index in range(len(titles))]
+    columns = {title: [row[n] for row in cells] for n, title in enumerate(titles)}
+    widths = {title: max(map(width_of, column)) for title, column in columns.items()}
     if width is not None:
-        _shrink(widths, [titles.index(title) for title in flexible], width)
-    sides = [_to_right if title in right else _to_left for title in titles]
+        _leave_out(widths, flexible, optional, width)
+        _shrink(widths, flexible, width)
+    sides = {title: _to_right if title in right else _to_left for title in widths}
     return [
         GAP.join(
-            side(cut(cell, size), size) for side, cell, size in zip(sides, row, widths, strict=True)
+            sides[title](cut(columns[title][n], size), size) for title, size in widths.items()
         ).rstrip()
-        for row in cells
+        for n in range(len(cells))
     ]
 
 
-def _shrink(widths: list[int], flexible: Sequence[int], width: int) -> None:
+def _total(widths: Iterable[int]) -> int:
+    sizes = list(widths)
+    return sum(sizes) + len(GAP) * (len(sizes) - 1)
+
+
+def _leave_out(
+    widths: dict[str, int], flexible: Sequence[str], optional: Sequence[str], width: int
+) -> None:
+    for title in optional:
+        least = [min(size, NARROWEST) if t in flexible else size for t, size in widths.items()]
+        if _total(least) > width:
+            del widths[title]
+
+
+def _shrink(widths: dict[str, int], flexible: Sequence[str], width: int) -> None:
     """Take from the widest flexible column until all fit, or none can give any more."""
-    while sum(widths) + len(GAP) * (len(widths) - 1) > width:
-        widest = max(flexible, key=lambda index: widths[index], default=None)
-        if widest is None or widths[widest] <= NARROWEST:
+    while _total(widths.values()) > width:
+        left = [title for title in flexible if widths.get(title, 0) > NARROWEST]
+        if not left:
             return
-        widths[widest] -= 1
+        widths[max(left, key=lambda title: widths[title])] -= 1
 
 
 Side = Callable[[str, int], str]

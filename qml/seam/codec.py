@@ -1,12 +1,13 @@
 """Job <-> row: the one place that knows how a job is written down."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import attrs
 
-from ..values import jsontext
+from ..values import jsontext, trusted
 from ..values.errors import SerializationError
 from ..values.job import Failure, Job
 from ..values.states import (
@@ -36,6 +37,10 @@ _FIELDS: Mapping[StateKind, tuple[str, ...]] = {
     for kind, cls in STATES.items()
 }
 
+_NAMES: Mapping[StateKind, Set[str]] = {
+    kind: {field.name for field in attrs.fields(cls)} for kind, cls in STATES.items()
+}
+
 
 def encode_state(state: JobState) -> str:
     """A state's data as text; its kind, and who holds the job, stand in columns of their own."""
@@ -54,7 +59,9 @@ def decode_state(kind: str, detail: str, worker: str | None) -> JobState:
             data[name] = from_micros(data[name])
         if cls is Processing:
             data["worker_id"] = worker
-        return cls(**data)
+        if data.keys() != _NAMES[cls.kind]:
+            raise SerializationError(f"state {kind} has other parts than it should: {detail[:200]}")
+        return trusted.make(cls, data)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise SerializationError(f"state {kind}: {error}") from error
 
@@ -120,73 +127,56 @@ def encode_payload(job: Job, max_bytes: int) -> str:
     return payload
 
 
+# What stands in a row as it does in a job.
+_SAME = (
+    "seq", "id", "version", "queue", "priority", "method", "attempt", "fence", "max_attempts",
+    "unique_key", "unique_while", "max_retries", "timeout_seconds", "job_type",
+)  # fmt: skip
+
+
 def encode_job(job: Job, *, max_attempts: int, lease_until: int | None, max_bytes: int) -> Row:
     """The row of a job as it stands."""
     state = job.state
-    return Row(
-        seq=job.seq,
-        id=job.id,
-        version=job.version,
-        state=state.kind.value,
-        queue=job.queue,
-        priority=job.priority,
-        method=job.method,
-        attempt=job.attempt,
-        fence=job.fence,
-        max_attempts=max_attempts,
-        ahead=NOT_AHEAD,
-        worker=state.worker_id if isinstance(state, Processing) else None,
-        lease_until=lease_until,
-        due_at=due_at(state),
-        finished_at=finished_at(state),
-        created_at=to_micros(job.created_at),
-        key_held=key_held(job.unique_key, job.unique_while, state.kind),
-        unique_key=job.unique_key,
-        unique_while=job.unique_while,
-        max_retries=job.max_retries,
-        timeout_seconds=job.timeout_seconds,
-        job_type=job.job_type,
-        detail=encode_state(state),
-        failures=encode_failures(job.failures),
-        metadata=jsontext.dumps(job.metadata),
-        payload=encode_payload(job, max_bytes),
-    )
+    columns = {name: getattr(job, name) for name in _SAME}
+    columns |= {
+        "max_attempts": max_attempts,
+        "state": state.kind.value,
+        "ahead": NOT_AHEAD,
+        "worker": state.worker_id if isinstance(state, Processing) else None,
+        "lease_until": lease_until,
+        "due_at": due_at(state),
+        "finished_at": finished_at(state),
+        "created_at": to_micros(job.created_at),
+        "key_held": key_held(job.unique_key, job.unique_while, state.kind),
+        "detail": encode_state(state),
+        "failures": encode_failures(job.failures),
+        "metadata": jsontext.dumps(job.metadata),
+        "payload": encode_payload(job, max_bytes),
+    }
+    return Row(**columns)
 
 
 def decode_job(row: Row) -> Job:
     """The job of a row. What cannot be read of a damaged row is replaced by something harmless
     and named in ``damage``, so that one bad record is one bad job and never a page that fails."""
     damage: list[str] = []
-    arguments, kwargs = _part(damage, "payload", lambda: _payload(row.payload), lambda: ([], {}))
-    return Job(
-        row.method,
-        arguments,
-        kwargs,
-        queue=row.queue,
-        priority=row.priority,
-        max_retries=row.max_retries,
-        timeout_seconds=row.timeout_seconds,
-        job_type=row.job_type,
-        metadata=_part(damage, "metadata", lambda: _object(row.metadata), dict),
-        unique_key=row.unique_key,
-        unique_while=row.unique_while,
-        id=row.id,
-        created_at=from_micros(row.created_at),
-        state=_part(
-            damage,
-            "state",
-            lambda: decode_state(row.state, row.detail, row.worker),
-            lambda: _stand_in(row),
-        ),
-        version=row.version,
-        attempt=row.attempt,
-        fence=row.fence,
-        lease_expires_at=None if row.lease_until is None else from_micros(row.lease_until),
-        failures=_part(damage, "failures", lambda: decode_failures(row.failures), tuple),
-        max_attempts=row.max_attempts,
-        seq=row.seq,
-        damage="; ".join(damage) or None,
+    read = partial(_part, damage)
+    arguments, kwargs = read("payload", lambda: _payload(row.payload), lambda: ([], {}))
+    parts = {name: getattr(row, name) for name in _SAME}
+    parts["arguments"] = arguments
+    parts["kwargs"] = kwargs
+    parts["metadata"] = read("metadata", lambda: _object(row.metadata), dict)
+    parts["created_at"] = from_micros(row.created_at)
+    parts["state"] = read(
+        "state",
+        lambda: decode_state(row.state, row.detail, row.worker),
+        lambda: _stand_in(row),
     )
+    lease = row.lease_until
+    parts["lease_expires_at"] = None if lease is None else from_micros(lease)
+    parts["failures"] = read("failures", lambda: decode_failures(row.failures), tuple)
+    parts["damage"] = "; ".join(damage) or None
+    return trusted.make(Job, parts)
 
 
 def _part(damage: list[str], name: str, read: Callable[[], Any], instead: Callable[[], Any]) -> Any:
@@ -205,6 +195,8 @@ def _payload(text: str) -> tuple[list[Any], dict[str, Any]]:
 
 
 def _object(text: str) -> dict[str, Any]:
+    if text == "{}":
+        return {}
     value = jsontext.loads(text)
     if type(value) is not dict:
         raise SerializationError("is not a JSON object")

@@ -1,10 +1,8 @@
 """What becomes of a job: pure functions from a job, an event and the time to a guarded move."""
 
-import attrs
-
 from ..seam import codec
 from ..seam.rows import KEY_FREE, NEVER_AHEAD, NOT_AHEAD, Move
-from ..values import jsontext
+from ..values import jsontext, trusted
 from ..values.errors import InvalidTransition, SerializationError
 from ..values.job import FAILURES_KEPT, Failure, Job
 from ..values.retry import RetryPolicy
@@ -72,7 +70,7 @@ def move(
 
 def after(job: Job, done: Move, state: JobState) -> Job:
     """The job as stored once ``done`` was carried out."""
-    return attrs.evolve(
+    return trusted.changed(
         job,
         state=state,
         version=job.version + 1,
@@ -123,7 +121,7 @@ def stamped(state: JobState, now: int) -> JobState:
         changes["last_exception"] = jsontext.readable(state.last_exception, TEXT_KEPT)
     elif isinstance(state, Deleted) and state.reason is not None:
         changes["reason"] = jsontext.readable(state.reason, TEXT_KEPT)
-    return attrs.evolve(state, **changes)
+    return trusted.changed(state, **changes)
 
 
 def finish(job: Job, state: JobState, failure: Failure | None, now: int) -> tuple[Move, JobState]:

@@ -3,7 +3,6 @@
 import builtins
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from types import TracebackType
 from typing import Self
 
 from ..seam.codec import decode_job
@@ -275,8 +274,6 @@ class Storage:
         self.driver.notify()
         return job
 
-    # -- upkeep --------------------------------------------------------------------------------
-
     def rescue(self, limit: int = 1000) -> builtins.list[Job]:
         """Take jobs from workers whose lease has lapsed, and return those: to be retried by the
         retry policy's delay, or Failed with WorkerLost when their attempts are used up."""
@@ -289,8 +286,6 @@ class Storage:
         """Remove finished jobs whose retention is over, at most ``limit``; how many."""
         return upkeep.purge(self.driver, self.retention, self.clock.micros(), limit)
 
-    # -- life ----------------------------------------------------------------------------------
-
     def close(self) -> None:
         """Let go of every connection. Calling it again does nothing."""
         self.driver.close()
@@ -298,12 +293,7 @@ class Storage:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def __repr__(self) -> str:

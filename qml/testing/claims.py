@@ -87,11 +87,12 @@ class Claims(Table):
         entry = self._claimed(job)
         if entry is None or not entry.is_processing:
             return self._repeated(entry, job, state)
+        state = _at(state, self.now())
         if isinstance(state, Failed):
             entry.fail(self.now(), state.exception, state.stack_trace)
         elif isinstance(state, AwaitingRetry):
             entry.fail(self.now(), state.last_exception)
-        self._end(entry, _at(state, self.now()))
+        self._end(entry, state)
         return entry.job
 
     def _repeated(self, entry: Entry | None, job: Job, state: JobState) -> Job | JobLost:
@@ -193,7 +194,7 @@ class Claims(Table):
 
 
 def _at(state: JobState, now: Any) -> JobState:
-    """The state with the storage's time; ``retry_at`` is the caller's."""
+    """The state at the storage's time, its texts readable; ``retry_at`` is the caller's."""
     times = {
         Enqueued: "enqueued_at",
         Succeeded: "succeeded_at",
@@ -201,7 +202,12 @@ def _at(state: JobState, now: Any) -> JobState:
         Deleted: "deleted_at",
         AwaitingRetry: "scheduled_at",
     }
-    return attrs.evolve(state, **{times[type(state)]: now})
+    texts = {
+        name: jsontext.readable(getattr(state, name), 20_000)
+        for name in ("exception", "stack_trace", "last_exception", "reason")
+        if getattr(state, name, None) is not None
+    }
+    return attrs.evolve(state, **texts, **{times[type(state)]: now})
 
 
 def _alike(stored: JobState, given: JobState) -> bool:

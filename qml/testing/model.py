@@ -10,12 +10,14 @@ from typing import Any
 
 import attrs
 
+from ..values import jsontext
 from ..values.clock import ManualClock
 from ..values.config import Retention
 from ..values.errors import (
     ConcurrentModification,
     InvalidTransition,
     JobAlreadyExists,
+    SerializationError,
     UniqueKeyTaken,
     WaitTimeout,
 )
@@ -63,6 +65,7 @@ class StorageModel(Claims):
         return [entry.job for entry in added]
 
     def _entry(self, job: Job, index: int) -> Entry:
+        self._check_size(job)
         retries = self.retry_policy.max_retries if job.max_retries is None else job.max_retries
         entry = Entry(attrs.evolve(job, max_attempts=retries + 1, seq=self.seqs + index + 1))
         entry.lease(None, None)
@@ -72,6 +75,13 @@ class StorageModel(Claims):
         entry.settle(self.now())
         return entry
 
+    def _check_size(self, job: Job) -> None:
+        size = sum(
+            len(jsontext.dumps(part).encode()) for part in (job.arguments, job.kwargs, job.metadata)
+        )
+        if size > jsontext.MAX_BYTES:
+            raise SerializationError(f"job {job.id} is {size:,} bytes", job_id=job.id)
+
     def _refuse_twin(self, entry: Entry, present: Sequence[Entry]) -> None:
         twin = self._twin(entry.job, present)
         if entry.holds_key and twin is not None:
@@ -80,7 +90,7 @@ class StorageModel(Claims):
     def get(self, job_id: str) -> Job | None:
         """The job, or None."""
         entry = self._find(job_id)
-        return entry and entry.job
+        return entry.job if entry else None
 
     def update(self, job: Job) -> Job:
         """Replace the record if nobody changed it since ``job`` was read."""
@@ -104,7 +114,7 @@ class StorageModel(Claims):
         state = entry.job.state
         before, after = isinstance(was.state, Processing), isinstance(state, Processing)
         if isinstance(state, Processing) and before:
-            state = attrs.evolve(state, worker_id=entry.holder)
+            state = attrs.evolve(state, worker_id=entry.holder or "")
             entry.job = attrs.evolve(entry.job, state=state)
         elif isinstance(state, Processing):
             entry.job = attrs.evolve(entry.job, attempt=was.attempt + 1, fence=was.fence + 1)

@@ -22,8 +22,8 @@ from ..values.states import (
     Succeeded,
 )
 
-DEEPEST = 300
-"""Levels of nesting that ``json_values`` reaches; qml keeps 500."""
+DEEPEST = 150
+"""Levels of nesting that ``json_values`` reaches."""
 
 
 def texts(min_size: int = 0) -> st.SearchStrategy[str]:
@@ -48,6 +48,11 @@ def texts(min_size: int = 0) -> st.SearchStrategy[str]:
         st.sampled_from(odd),
         st.text(st.characters(exclude_categories=["Cs"]), min_size=min_size, max_size=20),
     )
+
+
+def names() -> st.SearchStrategy[str]:
+    """Texts that may name a method, a queue, a worker: not empty, without NUL."""
+    return texts(min_size=1).map(lambda text: text.replace("\0", "") or "a")
 
 
 def whole_numbers() -> st.SearchStrategy[int]:
@@ -97,7 +102,7 @@ def _buried(value: Any, levels: int, in_lists: bool) -> Any:
 
 def queue_names() -> st.SearchStrategy[str]:
     """Names of queues: a few plain ones, so that jobs meet, and odd ones."""
-    return st.one_of(st.sampled_from(["default", "mail", "reports"]), texts(min_size=1))
+    return st.one_of(st.sampled_from(["default", "mail", "reports"]), names())
 
 
 def moments(
@@ -116,7 +121,7 @@ def states(
 ) -> st.SearchStrategy[JobState]:
     """States of the given kinds, with data of every sort. ``times``: the moments they hold."""
     times = moments() if times is None else times
-    name, text, count = texts(min_size=1), texts(), st.integers(0, 20)
+    name, text, count = names(), texts(), st.integers(0, 20)
     of: dict[StateKind, st.SearchStrategy[JobState]] = {
         StateKind.ENQUEUED: st.builds(Enqueued, times, queue_names()),
         StateKind.SCHEDULED: st.builds(Scheduled, times, times, st.none() | text),
@@ -138,14 +143,14 @@ def jobs(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Job]:
     Unless replaced there is no unique key (two jobs with one key cannot both be stored).
     """
     known: dict[str, st.SearchStrategy[Any]] = {
-        "method": texts(min_size=1),
+        "method": names(),
         "arguments": st.lists(json_values(), max_size=3),
         "kwargs": st.dictionaries(texts(), json_values(), max_size=3),
         "queue": queue_names(),
         "priority": st.integers(-3, 3) | st.integers(-(2**31) + 1, 2**31 - 1),
         "max_retries": st.none() | st.integers(0, 3) | st.integers(0, 1_000_000),
         "timeout_seconds": st.none() | st.floats(0.001, 1e6),
-        "job_type": st.none() | texts(min_size=1),
+        "job_type": st.none() | names(),
         "metadata": st.dictionaries(texts(), json_values(), max_size=3),
         "unique_while": st.sampled_from(UNIQUE_WHILE),
         "id": st.uuids(version=4).map(str),

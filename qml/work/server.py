@@ -7,8 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import timedelta
-from types import TracebackType
+from datetime import datetime, timedelta
 from typing import Self
 from uuid import uuid4
 
@@ -18,6 +17,7 @@ from ..storage.storage import Storage
 from ..values.errors import ConfigurationError, StorageError
 from ..values.job import Job
 from ..values.retry import RetryPolicy
+from ..values.states import AwaitingRetry, Scheduled, StateKind
 from .backoff import Backoff
 from .chores import Keeper, Rounds, Upkeep
 from .executor import Outcome, Runnable, execute
@@ -67,8 +67,6 @@ class Server:
             ("poll_interval", poll_interval),
         ):
             checks.span(setting, seconds)
-        if grace_seconds != 0:
-            checks.span("grace_seconds", grace_seconds)
         self.storage = storage
         self.tasks = tasks
         self.name = name or socket.gethostname() or "server"
@@ -79,16 +77,19 @@ class Server:
         self.poll_interval = float(poll_interval)
         self.grace_seconds = float(grace_seconds)
         self.handed_back = 0
-        self.runs = Runs()
-        self.pool = Pool(threads, self._execute, self._ended, self.runs.forget_late, self.name)
-        self.finisher = Finisher(storage, self.runs, policy_of)
-        self.keeper = Keeper(storage, self.runs, self.pool, self._ended, self.lease_seconds)
-        self.upkeep = Upkeep(storage, self._beat)
         self._stopping = threading.Event()
         self._ended_by_itself = threading.Event()
         self._burst = False
         self._started: list[threading.Thread] = []
-        self._rounds: list[Rounds] = []
+        self._wire(policy_of)
+
+    def _wire(self, policy_of: Callable[[Job], RetryPolicy]) -> None:
+        self.runs = Runs()
+        self.pool = Pool(self.threads, self._execute, self._ended, self.runs.forget_late, self.name)
+        self.finisher = Finisher(self.storage, self.runs, policy_of)
+        self.keeper = Keeper(self.storage, self.runs, self.pool, self._ended, self.lease_seconds)
+        self.upkeep = Upkeep(self.storage, self._beat)
+        self._rounds = [Rounds(self.keeper.chores()), Rounds(self.upkeep.chores())]
 
     # -- running -------------------------------------------------------------------------------
 
@@ -111,7 +112,6 @@ class Server:
         """Start the threads and return at once."""
         if self._started:
             raise ConfigurationError("this server was started before; make another")
-        self._rounds = [Rounds(self.keeper.chores()), Rounds(self.upkeep.chores())]
         self._beat_once()
         self.pool.start()
         for loop in (
@@ -151,12 +151,7 @@ class Server:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.stop()
 
     # -- without threads -----------------------------------------------------------------------
@@ -211,7 +206,16 @@ class Server:
         return False
 
     def _nothing_soon(self, batch: Batch) -> bool:
-        return batch.next_due is None or batch.next_due - self.storage.now() > FAR
+        soon = self.storage.now() + FAR
+        if batch.next_due is None or batch.next_due > soon:
+            return True
+        # What falls due next may be another queue's, and so others' work.
+        waits = (StateKind.SCHEDULED, StateKind.AWAITING_RETRY)
+        return self.queues is not None and not any(
+            _due(job) <= soon
+            for queue in self.queues
+            for job in self.storage.list(waits, queue=queue)
+        )
 
     def _claim(self, free: int, ahead: int) -> Batch:
         return self.storage.claim(
@@ -278,3 +282,9 @@ class Server:
             self._beat()
         except StorageError as error:
             log.warning("the store does not answer yet: %s", error)
+
+
+def _due(job: Job) -> datetime:
+    state = job.state
+    assert isinstance(state, Scheduled | AwaitingRetry)
+    return state.enqueue_at if isinstance(state, Scheduled) else state.retry_at

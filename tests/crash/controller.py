@@ -126,7 +126,9 @@ class Controller:
         """All that there is to judge."""
         with connect(f"sqlite:///{self.plan.database}") as storage:
             stored = {job.id: _stored(job) for job in storage.list()}
-        log = self.plan.log.read_text(errors="replace").splitlines() if self.plan.log.exists() else []
+        log = (
+            self.plan.log.read_text(errors="replace").splitlines() if self.plan.log.exists() else []
+        )
         connection = sqlite3.connect(self.plan.database)
         found = connection.execute("PRAGMA integrity_check").fetchall()
         connection.close()

@@ -91,7 +91,9 @@ def process(url: str, threads: int, seconds: float, number: int, barrier: Any, o
         barrier.wait()
         deadline = time.monotonic() + seconds
         crowd = [
-            threading.Thread(target=Busy(storage, tally, number * threads + n).until, args=(deadline,))
+            threading.Thread(
+                target=Busy(storage, tally, number * threads + n).until, args=(deadline,)
+            )
             for n in range(threads)
         ]
         for thread in crowd:
@@ -152,7 +154,9 @@ def table(tallies: list[Tally], seconds: float) -> str:
     for verb in VERBS:
         waits = sorted(wait for tally in tallies for wait in tally.waits.get(verb, ()))
         if waits:
-            p50, p99, worst = (waits[int(share * (len(waits) - 1))] * 1e3 for share in (0.5, 0.99, 1))
+            p50, p99, worst = (
+                waits[int(share * (len(waits) - 1))] * 1e3 for share in (0.5, 0.99, 1)
+            )
             rate = len(waits) / seconds
             lines.append(f"  {verb:<10}{rate:>9.0f}{p50:>9.1f}{p99:>9.1f}{worst:>10.1f}")
     return "\n".join(lines)

@@ -1,8 +1,8 @@
 """Kill -9 in a loop, and a verdict: ``python -m tests.crash.kills --kills 2000 [--seed N]``.
 
 Exit code 0: nothing happened that must not. 1: something did; the faults are printed, and the
-folder with the database, the ledgers and the log is kept. A seed fixes who is killed and after which
-pauses, not what the operating system makes of it.
+folder with the database, the ledgers and the log is kept. A seed fixes who is killed and after
+which pauses, not what the operating system makes of it.
 """
 
 import argparse
@@ -38,7 +38,9 @@ def main(arguments: list[str] | None = None) -> int:
     case = controller.case(controller.drain())
     found = faults(case)
     print(f"{controller.kills} kills, {controller.pauses} pauses in {_since(begun)}")
-    print(f"seed {plan.seed}, {plan.workers} servers of {plan.threads} threads, lease {plan.lease} s")
+    print(
+        f"seed {plan.seed}, {plan.workers} servers of {plan.threads} threads, lease {plan.lease} s"
+    )
     print(report(case))
     print(verdict(found, controller.kills))
     if not found and not options.folder:
@@ -104,8 +106,8 @@ def verdict(found: list[tuple[str, str]], kills: int) -> str:
     event not seen in n independent tries, at 95 % confidence."""
     if not found:
         return (
-            f"PASSED: no fault in {kills} kills; with 95 % confidence a kill does harm in less than "
-            f"1 of {kills / 3:.0f} cases"
+            f"PASSED: no fault in {kills} kills; by the rule of three, with 95 % confidence, less "
+            f"than 1 kill in {kills / 3:.0f} does harm"
         )
     lines = [f"REJECTED: {len(found)} faults"]
     for rule, times in Counter(rule for rule, _ in found).most_common():

@@ -1,7 +1,7 @@
 """What happened, written outside the database: lines that a kill can cut short but never mix up.
 
-Each process writes a file of its own, opened for appending, one ``write`` per note. A kernel may end
-a killed process's write between two pages, so a last line without an end is left out when read.
+Each process writes a file of its own, opened for appending, one ``write`` per note. A kernel may
+end a killed process's write between two pages, so a last line without an end is left out.
 Times are microseconds of the steady counter, which reads alike in every process.
 """
 

@@ -1,4 +1,4 @@
-"""Breaks a copy of qml in many ways and sees that the kills find each: ``python -m tests.crash.mutants``.
+"""Breaks copies of qml and sees that the kills find each: ``python -m tests.crash.mutants``.
 
 Exit code 0: every mutant was rejected. By hand, since a mutant may by luck survive a short run; a
 mutant whose text is not found any more is an error, so that this file follows the code.
@@ -55,7 +55,13 @@ MUTANTS = (
     ),
     Mutant(
         "nobody renews a lease",
-        (("work/chores.py", "        stale = [run for", "        return\n        stale = [run for"),),
+        (
+            (
+                "work/chores.py",
+                "        stale = [run for",
+                "        return\n        stale = [run for",
+            ),
+        ),
     ),
     Mutant(
         "a claim does not raise the fence",
@@ -86,8 +92,8 @@ MUTANTS = (
         (
             (
                 DRIVER,
-                "            connection.execute(SQL[\"insert_payload\"], payload)\n",
-                "            connection.execute(SQL[\"insert_payload\"], payload)\n"
+                '            connection.execute(SQL["insert_payload"], payload)\n',
+                '            connection.execute(SQL["insert_payload"], payload)\n'
                 '            connection.execute("COMMIT")\n'
                 '            connection.execute("BEGIN IMMEDIATE")\n',
             ),
@@ -95,7 +101,13 @@ MUTANTS = (
     ),
     Mutant(
         "a claimed job stays ready when its lease lapses, uncharged and unrescued",
-        ((SQL, "due_at = NULL, ready = 0,\n    key_held = iif", "due_at = 0, ready = 1,\n    key_held = iif"),),
+        (
+            (
+                SQL,
+                "due_at = NULL, ready = 0,\n    key_held = iif",
+                "due_at = 0, ready = 1,\n    key_held = iif",
+            ),
+        ),
     ),
     Mutant(
         "orphans are not rescued",
@@ -103,7 +115,13 @@ MUTANTS = (
     ),
     Mutant(
         "a lock reaches the caller at once",
-        (("drivers/sqlite/library.py", 'return code_of(error) in (BUSY, LOCKED) or "is locked" in str(error)', "return False"),),
+        (
+            (
+                "drivers/sqlite/library.py",
+                'return code_of(error) in (BUSY, LOCKED) or "is locked" in str(error)',
+                "return False",
+            ),
+        ),
     ),
     Mutant(
         "an outcome is reported before it is written",

@@ -9,6 +9,7 @@ from qml.values.clock import steady_micros
 from .history import STALL
 from .ledger import Ledger
 
+
 class Recorder:
     """Passes every verb on to ``driver``. Leases are noted in the time of the steady counter."""
 

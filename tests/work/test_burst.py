@@ -101,7 +101,8 @@ def test_a_burst_does_not_wait_for_jobs_of_other_queues(app):
     task = app.task(name="t")(lambda: None)
     task.using(queue="b", run_after=30).enqueue()
     task.using(queue="b").enqueue()
-    mine = task.using(queue="a").enqueue()
+    mine = task.using(queue="a", run_after=0.2).enqueue()
+    task.using(queue="a", run_after=61).enqueue()
     assert burst(app, queues=["a"]) < 20
     assert app.storage.get(mine.id).state.kind is StateKind.SUCCEEDED
     assert app.storage.get_job_counts()["enqueued"] == 1
@@ -109,7 +110,7 @@ def test_a_burst_does_not_wait_for_jobs_of_other_queues(app):
 
 def test_a_burst_waits_for_what_runs_here(app):
     gate = Gate()
-    jobs = [app.task(name="slow")(gate.wait).enqueue(), app.task(name="quick")(int).enqueue()]
+    jobs = [app.task(name="slow")(gate.wait).enqueue(), app.task(name="quick")(lambda: 1).enqueue()]
     thread = threading.Thread(target=lambda: burst(app))
     thread.start()
     gate.someone_waits()

@@ -1,1 +1,1 @@
-"""The checks of the contract suite: each function is one sentence of the contract, shown to hold."""
+"""The checks of the contract suite: each function shows one sentence of the contract."""

@@ -9,7 +9,7 @@ from ...values.clock import ManualClock
 from ...values.errors import QmlError
 from ...values.job import Job
 from ...values.states import AwaitingRetry, Failed, Scheduled
-from ..compare import difference
+from ..compare import brief, difference
 
 MakeStorage = Callable[[ManualClock], Any]
 
@@ -86,7 +86,7 @@ class Scene:
                 answer = operation(*arguments)
             except error as raised:
                 return raised
-            raise AssertionError(f"promised: {error.__name__}; found: {answer!r}")
+            raise AssertionError(f"promised: {error.__name__}; found: {brief(answer)}")
 
     @contextmanager
     def unchanged(self) -> Iterator[None]:
