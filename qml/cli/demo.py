@@ -47,7 +47,7 @@ SETTINGS = (
 )
 
 ABOUT = """\
-Hash every file below FOLDER, one job a file, and show which have the same bytes.
+Hash every file below FOLDER, one job a file, and show which are duplicates.
 
 Run it again: only files that are new or changed (by size and time) are hashed.
 Stop it, or kill it, and run it again: it goes on where it was, and nothing is
@@ -60,7 +60,6 @@ def add_to(commands: Any) -> None:
         "demo",
         help="hash every file of a folder, and find duplicates",
         description=ABOUT,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "folder", metavar="FOLDER", nargs="?", default=".", help="(the current one)"
@@ -148,8 +147,8 @@ def run(arguments: argparse.Namespace) -> int:
         app.task(name=demo_tasks.METHOD)(demo_tasks.sha256)
         server = app.server(arguments.threads, [demo_tasks.QUEUE], LEASE, grace_seconds=GRACE)
         demo = Demo(folder, config.path, server, Work(app.storage), progress)
-        demo_tasks.never_opened |= own_files(config.path)
-        stopped = _at_work(demo)
+        with demo_tasks.leaving_out(own_files(config.path)):
+            stopped = _at_work(demo)
         report = demo.report()
     progress.clear()
     if stopped:

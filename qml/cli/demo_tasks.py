@@ -1,8 +1,10 @@
 """The demo's task: the SHA-256 of one file, as it was when it was listed."""
 
+import contextlib
 import hashlib
 import os
 import stat
+from collections.abc import Iterator
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 QUEUE = "qml-demo"
@@ -20,8 +22,18 @@ FLAGS = (
     | getattr(os, "O_BINARY", 0)
 )
 
-never_opened: set[tuple[int, int]] = set()
-"""Device and inode of the demo's own database: its locks end when this process closes the file."""
+_left_out: set[tuple[int, int]] = set()
+
+
+@contextlib.contextmanager
+def leaving_out(files: set[tuple[int, int]]) -> Iterator[None]:
+    """Never open these, by device and inode: the demo's own database, whose locks end when this
+    process closes the file. Only for a time, since inodes are used again."""
+    _left_out.update(files)
+    try:
+        yield
+    finally:
+        _left_out.difference_update(files)
 
 
 class FileChanged(Exception):
@@ -65,7 +77,7 @@ def _sha256(path: str, listed: tuple[int, int]) -> str:
 
 
 def _check(found: os.stat_result, listed: tuple[int, int]) -> None:
-    if (found.st_dev, found.st_ino) in never_opened:
+    if (found.st_dev, found.st_ino) in _left_out:
         raise FileChanged("it is the demo's own database")
     if not stat.S_ISREG(found.st_mode) or (found.st_size, found.st_mtime_ns) != listed:
         raise FileChanged("the file changed after it was listed; run the demo again")

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import islice
 
 import attrs
@@ -21,12 +22,15 @@ BATCH = 500
 class Work:
     """The jobs of the files that were listed. ``sums``: SHA-256 by job id; ``failed``: the reason
     by job id; ``pending``: ids of those not final yet; how many were ``new``, ``known``, ``again``
-    (had failed before) and ``unfinished`` (left by an earlier run)."""
+    (had failed before) and ``unfinished`` (left by an earlier run) when this one ``began``."""
 
     storage: Storage
     sums: dict[str, str] = attrs.field(factory=dict)
     failed: dict[str, str] = attrs.field(factory=dict)
     pending: dict[str, Found] = attrs.field(factory=dict)
+    began: datetime = attrs.field(
+        default=attrs.Factory(lambda self: self.storage.now(), takes_self=True)
+    )
     new: int = 0
     known: int = 0
     again: int = 0
@@ -60,7 +64,11 @@ class Work:
                 self._try_again(job_id)
                 self.pending[job_id] = file
             elif isinstance(job.state, Succeeded):
-                self.known += 1
+                # What is left of an earlier run is done while files are still being listed.
+                if job.state.succeeded_at < self.began:
+                    self.known += 1
+                else:
+                    self.unfinished += 1
                 self._note(job)
             else:
                 self.unfinished += 1

@@ -16,6 +16,8 @@ def load_app(target: str) -> tuple[str, Qml]:
     """The app at ``module:attribute``, ``module`` or ``file.py:attribute``, with its full name.
     ConfigurationError names what is wrong, where, and the usual cure."""
     place, _, attribute = target.partition(":")
+    if attribute and not _is_dotted(attribute):
+        raise _no_name(target)
     module = import_module(_module_name(place))
     if attribute:
         return f"{module.__name__}:{attribute}", _named(module, attribute)
@@ -45,14 +47,22 @@ def _module_name(place: str) -> str:
                 "from the folder that holds the package"
             )
         folder, place = file.parent, file.stem
-    if not all(part.isidentifier() for part in place.split(".")):
-        raise ConfigurationError(
-            f"{place!r} is no module's name; give module:attribute, such as myapp:jobs"
-        )
+    if not _is_dotted(place):
+        raise _no_name(place)
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
     importlib.invalidate_caches()
     return place
+
+
+def _is_dotted(name: str) -> bool:
+    return all(part.isidentifier() for part in name.split("."))
+
+
+def _no_name(given: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{given!r} is no module's name; give module:attribute, such as myapp:jobs"
+    )
 
 
 def import_module(name: str) -> ModuleType:

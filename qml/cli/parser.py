@@ -1,6 +1,7 @@
 """The commands with their flags and help."""
 
 import argparse
+from typing import Any
 
 from .._version import __version__
 from . import codes, demo, jobs, run, stats
@@ -8,13 +9,19 @@ from . import codes, demo, jobs, run, stats
 FORMAT = argparse.RawDescriptionHelpFormatter
 
 
+class Parser(argparse.ArgumentParser):
+    """Flags count only in full, so that a new one never changes what an old command line means."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"formatter_class": FORMAT, "allow_abbrev": False, **options})
+
+
 def make_parser() -> argparse.ArgumentParser:
     """The parser of ``qml``; ``command`` of what it parses takes that and returns a code."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="qml",
         description="Background jobs in threads, kept in SQLite, claimed once.",
         epilog=_epilog(),
-        formatter_class=FORMAT,
     )
     parser.add_argument("--version", action="version", version=f"qml {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)

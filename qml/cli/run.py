@@ -71,7 +71,6 @@ def add_to(commands: Any) -> None:
         "run",
         help="run the jobs of an app",
         description=ABOUT,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("app", metavar="APP", nargs="?", help="module:attribute [QML_APP]")
     settings.add(parser, SETTINGS)

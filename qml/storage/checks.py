@@ -34,6 +34,11 @@ def span(name: str, seconds: object) -> int:
     return max(1, span_micros(seconds))
 
 
+def delay(name: str, seconds: object) -> int:
+    """A span of 0 seconds or more, in microseconds."""
+    return 0 if seconds == 0 else span(name, seconds)
+
+
 def number(name: str, value: object, default: int | None = None) -> int | None:
     """A whole number, 0 or more; ``default`` for None."""
     if value is None:

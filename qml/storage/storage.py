@@ -222,7 +222,7 @@ class Storage:
         """Hand a claimed job back, its attempt not charged: ready at once, or ``delay`` seconds
         from now. JobLost when the claim no longer holds it."""
         now = self.clock.micros()
-        due = None if delay is None else now + span_micros(delay)
+        due = None if delay is None else now + checks.delay("delay", delay)
         rules.check_is_claim(job)
         [done] = claims.end(self.driver, [(job, lambda j: rules.release(j, due, now))], now)
         if isinstance(done, JobLost):

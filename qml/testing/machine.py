@@ -16,7 +16,7 @@ from typing import Any, cast
 import attrs
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import multiple, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, multiple, rule, run_state_machine_as_test
 
 from ..values.retry import RetryPolicy
 from ..values.states import Processing, StateKind
@@ -24,6 +24,7 @@ from .compare import outcome
 from .steps import (
     FIELDS,
     IDS,
+    JOBS,
     KINDS,
     LEASES,
     OUTCOMES,
@@ -44,6 +45,11 @@ Several = Any  # what ``multiple`` returns
 class CallerSteps(Steps):
     """What programs and people ask for."""
 
+    @initialize(jobs=JOBS)
+    def begin_with(self, jobs: list[tuple[str, dict[str, Any]]]) -> None:
+        """A storage that is seldom empty."""
+        self._both("enqueue_many", [self._job(job, fields) for job, fields in jobs])
+
     @rule(job=IDS, fields=FIELDS)
     def enqueue(self, job: str, fields: dict[str, Any]) -> None:
         """A fresh job, now or for later; ids and keys are often taken."""
@@ -54,7 +60,7 @@ class CallerSteps(Steps):
         """A job in any state, stored as given."""
         self._both("enqueue", attrs.evolve(self._job(job, fields), state=self._state(kind)))
 
-    @rule(jobs=st.lists(st.tuples(IDS, FIELDS), max_size=4))
+    @rule(jobs=JOBS)
     def enqueue_many(self, jobs: list[tuple[str, dict[str, Any]]]) -> None:
         """A batch, with obstacles among the stored and within itself."""
         self._both("enqueue_many", [self._job(job, fields) for job, fields in jobs])
@@ -69,16 +75,12 @@ class CallerSteps(Steps):
         """A job as it is now, for later use, stale by then or not."""
         return multiple(*self._hands("get", job))
 
-    @rule(seen=reads, note=st.integers(0, 9))
-    def annotate(self, seen: Hand, note: int) -> None:
-        """Change a record and keep its state."""
-        self._both("update", self._each(seen, lambda job: job.with_metadata(note=note)))
-
-    @rule(seen=reads, fields=FIELDS)
-    def rewrite(self, seen: Hand, fields: dict[str, Any]) -> None:
-        """Change queue, priority, key and the like."""
+    @rule(seen=reads, note=st.none() | st.integers(0, 9), fields=FIELDS)
+    def rewrite(self, seen: Hand, note: int | None, fields: dict[str, Any]) -> None:
+        """Change metadata, queue, priority, key and the like, and keep the state."""
         given = {name: value for name, value in fields.items() if name != "due_in"}
-        self._both("update", self._each(seen, lambda job: attrs.evolve(job, **given)))
+        change = partial(attrs.evolve, metadata={"note": note}, **given)
+        self._both("update", self._each(seen, change))
 
     @rule(target=claims, seen=reads, kind=KINDS, worker=WORKERS)
     def move(self, seen: Hand, kind: StateKind, worker: str) -> Several:
@@ -115,25 +117,23 @@ class CallerSteps(Steps):
 class ClaimSteps(Steps):
     """What workers do; the bundle keeps every claim ever given, stale as well as live."""
 
-    @rule(target=claims, worker=WORKERS, queues=POOLS, lease=LEASES)
-    def fetch(self, worker: str, queues: list[str] | None, lease: float | None) -> Several:
-        """Claim the best job."""
-        found = self._claims("fetch_and_lock_job", worker, queues, lease_seconds=lease)
-        return multiple(*found)
-
     @rule(
         target=claims,
         worker=WORKERS,
-        limit=st.sampled_from([None, 1, 2, 3]),
+        limit=st.sampled_from(["one", None, 1, 2, 3]),
         queues=POOLS,
         lease=LEASES,
     )
-    def fetch_many(
-        self, worker: str, limit: int | None, queues: list[str] | None, lease: float | None
+    def fetch(
+        self, worker: str, limit: Any, queues: list[str] | None, lease: float | None
     ) -> Several:
-        """Claim the best few in one step."""
-        verb = "fetch_available_jobs_atomic"
-        return multiple(*self._claims(verb, worker, limit, queues, lease_seconds=lease))
+        """Claim the best job, or the best few in one step."""
+        if limit == "one":
+            found = self._claims("fetch_and_lock_job", worker, queues, lease_seconds=lease)
+        else:
+            verb = "fetch_available_jobs_atomic"
+            found = self._claims(verb, worker, limit, queues, lease_seconds=lease)
+        return multiple(*found)
 
     @rule(target=claims, job=IDS)
     def adopt(self, job: str) -> Several:
@@ -208,18 +208,11 @@ class TimeSteps(Steps):
         queue=st.none() | QUEUES,
     )
     def look(self, kinds: Any, limit: int | None, offset: int | None, queue: str | None) -> None:
-        """Read a page of the list."""
+        """Read pages of the list and of what is available, and ask for ends without waiting."""
         self._both("list", kinds, limit, offset, queue=queue)
-
-    @rule(limit=st.integers(0, 3))
-    def look_ahead(self, limit: int) -> None:
-        """Ask what a claim would take."""
         self._both("get_available_jobs", limit)
-
-    @rule(job=IDS)
-    def ask_for_the_end(self, job: str) -> None:
-        """Ask for a job's end without waiting."""
-        self._both("wait", job, 0)
+        for job in self.oracle.list():
+            self._ask("wait", job.id, 0)
 
 
 class StorageMachine(CallerSteps, ClaimSteps, TimeSteps):

@@ -8,6 +8,9 @@ import attrs
 from .errors import ConfigurationError
 from .times import span_micros
 
+LONGEST = 10**9
+"""Seconds, some 31 years: no retry waits longer."""
+
 
 def _at_least(low: float) -> Any:
     def check(policy: object, field: "attrs.Attribute[Any]", value: object) -> None:
@@ -40,8 +43,8 @@ class RetryPolicy:
             )
         if self.jitter > 1:
             raise ConfigurationError(f"RetryPolicy jitter is {self.jitter!r}; give 0 to 1")
-        if self.cap == float("inf"):
-            raise ConfigurationError("RetryPolicy cap is infinite; give a number of seconds")
+        if self.cap > LONGEST:
+            raise ConfigurationError(f"RetryPolicy cap is {self.cap!r}; give {LONGEST:,} or less")
 
     def delay(self, retry_number: int) -> float:
         """Seconds before retry ``retry_number`` (1 = the first): ``base`` for the first, never more

@@ -184,12 +184,15 @@ def state_from_dict(data: Mapping[str, Any]) -> JobState:
 
 
 def kinds(state_filter: Any) -> tuple[StateKind, ...] | None:
-    """The kinds a filter names: None (all), a kind, its text, a state, or several of them."""
+    """The kinds a filter names: None (all), a kind, its text, a state or its class, or several."""
     if state_filter is None:
         return None
-    several = (state_filter,) if isinstance(state_filter, str | JobState) else state_filter
+    one = isinstance(state_filter, str | JobState | type)
     try:
-        found = [item.kind if isinstance(item, JobState) else StateKind(item) for item in several]
+        found = [
+            StateKind(getattr(item, "kind", item))
+            for item in ((state_filter,) if one else state_filter)
+        ]
     except (ValueError, TypeError):
         raise ConfigurationError(
             f"state filter {state_filter!r}; give one or several of {', '.join(StateKind)}"

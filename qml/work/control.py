@@ -1,7 +1,6 @@
 """What a task raises to say what should become of its job."""
 
 from ..storage import checks
-from ..values.errors import ConfigurationError
 
 
 class Retry(Exception):
@@ -30,10 +29,5 @@ class Snooze(Exception):
 
 
 def _seconds(name: str, delay: float) -> float:
-    if delay == 0:
-        return 0.0
-    try:
-        checks.span(name, delay)
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{error}, or 0") from None
+    checks.delay(name, delay)
     return float(delay)

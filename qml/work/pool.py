@@ -135,6 +135,8 @@ class Pool:
             stale = [run for run in self._queue if run.claimed_at <= limit]
             for run in stale:
                 self._queue.remove(run)
+            if older_than and stale:
+                self._average = 1.0  # jobs are not short any more: take none ahead for a while
             return stale
 
     def nudge(self) -> None:

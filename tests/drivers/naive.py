@@ -70,6 +70,9 @@ class NaiveDriver:
     def load(self, ids):
         return [next((row for row in self.rows if row.id == wanted), None) for wanted in ids]
 
+    def holder(self, unique_key):
+        return next((row.id for row in self.rows if _holds_key(row, unique_key)), None)
+
     def _store(self, new):
         self.rows = [new if row.seq == new.seq else row for row in self.rows]
 

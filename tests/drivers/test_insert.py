@@ -209,6 +209,17 @@ def test_rows_given_out_are_not_changed_by_what_comes_later(driver):
     assert before == again
 
 
+def test_the_holder_of_a_key_is_who_reserves_it_now(driver):
+    put(driver, row("old", unique_key="k", key_held=KEY_FREE))
+    assert driver.holder("k") is None
+    put(driver, row("a", unique_key="k", key_held=KEY_UNTIL_CLAIMED), row("b", unique_key="l"))
+    assert [driver.holder(key) for key in ("k", "l", "nobody's", "K")] == ["a", "b", None, None]
+    driver.claim(claim())
+    assert (driver.holder("k"), driver.holder("l")) == (None, "b")
+    driver.erase(["b"], 1)
+    assert driver.holder("l") is None
+
+
 def test_a_big_batch(driver):
     """More rows than a database has parameters for one statement."""
     many = [row(f"job {number}", unique_key=f"key {number}") for number in range(3_000)]

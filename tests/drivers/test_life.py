@@ -125,6 +125,7 @@ def test_closing_again_does_nothing(driver):
 VERBS = {
     "insert": [[row("a")]],
     "load": [["a"]],
+    "holder": ["k"],
     "swap": [[move(row("a", seq=1))]],
     "claim": [claim()],
     "hold": [[lock("a")]],

@@ -235,6 +235,7 @@ class DriverMachine(RuleBasedStateMachine):
         self.both("scan", Available(self.now))
         self.both("scan", Lapsed(self.now, 99))
         self.both("count", Page(), "state")
+        self.both("holder", "k1")
 
     @invariant()
     def a_key_is_held_once(self):

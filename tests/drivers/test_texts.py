@@ -89,6 +89,7 @@ def test_as_a_unique_key(driver, text):
     put(driver, row("a", unique_key=text))
     assert driver.insert([row("b", unique_key=text)]) == [Obstacle(0, "key", "a")]
     put(driver, row("c", unique_key=text + "x"))
+    assert (driver.holder(text), driver.holder(text + "x")) == ("a", "c")
 
 
 def test_as_a_state(driver, text):

@@ -27,7 +27,8 @@ from ...seam.rows import (
 )
 from ...values.clock import steady_micros
 from ...values.errors import CapacityExceeded, StorageUnavailable
-from . import forks, guards
+from .. import forks
+from . import guards
 from .table import Table
 
 
@@ -208,6 +209,18 @@ class MemoryDriver:
             self._table = None
             self._records.clear()
             self.lock.notify_all()
+
+    def before_fork(self) -> None:
+        """Wait until no thread is in the middle of a verb."""
+        self.lock.acquire()
+
+    def after_fork_in_parent(self) -> None:
+        """Go on."""
+        self.lock.release()
+
+    def after_fork_in_child(self) -> None:
+        """Whole rows, and a lock that nobody holds."""
+        self.lock = threading.Condition()
 
     def _open(self) -> Table:
         if self._table is None:

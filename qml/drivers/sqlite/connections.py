@@ -6,17 +6,16 @@ a fork, and opened again when next needed, on either side.
 """
 
 import contextlib
-import os
 import random
 import sqlite3
 import threading
 import time
-import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from ...values.config import SqliteConfig
 from ...values.errors import StorageError, StorageUnavailable
+from .. import forks
 from . import library
 from .library import library as sqlite
 
@@ -34,8 +33,9 @@ class Connections:
         self._config = config
         self._sql = statements
         self._closed = False
+        self._in_child: Callable[[], None] = lambda: None
         self._fresh()
-        _all.add(self)
+        forks.guard(self)
 
     def _fresh(self) -> None:
         self._turn = threading.Lock()  # whose turn it is to write, in this process
@@ -73,6 +73,11 @@ class Connections:
     def name(self) -> str:
         """The file, for messages."""
         return f"SQLite file {self._config.path}"
+
+    @property
+    def may_create(self) -> bool:
+        """Whether what is missing may be made."""
+        return self._config.create
 
     # -- reading -------------------------------------------------------------------------------
 
@@ -145,6 +150,7 @@ class Connections:
     def _writing(self, sync: str) -> Connection:
         if self._writer is None:
             self._writer = self._open()
+            self._writer.execute(self._sql["limit_wal"])
             self._writer_sync = ""
         if sync != self._writer_sync:
             self._writer.execute(self._sql[sync])
@@ -234,6 +240,11 @@ class Connections:
             if inherited is not None:
                 _leak(inherited)
         self._fresh()
+        self._in_child()
+
+    def when_forked(self, begin_anew: Callable[[], None]) -> None:
+        """Have ``begin_anew`` called in a forked child, for whoever has locks of his own."""
+        self._in_child = begin_anew
 
 
 def _tolerant_text(raw: bytes) -> str:
@@ -256,35 +267,7 @@ def _again_while_busy(step: Callable[[], T], deadline: float) -> T:
             _nap()
 
 
-_all: "weakref.WeakSet[Connections]" = weakref.WeakSet()
-_frozen: list[Connections] = []
-
-
 def _leak(thing: Any) -> None:
     import ctypes
 
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
-
-
-def _before_fork() -> None:
-    _frozen.extend(_all)
-    for connections in _frozen:
-        connections.before_fork()
-
-
-def _after_fork_in_parent() -> None:
-    while _frozen:
-        _frozen.pop().after_fork_in_parent()
-
-
-def _after_fork_in_child() -> None:
-    while _frozen:
-        _frozen.pop().after_fork_in_child()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_before_fork,
-        after_in_parent=_after_fork_in_parent,
-        after_in_child=_after_fork_in_child,
-    )

@@ -40,6 +40,7 @@ class SqliteDriver:
         library.warn_once()
         self._connections = Connections(config, SQL)
         self._wakeups = Wakeups(self._connections.data_version)
+        self._connections.when_forked(self._wakeups.begin_anew)
         self._clock = SharedClock(self._connections, SQL)
 
     # -- rows ----------------------------------------------------------------------------------
@@ -146,15 +147,16 @@ class SqliteDriver:
 
 
 def _insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> list[Obstacle]:
-    obstacles = []
+    cursor = connection.cursor()
+    obstacles, payloads = [], []
     for index, row in enumerate(rows):
         try:
-            connection.execute(SQL["insert_job"], (*row[1:-1], row.due_at == 0))
+            cursor.execute(SQL["insert_job"], (*row[1:-1], row.due_at == 0))
         except sqlite.IntegrityError:
             obstacles.append(_obstacle(connection, index, row))
         else:
-            payload = {"id": row.id, "payload": row.payload}
-            connection.execute(SQL["insert_payload"], payload)
+            payloads.append((cursor.lastrowid, row.payload))
+    cursor.executemany(SQL["insert_payload"], payloads)
     if obstacles:
         # All or none. The transaction goes on, empty: its caller commits it.
         connection.execute(SQL["rollback"])

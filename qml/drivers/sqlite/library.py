@@ -23,7 +23,7 @@ def _newer() -> ModuleType:
 
 library = _newer()
 
-BUSY, LOCKED, IOERR, FULL, CORRUPT, NOTADB = 5, 6, 10, 13, 11, 26
+BUSY, LOCKED, CORRUPT, FULL, PROTOCOL, NOTADB = 5, 6, 11, 13, 15, 26
 
 
 def has_wal_reset_bug(version: tuple[int, int, int]) -> bool:
@@ -51,7 +51,7 @@ def code_of(error: sqlite3.Error) -> int:
 
 def is_busy(error: sqlite3.Error) -> bool:
     """Whether another connection was in the way and trying again helps."""
-    return code_of(error) in (BUSY, LOCKED) or "is locked" in str(error)
+    return code_of(error) in (BUSY, LOCKED, PROTOCOL) or "is locked" in str(error)
 
 
 def is_undecodable(error: sqlite3.Error) -> bool:

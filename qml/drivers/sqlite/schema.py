@@ -3,7 +3,7 @@
 import sqlite3
 
 from ..._version import __version__
-from ...values.errors import MigrationError, StorageError
+from ...values.errors import MigrationError, StorageError, StorageUnavailable
 from ..statements import read_page
 from .connections import Connections
 
@@ -17,8 +17,11 @@ NEWEST = max(MIGRATIONS)
 def install(connections: Connections, sql: dict[str, str]) -> None:
     """Apply what is missing. Several processes may do this at once: one does, the others find it
     done. A schema newer than this qml knows is a MigrationError."""
-    if connections.read(lambda connection: present_version(connection, sql)) == NEWEST:
+    present = connections.read(lambda connection: present_version(connection, sql))
+    if present == NEWEST:
         return
+    if present == 0 and not connections.may_create:
+        raise StorageUnavailable(f"{connections.name} holds no jobs of qml")
     [mode] = connections.outside_transaction(lambda c: c.execute(sql["use_wal"]).fetchone())
     if mode != "wal":
         raise StorageError(

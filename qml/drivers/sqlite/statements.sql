@@ -32,7 +32,7 @@ INSERT INTO qml_jobs (
 ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: insert_payload
-INSERT INTO qml_payloads (seq, body) SELECT seq, :payload FROM qml_jobs WHERE id = :id
+INSERT INTO qml_payloads (seq, body) VALUES (?, ?)
 
 -- name: holder_of_id
 SELECT id FROM qml_jobs WHERE id = :id
@@ -224,6 +224,10 @@ ROLLBACK
 
 -- name: use_wal
 PRAGMA journal_mode = WAL
+
+-- name: limit_wal
+-- Bytes the write-ahead log is cut back to once readers let it: it grows while one stays.
+PRAGMA journal_size_limit = 16777216
 
 -- name: sync_full
 PRAGMA synchronous = FULL

@@ -15,11 +15,15 @@ class Wakeups:
 
     def __init__(self, watch: Callable[[], int]) -> None:
         self._watch = watch
+        self._closed = False
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """New locks, for a forked child: the old ones may be held by threads it does not have."""
         self._changed = threading.Condition()
         self._count = 0
         self._version = -1
         self._seen = threading.local()
-        self._closed = False
 
     def notify(self) -> None:
         """Wake everybody who waits in this process."""
