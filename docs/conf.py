@@ -13,4 +13,4 @@ html_theme = "furo"
 html_title = f"qml {__version__}"
 
 autodoc_member_order = "bysource"
-autodoc_typehints = "description"
+maximum_signature_line_length = 90

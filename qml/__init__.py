@@ -38,7 +38,7 @@ from .values.states import (
     Succeeded,
 )
 from .work.app import Qml
-from .work.context import current_job
+from .work.context import CurrentJob, current_job
 from .work.control import Discard, Retry, Snooze
 from .work.server import Server
 from .work.task import Task
@@ -48,6 +48,7 @@ __all__ = [
     "CapacityExceeded",
     "ConcurrentModification",
     "ConfigurationError",
+    "CurrentJob",
     "Deleted",
     "Discard",
     "Enqueued",
@@ -90,3 +91,8 @@ __all__ = [
     "connect",
     "current_job",
 ]
+
+for _name in __all__:
+    _thing = globals()[_name]
+    if isinstance(_thing, type) and issubclass(_thing, Exception):
+        _thing.__module__ = __name__  # as users import it, and as tracebacks should name it

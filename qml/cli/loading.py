@@ -41,6 +41,8 @@ def _module_name(place: str) -> str:
     folder = Path.cwd()
     if place.endswith(".py"):
         file = folder / place
+        if not file.is_file():
+            raise ConfigurationError(f"there is no file {file}")
         if (file.parent / "__init__.py").exists():
             raise ConfigurationError(
                 f"{place} belongs to a package; give it by its dotted name, such as pkg.module, "

@@ -104,13 +104,14 @@ def finished_at(state: JobState) -> int | None:
     return None
 
 
-def key_held(unique_key: str | None, unique_while: str, kind: StateKind) -> int:
-    """Whether a job of this state reserves its unique key, and how long."""
-    if unique_key is None or kind in FINAL:
+def key_held(job: Job) -> int:
+    """Whether a job reserves its unique key, and how long: "unfinished" until a final state,
+    "queued" until the first claim, and never again after it."""
+    if job.unique_key is None or job.state.kind in FINAL:
         return KEY_FREE
-    if unique_while == "unfinished":
+    if job.unique_while == "unfinished":
         return KEY_UNTIL_FINAL
-    return KEY_UNTIL_CLAIMED if kind in WAITING else KEY_FREE
+    return KEY_UNTIL_CLAIMED if job.fence == 0 and job.state.kind in WAITING else KEY_FREE
 
 
 def encode_payload(job: Job, max_bytes: int) -> str:
@@ -143,11 +144,12 @@ def encode_job(job: Job, *, max_attempts: int, lease_until: int | None, max_byte
         "state": state.kind.value,
         "ahead": NOT_AHEAD,
         "worker": state.worker_id if isinstance(state, Processing) else None,
+        "locked_by": None,
         "lease_until": lease_until,
         "due_at": due_at(state),
         "finished_at": finished_at(state),
         "created_at": to_micros(job.created_at),
-        "key_held": key_held(job.unique_key, job.unique_while, state.kind),
+        "key_held": key_held(job),
         "detail": encode_state(state),
         "failures": encode_failures(job.failures),
         "metadata": jsontext.dumps(job.metadata),

@@ -40,8 +40,9 @@ class Row(NamedTuple):
     fence: int
     max_attempts: int
     ahead: int
-    worker: str | None  # who claimed or locked it last
-    lease_until: int | None  # held by ``worker`` until then; None = held by nobody
+    worker: str | None  # who claimed it last
+    locked_by: str | None  # who locked it; None = what lease there is belongs to the claim
+    lease_until: int | None  # held until then, by ``holder``; None = held by nobody
     due_at: int | None  # claimable from then on; None = not claimable
     finished_at: int | None
     created_at: int
@@ -85,14 +86,14 @@ class Move(NamedTuple):
     due_at: int | None
     finished_at: int | None
     key_held: int | None  # None = as it is
-    ends_lease: bool  # False = lease_until stays as it is
+    ends_lease: bool  # nobody holds the row any more; False = who holds it still does
 
 
 class Rewrite(NamedTuple):
     """The whole record anew, on the row with this id, seq and version.
 
-    ``row`` carries the new version. ``keeps_lease`` leaves worker and lease_until as they are
-    stored; ``keeps_payload`` the payload.
+    ``row`` carries the new version. ``keeps_lease`` leaves worker, locked_by and lease_until as
+    they are stored; ``keeps_payload`` the payload.
     """
 
     seq: int | None
@@ -128,8 +129,9 @@ class Hold(NamedTuple):
     """Extend a lease, or take a lock, until ``until``.
 
     With ``fence`` (a renewal): only the claim with this worker, fence and seq, not yet ended.
-    Without (a lock): anyone, unless another worker holds the row at ``now``; over a lapsed claim
-    it raises fence and version, so that the old hand is stale.
+    Without (a lock): anyone, unless another worker holds the row at ``now``. Who holds it already
+    only extends it. Over the lapsed claim of a processing row it becomes the claim's worker and
+    raises fence and version, so that the old hand is stale; otherwise it becomes ``locked_by``.
     """
 
     id: str
@@ -179,9 +181,14 @@ class Record(NamedTuple):
     body: str
 
 
+def holder(row: Row) -> str | None:
+    """Who holds the row while its lease lasts."""
+    return row.locked_by or row.worker
+
+
 def holdable(row: Row, worker: str, now: int) -> bool:
     """Whether ``worker`` may take the row: nobody else holds it at ``now``."""
-    return row.lease_until is None or row.lease_until <= now or row.worker == worker
+    return row.lease_until is None or row.lease_until <= now or holder(row) == worker
 
 
 def as_claimed(row: Row, claim: Claim, rank: int) -> Row:
@@ -193,6 +200,7 @@ def as_claimed(row: Row, claim: Claim, rank: int) -> Row:
         fence=row.fence + 1,
         ahead=AHEAD if rank >= claim.limit else row.ahead,
         worker=claim.worker,
+        locked_by=None,
         lease_until=claim.lease_until,
         due_at=None,
         key_held=KEY_FREE if row.key_held == KEY_UNTIL_CLAIMED else row.key_held,

@@ -68,7 +68,8 @@ def update(driver: Driver, job: Job, now: int, lease: int, max_bytes: int) -> Jo
     if verdict is not Verdict.DONE:
         raise _modified(job, row)
     if rewrite.keeps_lease:
-        new = new._replace(worker=row.worker, lease_until=row.lease_until)
+        held = {name: getattr(row, name) for name in ("worker", "locked_by", "lease_until")}
+        new = new._replace(**held)
     return decode_job(new if not rewrite.keeps_payload else new._replace(payload=row.payload))
 
 
@@ -95,7 +96,7 @@ def _rewritten(job: Job, row: Row, now: int, lease: int, max_bytes: int) -> Row:
     if job.state.kind not in FINAL and not isinstance(job.state, Processing):
         allowed = max(allowed, attempt + 1)
     new = encode_job(
-        attrs.evolve(job, version=row.version + 1),
+        attrs.evolve(job, version=row.version + 1, fence=row.fence + started),
         max_attempts=allowed,
         lease_until=now + lease if started else None,
         max_bytes=max_bytes,
@@ -106,7 +107,6 @@ def _rewritten(job: Job, row: Row, now: int, lease: int, max_bytes: int) -> Row:
     return new._replace(
         seq=row.seq,
         attempt=attempt,
-        fence=row.fence + started,
         ahead=row.ahead,
         worker=new.worker or row.worker,
         finished_at=finished,

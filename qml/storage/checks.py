@@ -34,6 +34,15 @@ def span(name: str, seconds: object) -> int:
     return max(1, span_micros(seconds))
 
 
+DEFAULT_LEASE = 30.0
+"""Seconds a claim holds its job unless it says otherwise or is renewed."""
+
+
+def lease(seconds: object) -> int:
+    """The term of a lease in microseconds; None = 30 seconds."""
+    return span("lease_seconds", DEFAULT_LEASE if seconds is None else seconds)
+
+
 def delay(name: str, seconds: object) -> int:
     """A span of 0 seconds or more, in microseconds."""
     return 0 if seconds == 0 else span(name, seconds)

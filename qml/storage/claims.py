@@ -119,8 +119,9 @@ def _ended_before(driver: Driver, claimed: Job, row: Row, rule: Rule, now: int) 
     _, sent = rule(claimed)
     if rules.is_same_outcome(stored.state, sent):
         return stored
-    if row.state == StateKind.DELETED and row.lease_until is not None:
-        driver.let_go(row.id, row.worker or "", now)  # the run of a cancelled job has ended
+    if row.state == StateKind.DELETED and row.lease_until is not None and row.locked_by is None:
+        # The run of a cancelled job has ended, and with it its lease, lapsed or not.
+        driver.let_go(row.id, row.worker or "", min(now, row.lease_until - 1))
     return JobLost(_lost(claimed, row), job_id=claimed.id)
 
 

@@ -68,7 +68,7 @@ def _scheme(url: str) -> str:
 _READ: dict[str, Callable[[str], Any]] = {
     "max_jobs": int,
     "busy_timeout": float,
-    "create": lambda text: text != "false",
+    "create": lambda text: {"true": True, "false": False}[text],
 }
 
 
@@ -83,8 +83,9 @@ def _checked(kind: type[Any], url: str, settings: dict[str, Any]) -> dict[str, A
         if isinstance(value, str) and name in _READ:
             try:
                 settings[name] = _READ[name](value)
-            except ValueError:
-                raise ConfigurationError(f"{url!r}: {name} is {value!r}; give a number") from None
+            except (ValueError, KeyError):
+                remedy = "true or false" if name == "create" else "a number"
+                raise ConfigurationError(f"{name} is {value!r}; give {remedy}") from None
     return settings
 
 

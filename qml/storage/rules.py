@@ -203,15 +203,15 @@ def retry(job: Job, now: int) -> tuple[Move, JobState]:
             f"job {job.id} ({job.method}) is running; it can be retried once it has ended",
             job_id=job.id,
         )
-    state = job.with_state(Enqueued(from_micros(now), job.queue)).state
+    ready = job.with_state(Enqueued(from_micros(now), job.queue))
     again = move(
         job,
-        state,
+        ready.state,
         max_attempts=max(job.max_attempts or 1, job.attempt + 1),
-        key_held=codec.key_held(job.unique_key, job.unique_while, state.kind),
+        key_held=codec.key_held(ready),
         ends_lease=False,
     )
-    return again, state
+    return again, ready.state
 
 
 def is_same_outcome(stored: JobState, sent: JobState) -> bool:

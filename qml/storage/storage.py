@@ -15,12 +15,9 @@ from ..values.errors import JobLost
 from ..values.job import Failure, Job
 from ..values.retry import RetryPolicy
 from ..values.states import JobState, StateKind, kinds
-from ..values.times import from_micros, span_micros
+from ..values.times import from_micros
 from . import changes, checks, claims, rules, storing, upkeep, waiting
 from .claims import Batch
-
-DEFAULT_LEASE = 30.0
-"""Seconds a claim holds its job unless it says otherwise or is renewed."""
 
 
 class Storage:
@@ -63,7 +60,7 @@ class Storage:
 
     def enqueue_many(self, jobs: Iterable[Job]) -> list[Job]:
         """Store all jobs, in this order, or none of them; errors as for ``enqueue``."""
-        limits = storing.Limits(self.retry_policy, span_micros(DEFAULT_LEASE), self.max_job_bytes)
+        limits = storing.Limits(self.retry_policy, checks.lease(None), self.max_job_bytes)
         stored = storing.enqueue_many(self.driver, list(jobs), self.clock.micros(), limits)
         self.driver.notify()
         return stored
@@ -169,7 +166,7 @@ class Storage:
             worker_id,
             queues,
             now=self.clock.micros(),
-            lease=checks.span("lease_seconds", lease_seconds or DEFAULT_LEASE),
+            lease=checks.lease(lease_seconds),
             limits=(limit, ahead),
             server_name=server_name,
         )
@@ -234,7 +231,7 @@ class Storage:
         """Extend the leases of claimed jobs to ``lease_seconds`` (30) from now; for each whether
         its claim still holds the job."""
         now = self.clock.micros()
-        until = now + checks.span("lease_seconds", lease_seconds or DEFAULT_LEASE)
+        until = now + checks.lease(lease_seconds)
         return claims.renew(self.driver, jobs, now, until) if jobs else []
 
     # -- other hands ---------------------------------------------------------------------------
@@ -247,8 +244,8 @@ class Storage:
         are the storage's; moving to Processing by hand is a claim by ``state.worker_id`` with
         the default lease.
         """
-        lease = span_micros(DEFAULT_LEASE)
-        new = changes.update(self.driver, job, self.clock.micros(), lease, self.max_job_bytes)
+        now, lease = self.clock.micros(), checks.lease(None)
+        new = changes.update(self.driver, job, now, lease, self.max_job_bytes)
         self.driver.notify()
         return new
 

@@ -22,11 +22,13 @@ from ..values.retry import RetryPolicy
 from ..values.states import Processing, StateKind
 from .compare import outcome
 from .steps import (
+    A_MICROSECOND,
     FIELDS,
     IDS,
     JOBS,
     KINDS,
     LEASES,
+    NEW_IDS,
     OUTCOMES,
     POOLS,
     QUEUES,
@@ -36,7 +38,6 @@ from .steps import (
     MakeStorage,
     Steps,
     claims,
-    reads,
 )
 
 Several = Any  # what ``multiple`` returns
@@ -45,17 +46,21 @@ Several = Any  # what ``multiple`` returns
 class CallerSteps(Steps):
     """What programs and people ask for."""
 
-    @initialize(jobs=JOBS)
-    def begin_with(self, jobs: list[tuple[str, dict[str, Any]]]) -> None:
-        """A storage that is seldom empty."""
-        self._both("enqueue_many", [self._job(job, fields) for job, fields in jobs])
+    @initialize(
+        target=claims, jobs=st.lists(FIELDS, max_size=3), worker=WORKERS, limit=st.integers(1, 3)
+    )
+    def begin_with(self, jobs: list[dict[str, Any]], worker: str, limit: int) -> Several:
+        """A few jobs, some of them claimed."""
+        for name, fields in zip("abcd", [{}, *jobs], strict=False):
+            self._both("enqueue", self._job(name, fields))
+        return multiple(*self._claims("fetch_available_jobs_atomic", worker, limit))
 
-    @rule(job=IDS, fields=FIELDS)
+    @rule(job=NEW_IDS, fields=FIELDS)
     def enqueue(self, job: str, fields: dict[str, Any]) -> None:
-        """A fresh job, now or for later; ids and keys are often taken."""
+        """A fresh job, now or for later; its id or key may be taken."""
         self._both("enqueue", self._job(job, fields))
 
-    @rule(job=IDS, kind=KINDS, fields=FIELDS)
+    @rule(job=NEW_IDS, kind=KINDS, fields=FIELDS)
     def enqueue_as(self, job: str, kind: StateKind, fields: dict[str, Any]) -> None:
         """A job in any state, stored as given."""
         self._both("enqueue", attrs.evolve(self._job(job, fields), state=self._state(kind)))
@@ -65,33 +70,34 @@ class CallerSteps(Steps):
         """A batch, with obstacles among the stored and within itself."""
         self._both("enqueue_many", [self._job(job, fields) for job, fields in jobs])
 
-    @rule(seen=reads)
-    def enqueue_again(self, seen: Hand) -> None:
-        """A value read before, after its job was deleted or while it is there."""
-        self._both("enqueue", seen)
+    @rule(target=claims, claim=claims, worker=WORKERS)
+    def enqueue_again(self, claim: Hand, worker: str) -> Several:
+        """Delete a job that was claimed once, and enqueue and claim another under its id."""
+        self._both("delete", claim.oracle.id)
+        self._both("enqueue", self._job(claim.oracle.id, {"priority": 9}))
+        return multiple(*self._claims("fetch_and_lock_job", worker))
 
-    @rule(target=reads, job=IDS)
-    def read(self, job: str) -> Several:
-        """A job as it is now, for later use, stale by then or not."""
-        return multiple(*self._hands("get", job))
+    @rule(job=IDS, note=st.integers(0, 9), fields=FIELDS)
+    def rewrite(self, job: str, note: int, fields: dict[str, Any]) -> None:
+        """Read a job, then change metadata, queue, priority, key and the like."""
+        for seen in self._hands("get", job):
+            self._both("update", self._rewritten(seen, note, fields))
 
-    @rule(seen=reads, note=st.none() | st.integers(0, 9), fields=FIELDS)
-    def rewrite(self, seen: Hand, note: int | None, fields: dict[str, Any]) -> None:
-        """Change metadata, queue, priority, key and the like, and keep the state."""
-        given = {name: value for name, value in fields.items() if name != "due_in"}
-        change = partial(attrs.evolve, metadata={"note": note}, **given)
-        self._both("update", self._each(seen, change))
+    @rule(claim=claims, note=st.integers(0, 9), fields=FIELDS)
+    def rewrite_claimed(self, claim: Hand, note: int, fields: dict[str, Any]) -> None:
+        """The same to a job as it was when claimed, perhaps long ago."""
+        self._both("update", self._rewritten(claim, note, fields))
 
-    @rule(target=claims, seen=reads, kind=KINDS, worker=WORKERS)
-    def move(self, seen: Hand, kind: StateKind, worker: str) -> Several:
+    @rule(target=claims, job=IDS, kind=KINDS, worker=WORKERS)
+    def move(self, job: str, kind: StateKind, worker: str) -> Several:
         """Change the state by hand, where the table has the move; into Processing is a claim."""
         state = self._state(kind, worker)
-        moved = outcome(self._each, seen, lambda job: job.with_state(state))
-        if not isinstance(moved, Hand):
-            return multiple()
-        if kind == StateKind.PROCESSING:
-            return multiple(*self._claims("update", moved))
-        self._both("update", moved)
+        for seen in self._hands("get", job):
+            moved = outcome(self._each, seen, lambda job: job.with_state(state))
+            if isinstance(moved, Hand) and kind == StateKind.PROCESSING:
+                return multiple(*self._claims("update", moved))
+            if isinstance(moved, Hand):
+                self._both("update", moved)
         return multiple()
 
     @rule(job=IDS)
@@ -108,6 +114,11 @@ class CallerSteps(Steps):
     def retry(self, job: str) -> None:
         """Retry by hand."""
         self._both("retry", job)
+
+    def _rewritten(self, seen: Hand, note: int, fields: dict[str, Any]) -> Hand:
+        given = {name: value for name, value in fields.items() if name != "due_in"}
+        given.setdefault("metadata", {"note": note})
+        return self._each(seen, lambda job: attrs.evolve(job, **given))
 
     @staticmethod
     def _each(hand: Hand, change: Any) -> Hand:
@@ -135,24 +146,22 @@ class ClaimSteps(Steps):
             found = self._claims(verb, worker, limit, queues, lease_seconds=lease)
         return multiple(*found)
 
-    @rule(target=claims, job=IDS)
-    def adopt(self, job: str) -> Several:
-        """Whoever reads a running job has its claim in hand, as a lock's new holder does."""
-        found = self._hands("get", job)
-        return multiple(*(hand for hand in found if isinstance(hand.oracle.state, Processing)))
-
     @rule(claim=claims, end=OUTCOMES, twice=st.booleans())
     def finish(self, claim: Hand, end: str, twice: bool) -> None:
         """Write an outcome down, perhaps again for a lost reply."""
         for _ in range(1 + twice):
             self._both("finish", claim, self._state(end))
 
-    @rule(ends=st.lists(st.tuples(claims, OUTCOMES), max_size=4))
+    @rule(
+        ends=st.lists(
+            st.tuples(claims, OUTCOMES), max_size=4, unique_by=lambda end: end[0].oracle.id
+        )
+    )
     def finish_many(self, ends: list[tuple[Hand, str]]) -> None:
         """Write several outcomes down, those of stale claims among them."""
         self._both("finish_many", [(claim, self._state(end)) for claim, end in ends])
 
-    @rule(held=st.lists(claims, max_size=3), lease=LEASES)
+    @rule(held=st.lists(claims, min_size=1, max_size=3), lease=LEASES)
     def renew(self, held: list[Hand], lease: float | None) -> None:
         """Extend leases."""
         self._both("renew", held, lease_seconds=lease)
@@ -162,15 +171,12 @@ class ClaimSteps(Steps):
         """Hand a claim back."""
         self._both("release", claim, delay)
 
-    @rule()
-    def rescue(self) -> None:
-        """Give the orphans back."""
-        self._both("rescue")
-
-    @rule(job=IDS, worker=WORKERS, seconds=st.sampled_from([0.5, 5.0, 100.0]))
-    def lock(self, job: str, worker: str, seconds: float) -> None:
-        """Take a lock, renew it, or take a lapsed claim over."""
+    @rule(target=claims, job=IDS, worker=WORKERS, seconds=st.sampled_from([0.5, 5.0, 100.0]))
+    def lock(self, job: str, worker: str, seconds: float) -> Several:
+        """Take a lock, renew it, or take a lapsed claim over and with it the claim."""
         self._both("try_acquire_job_lock", job, worker, seconds)
+        found = self._hands("get", job)
+        return multiple(*(hand for hand in found if isinstance(hand.oracle.state, Processing)))
 
     @rule(job=IDS, worker=WORKERS)
     def unlock(self, job: str, worker: str) -> None:
@@ -179,26 +185,34 @@ class ClaimSteps(Steps):
 
 
 class TimeSteps(Steps):
-    """Time passes, onlookers look."""
+    """Time passes, chores are done, onlookers look."""
 
     @rule(seconds=SECONDS)
     def advance(self, seconds: float) -> None:
         """Let a while pass."""
-        self.clock.advance(seconds)
-        self._compare()
+        self._pass(seconds)
 
     @rule(which=st.integers(0, 5), early=st.booleans())
     def advance_to(self, which: int, early: bool) -> None:
         """To the very moment when something falls due or ends, or a microsecond before it."""
-        moments = self._moments()
-        if moments:
-            moment = moments[min(which, len(moments) - 1)] - early * timedelta(microseconds=1)
-            self.clock.advance((moment - self.clock.now()) / timedelta(seconds=1))
-            self._compare()
+        self._pass_to(which, early)
 
-    @rule()
-    def purge(self) -> None:
+    @rule(target=claims, which=st.integers(0, 5), early=st.booleans(), worker=WORKERS, queues=POOLS)
+    def fetch_at(self, which: int, early: bool, worker: str, queues: list[str] | None) -> Several:
+        """The same, and claim all there is."""
+        self._pass_to(which, early)
+        return multiple(*self._claims("fetch_available_jobs_atomic", worker, None, queues))
+
+    @rule(after=st.sampled_from([0.0, 0.5, 30.0, 60.0]), early=st.booleans())
+    def rescue(self, after: float, early: bool) -> None:
+        """Give the orphans back, now or when a lease has just lapsed or is about to."""
+        self._pass(max(0.0, after - early * A_MICROSECOND))
+        self._both("rescue")
+
+    @rule(after_days=st.sampled_from([0, 7, 90]), early=st.booleans())
+    def purge(self, after_days: int, early: bool) -> None:
         """Forget what finished long ago."""
+        self._pass(max(0.0, after_days * 86_400 - early * A_MICROSECOND))
         self._both("purge")
 
     @rule(
@@ -213,6 +227,16 @@ class TimeSteps(Steps):
         self._both("get_available_jobs", limit)
         for job in self.oracle.list():
             self._ask("wait", job.id, 0)
+
+    def _pass_to(self, which: int, early: bool) -> None:
+        moments = self._moments()
+        if moments:
+            moment = moments[min(which, len(moments) - 1)] - early * timedelta(microseconds=1)
+            self._pass((moment - self.clock.now()) / timedelta(seconds=1))
+
+    def _pass(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+        self._compare()
 
 
 class StorageMachine(CallerSteps, ClaimSteps, TimeSteps):

@@ -31,17 +31,19 @@ from .table import due_time
 MakeStorage = Callable[[ManualClock], Any]
 """Makes an empty storage that lives by the clock it is given."""
 
+A_MICROSECOND = 0.000001
+
 HANDS = frozenset({"update", "delete", "cancel", "retry", "purge"})
 """Operations that may change a job in a final state: somebody asked for it."""
 
-IDS = st.sampled_from("abcd")
+IDS = st.sampled_from("abcd")  # of jobs that are there, most of the time
+NEW_IDS = st.sampled_from("abcdefgh")
 QUEUES = st.sampled_from(["mail", "reports"])
 POOLS = st.sampled_from([None, None, ["mail"], ["reports"], ["reports", "mail"], ["nobody's"]])
 WORKERS = st.sampled_from(["w1", "w2"])
 LEASES = st.sampled_from([None, 0.5, 60.0])
 KINDS = st.sampled_from(list(StateKind))
 SECONDS = st.sampled_from([0.000001, 1.0, 30.0, 45.0])
-DELAYS = st.sampled_from([-5.0, 0.0, 0.000001, 5.0, 40.0])
 OUTCOMES = st.sampled_from(
     ["succeeded", "failed", "awaiting_retry", "enqueued", "deleted", "scheduled"]
 )
@@ -55,16 +57,17 @@ FIELDS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     optional={
         "queue": QUEUES,
         "priority": st.integers(-1, 2),
-        "max_retries": st.sampled_from([0, 1, None]),
-        "unique_key": st.sampled_from([None, "k1", "k2"]),
+        "max_retries": st.sampled_from([1, None]),
+        "unique_key": st.sampled_from([None, "k", "k", "k2"]),
         "unique_while": st.sampled_from(["unfinished", "queued"]),
-        "due_in": st.none() | DELAYS,
+        "due_in": st.sampled_from([None, None, -5.0, 0.000001, 5.0, 40.0]),
         "arguments": ARGUMENTS,
+        "metadata": st.just({"b": 1, "a": {"": -0.0}}),
     },
 )
-"""What a step says about a job to enqueue; what it leaves out is as usual."""
+"""What a step says about a job; what it leaves out is as usual."""
 
-JOBS = st.lists(st.tuples(IDS, FIELDS), max_size=4)
+JOBS = st.lists(st.tuples(NEW_IDS, FIELDS), max_size=4)
 
 
 @attrs.frozen(repr=False)
@@ -80,7 +83,7 @@ class Hand:
 
 
 claims: Bundle[Hand] = Bundle("claims")
-reads: Bundle[Hand] = Bundle("reads")
+"""Every claim ever given: stale ones are drawn as often as live ones."""
 
 
 class Steps(RuleBasedStateMachine):
@@ -164,7 +167,8 @@ class Steps(RuleBasedStateMachine):
         return sorted(moment for moment in ahead if moment and moment > self.clock.now())
 
     def _job(self, job_id: str, fields: Mapping[str, Any]) -> Job:
-        given = {"queue": "mail", "created_at": self.clock.now(), **fields}
+        given: dict[str, Any] = {"queue": "mail", "max_retries": 0, **fields}
+        given["created_at"] = self.clock.now()
         due_in = given.pop("due_in", None)
         if due_in is not None:
             due = self.clock.now() + timedelta(seconds=due_in)

@@ -34,6 +34,8 @@ class Qml:
         retry: RetryPolicy | None = None,
         **options: Any,
     ) -> None:
+        if retry is not None and not isinstance(retry, RetryPolicy):
+            raise ConfigurationError(f"Qml retry is {retry!r}; give a RetryPolicy")
         self.retry = retry or RetryPolicy()
         self.tasks: dict[str, Task[..., Any]] = {}
         self._lock = threading.Lock()
@@ -115,7 +117,8 @@ class Qml:
         if isinstance(state, Succeeded):
             return state.result
         if isinstance(state, Failed):
-            why = f"failed after {done.attempt} attempts: {state.exception}\n{state.stack_trace}"
+            attempts = "1 attempt" if done.attempt == 1 else f"{done.attempt} attempts"
+            why = f"failed after {attempts}: {state.exception}\n{state.stack_trace}"
         else:
             reason = isinstance(state, Deleted) and state.reason
             why = f"was deleted: {reason}" if reason else "was deleted"

@@ -94,17 +94,20 @@ def _call(run: Run, function: Callable[..., Any], max_result_bytes: int) -> Outc
     context.enter(run)
     try:
         result = function(*run.job.arguments, **run.job.kwargs)
-        return Succeeded(_storable(result, max_result_bytes), run.duration_ms())
     except Snooze as snooze:
         return Snoozed(snooze.delay)
     except Discard as discard:
         return Discarded(discard.reason)
     except Retry as retry:
         return Raised(describe(retry.__cause__ or retry), _trace(retry), delay=retry.delay)
-    except (
-        BaseException
-    ) as error:  # SystemExit and KeyboardInterrupt end the attempt, not the thread
+    except BaseException as error:
+        # SystemExit and KeyboardInterrupt end the attempt, not the thread.
         return Raised(describe(error), _trace(error))
+    try:
+        return Succeeded(_storable(result, max_result_bytes), run.duration_ms())
+    except SerializationError as error:
+        # Final: the task has done its work, and would return the same again.
+        return Raised(describe(error), "", final=True)
 
 
 def _storable(result: Any, max_bytes: int) -> Any:

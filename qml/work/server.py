@@ -67,6 +67,7 @@ class Server:
             ("poll_interval", poll_interval),
         ):
             checks.span(setting, seconds)
+        checks.delay("grace_seconds", grace_seconds)
         self.storage = storage
         self.tasks = tasks
         self.name = name or socket.gethostname() or "server"
@@ -93,10 +94,11 @@ class Server:
 
     # -- running -------------------------------------------------------------------------------
 
-    def run(self, burst: bool = False) -> None:
+    def run(self, burst: bool = False) -> bool:
         """Run until SIGTERM, SIGINT or ``stop``; with ``burst`` only until nothing runs here and
         nothing is due within a minute. The first signal lets running jobs end within the grace
-        period, a second one hands them back at once. Signals are seen in the main thread only."""
+        period, a second one hands them back at once. Signals are seen in the main thread only.
+        True = the burst is complete; False = it was stopped before."""
         self._burst = burst
         with Signals() as signals:
             self.start()
@@ -107,12 +109,12 @@ class Server:
                         break
             finally:
                 self._stop(self.grace_seconds, hurried=lambda: signals.count > 1)
+        return self._ended_by_itself.is_set()
 
     def start(self) -> Self:
         """Start the threads and return at once."""
         if self._started:
             raise ConfigurationError("this server was started before; make another")
-        self._beat_once()
         self.pool.start()
         for loop in (
             self.finisher.loop,
@@ -265,6 +267,8 @@ class Server:
         self.finisher.put(run, outcome)
 
     def _beat(self) -> None:
+        if not self._started:  # stepped by hand: nobody would strike it off
+            return
         servers.beat(
             self.storage,
             self.worker_id,
@@ -276,12 +280,6 @@ class Server:
                 "running": len(self.runs),
             },
         )
-
-    def _beat_once(self) -> None:
-        try:
-            self._beat()
-        except StorageError as error:
-            log.warning("the store does not answer yet: %s", error)
 
 
 def _due(job: Job) -> datetime:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
 
-from ..values.errors import InvalidArguments
+from ..values.errors import ConfigurationError, InvalidArguments
 from ..values.job import Job
 from ..values.retry import RetryPolicy
 from .options import Options
@@ -30,6 +30,11 @@ class Task(Generic[P, R]):
         name: str,
         options: Options,
     ) -> None:
+        if inspect.iscoroutinefunction(function):
+            raise ConfigurationError(
+                f"task {name} is an async function, which threads cannot call; make it a plain one "
+                "that calls asyncio.run"
+            )
         self.app = app
         self.function = function
         self.name = name

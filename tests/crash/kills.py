@@ -15,6 +15,7 @@ from pathlib import Path
 
 from .controller import Controller
 from .judge import Case, faults
+from .mutants import MUTANTS
 from .processes import Plan
 
 SHOWN = 5
@@ -23,6 +24,8 @@ SHOWN = 5
 def main(arguments: list[str] | None = None) -> int:
     """Run, judge, print; the exit code."""
     options = _options(arguments)
+    if options.mutant:
+        MUTANTS[options.mutant]()
     folder = Path(options.folder or tempfile.mkdtemp(prefix="qml-kills-"))
     folder.mkdir(parents=True, exist_ok=True)
     plan = Plan(
@@ -43,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     print(report(case))
     print(verdict(found, controller.kills))
-    if not found and not options.folder:
+    if options.mutant or not (found or options.folder):
         shutil.rmtree(folder)
     else:
         print(f"The evidence is in {folder}")
@@ -59,6 +62,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=4, help="servers at work")
     parser.add_argument("--threads", type=int, default=4, help="of each server")
     parser.add_argument("--lease", type=float, default=1.0, help="seconds")
+    parser.add_argument("--mutant", choices=MUTANTS, help="break qml first")
     parser.add_argument("--folder", help="where to work; kept. Default: a temporary one")
     return parser.parse_args(arguments)
 

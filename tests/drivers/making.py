@@ -37,6 +37,7 @@ def row(id: str, **columns: Any) -> Row:
         "max_attempts": 6,
         "ahead": NOT_AHEAD,
         "worker": None,
+        "locked_by": None,
         "lease_until": None,
         "due_at": 0,
         "finished_at": None,

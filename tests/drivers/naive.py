@@ -30,6 +30,10 @@ def _holds_key(row, key):
     return key is not None and row.unique_key == key and row.key_held != KEY_FREE
 
 
+def _holder(row):
+    return row.worker if row.locked_by is None else row.locked_by
+
+
 def _held(row, now):
     return row.lease_until is not None and now < row.lease_until
 
@@ -104,13 +108,15 @@ class NaiveDriver:
         if columns["key_held"] is None:
             del columns["key_held"]
         if columns.pop("ends_lease"):
-            columns["lease_until"] = None
+            columns["lease_until"] = columns["locked_by"] = None
         return stored._replace(version=stored.version + 1, **columns)
 
     def _rewritten(self, stored, change):
         new = change.row._replace(seq=stored.seq)
         if change.keeps_lease:
-            new = new._replace(worker=stored.worker, lease_until=stored.lease_until)
+            new = new._replace(
+                worker=stored.worker, locked_by=stored.locked_by, lease_until=stored.lease_until
+            )
         if change.keeps_payload:
             new = new._replace(payload=stored.payload)
         return new
@@ -122,7 +128,7 @@ class NaiveDriver:
             if row.due_at is not None
             and row.due_at <= claim.now
             and (claim.queues is None or row.queue in claim.queues)
-            and (row.worker == claim.worker or not _held(row, claim.now))
+            and (_holder(row) == claim.worker or not _held(row, claim.now))
         ][: claim.limit + claim.ahead]
         beyond = [row for row in best[claim.limit :] if row.ahead != NEVER_AHEAD]
         taken = [self._claimed(row, claim) for row in best[: claim.limit]]
@@ -142,6 +148,7 @@ class NaiveDriver:
             attempt=row.attempt + 1,
             fence=row.fence + 1,
             worker=claim.worker,
+            locked_by=None,
             lease_until=claim.lease_until,
             due_at=None,
             key_held={KEY_UNTIL_CLAIMED: KEY_FREE}.get(row.key_held, row.key_held),
@@ -159,6 +166,8 @@ class NaiveDriver:
             return Verdict.STALE
         if hold.seq not in (None, stored.seq) or stored.lease_until is None:
             return Verdict.STALE
+        if stored.locked_by is not None:
+            return Verdict.STALE
         self._store(stored._replace(lease_until=hold.until))
         return Verdict.DONE
 
@@ -168,11 +177,14 @@ class NaiveDriver:
             return Verdict.GONE
         if hold.seq not in (None, stored.seq):
             return Verdict.STALE
-        if _held(stored, hold.now) and stored.worker != hold.worker:
+        if _held(stored, hold.now) and _holder(stored) != hold.worker:
             return Verdict.STALE
-        new = stored._replace(worker=hold.worker, lease_until=hold.until)
+        new = stored._replace(lease_until=hold.until)
         if stored.state == "processing" and _lease_ended(stored, hold.now):
             new = new._replace(fence=stored.fence + 1, version=stored.version + 1)
+            new = new._replace(worker=hold.worker, locked_by=None)
+        elif not _held(stored, hold.now):
+            new = new._replace(locked_by=hold.worker)
         self._store(new)
         return Verdict.DONE
 
@@ -180,9 +192,12 @@ class NaiveDriver:
         [stored] = self.load([job_id])
         if stored is None:
             return Verdict.GONE
-        if not _held(stored, now) or stored.worker != worker:
+        if not _held(stored, now) or _holder(stored) != worker:
             return Verdict.STALE
-        self._store(stored._replace(lease_until=now if stored.state == "processing" else None))
+        if stored.state == "processing":
+            self._store(stored._replace(lease_until=now))
+        else:
+            self._store(stored._replace(lease_until=None, locked_by=None))
         return Verdict.DONE
 
     def scan(self, query):

@@ -128,7 +128,7 @@ def test_nothing_to_hold(driver):
 def test_a_lock_holds_a_row_and_changes_nothing_else(driver, make):
     [a, b] = put(driver, make("a"), make("b"))
     assert driver.hold([lock("a", "w1", now=NOW, until=NOW + 5)]) == [DONE]
-    assert driver.load(["a", "b"]) == [a._replace(worker="w1", lease_until=NOW + 5), b]
+    assert driver.load(["a", "b"]) == [a._replace(locked_by="w1", lease_until=NOW + 5), b]
 
 
 @pytest.mark.parametrize("make", [row, done, running])
@@ -142,9 +142,9 @@ def test_a_lock_asked_for_again_is_longer_and_may_be_shorter(driver):
     [a] = put(driver, row("a"))
     driver.hold([lock("a", "w1", until=NOW + 5)])
     assert driver.hold([lock("a", "w1", now=NOW + 1, until=NOW + 50)]) == [DONE]
-    assert driver.load(["a"]) == [a._replace(worker="w1", lease_until=NOW + 50)]
+    assert driver.load(["a"]) == [a._replace(locked_by="w1", lease_until=NOW + 50)]
     assert driver.hold([lock("a", "w1", now=NOW + 2, until=NOW + 3)]) == [DONE]
-    assert driver.load(["a"]) == [a._replace(worker="w1", lease_until=NOW + 3)]
+    assert driver.load(["a"]) == [a._replace(locked_by="w1", lease_until=NOW + 3)]
 
 
 def test_the_holder_of_a_live_claim_may_lengthen_it_by_a_lock(driver, claimed):
@@ -186,9 +186,20 @@ def test_letting_go_of_a_lock(driver):
     driver.hold([lock("a", "w1"), lock("b", "w1")])
     assert driver.let_go("a", "w1", NOW + 9) is DONE
     [free, held] = driver.load(["a", "b"])
-    assert free._replace(worker=None) == a
+    assert free == a
     assert held.lease_until == NOW + 10
     assert driver.hold([lock("a", "w2", now=NOW + 9)]) == [DONE]
+
+
+def test_a_lock_is_no_claim_to_be_renewed(driver, claimed):
+    """The claim has ended; that its worker has locked the row since does not bring it back."""
+    ended = move(claimed, state="succeeded", due_at=None, ends_lease=True)
+    assert driver.swap([ended]) == [DONE]
+    assert driver.hold([lock("a", "w1", now=NOW + 1, until=NOW + 50)]) == [DONE]
+    before = driver.load(["a"])
+    assert driver.hold([renewal(claimed, NOW + 99)]) == [STALE]
+    assert driver.load(["a"]) == before
+    assert (before[0].worker, before[0].locked_by) == ("w1", "w1")
 
 
 def test_letting_go_of_a_claim_ends_the_lease_now(driver, claimed):

@@ -26,6 +26,7 @@ def test_every_column_comes_back(driver):
         max_attempts=9,
         ahead=NEVER_AHEAD,
         worker="w",
+        locked_by="v",
         lease_until=NOW + 1,
         due_at=NOW + 2,
         finished_at=NOW + 3,
@@ -52,6 +53,7 @@ def test_absent_values_come_back_as_none(driver):
     absent = [name for name, value in stored._asdict().items() if value is None]
     assert absent == [
         "worker",
+        "locked_by",
         "lease_until",
         "due_at",
         "finished_at",

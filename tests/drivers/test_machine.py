@@ -65,6 +65,7 @@ def columns(draw, now):
         "priority": draw(st.integers(-1, 1)),
         "ahead": draw(st.sampled_from([0, AHEAD, NEVER_AHEAD])),
         "worker": draw(WORKERS),
+        "locked_by": draw(st.one_of(st.none(), WORKERS)),
         "lease_until": draw(moment),
         "due_at": draw(st.one_of(st.just(0), moment)),
         "finished_at": draw(moment),

@@ -101,6 +101,7 @@ def test_a_rewrite_writes_every_column_but_id_and_seq(driver):
         max_attempts=13,
         ahead=AHEAD,
         worker="w2",
+        locked_by="w3",
         lease_until=NOW + 20,
         due_at=NOW + 21,
         finished_at=NOW + 22,
@@ -126,22 +127,23 @@ def test_a_rewrite_may_empty_what_was_set(driver):
     [a] = put(
         driver,
         later("a", NOW, unique_key="k", max_retries=1, timeout_seconds=1.0, job_type="t")._replace(
-            worker="w", lease_until=NOW, finished_at=NOW
+            worker="w", locked_by="v", lease_until=NOW, finished_at=NOW
         ),
     )
     absent = dict.fromkeys(
         ["unique_key", "max_retries", "timeout_seconds", "job_type", "worker", "lease_until"]
-    ) | {"finished_at": None, "due_at": None}
+    ) | {"finished_at": None, "due_at": None, "locked_by": None}
     assert driver.swap([rewrite(a, key_held=KEY_FREE, **absent)]) == [DONE]
     assert driver.load(["a"])[0] == a._replace(version=1, key_held=KEY_FREE, **absent)
 
 
 def test_a_rewrite_may_keep_worker_and_lease_as_they_are_stored_now(driver):
-    [a] = put(driver, row("a"))
+    [a] = put(driver, row("a", worker="w4"))
     driver.hold([lock("a", "w5", until=NOW + 77)])
     assert driver.swap([rewrite(a, keeps_lease=True, worker="w6", metadata="new")]) == [DONE]
     [after] = driver.load(["a"])
-    assert (after.worker, after.lease_until, after.metadata) == ("w5", NOW + 77, "new")
+    assert (after.worker, after.locked_by, after.lease_until) == ("w4", "w5", NOW + 77)
+    assert after.metadata == "new"
 
 
 def test_a_rewrite_may_keep_the_payload(driver):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from qml import MemoryStorage, SqliteStorage, StorageUnavailable
+from qml.drivers.sqlite.library import library
 
 PATIENCE = 30.0
 """Seconds after which a test gives up waiting. Only a failing test ever waits so long."""
@@ -129,6 +130,17 @@ class Paused(Wrapped):
         action = self.between.pop(verb, None)
         if action is not None:
             action()
+
+
+@contextlib.contextmanager
+def other_connection(path: Any) -> Iterator[Any]:
+    """A connection that qml knows nothing of, by the same copy of SQLite: two copies in one
+    process would not see each other's locks, and would drop them."""
+    connection = library.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+    try:
+        yield connection
+    finally:
+        connection.close()
 
 
 @contextlib.contextmanager

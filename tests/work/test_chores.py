@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+import qml
 from qml import Job, StateKind, StorageUnavailable
 from qml.storage import servers
 from qml.work.chores import Chore, Keeper, Rounds, Upkeep
@@ -14,6 +15,8 @@ from qml.work.executor import Succeeded
 from qml.work.pool import Pool
 from qml.work.runs import Run, Runs
 from tests.work.support import Failing, eventually
+
+DONE = qml.Succeeded(result=1)
 
 
 class Bench:
@@ -113,7 +116,7 @@ def test_law4_a_cancelled_run_keeps_its_lease(bench, clock):
 def test_law4_renewed_at_every_point_round_its_finish_a_job_stays_done(bench, clock):
     [run] = bench.claim()
     run.renewed_at -= 20
-    bench.storage.finish(run.job, Succeeded_())
+    bench.storage.finish(run.job, DONE)
     for _ in range(2):  # recorded, and not yet known here; then known
         bench.keeper.renew()
         job = bench.storage.get(run.job.id)
@@ -122,12 +125,6 @@ def test_law4_renewed_at_every_point_round_its_finish_a_job_stays_done(bench, cl
         bench.runs.remove([run])
     clock.advance(100)
     assert bench.storage.rescue() == []
-
-
-def Succeeded_():  # noqa: N802
-    from qml import Succeeded
-
-    return Succeeded(result=1)
 
 
 # -- watching for cancelled jobs -----------------------------------------------------------------
@@ -245,7 +242,7 @@ def test_law13_purge_removes_what_is_old_in_small_steps(storage, clock):
     upkeep = Upkeep(storage, lambda: None)
     storage.enqueue_many([Job("t") for _ in range(1500)])
     claimed = storage.fetch_available_jobs_atomic("w", 1500)
-    storage.finish_many([(job, Succeeded_()) for job in claimed])
+    storage.finish_many([(job, DONE) for job in claimed])
     storage.enqueue(Job("t"))
     clock.advance(7 * 86_400 - 1)
     upkeep.purge()

@@ -4,7 +4,16 @@ from datetime import timedelta
 
 import pytest
 
-from qml import ConfigurationError, Discard, Retry, RetryPolicy, Snooze, StateKind, current_job
+from qml import (
+    ConfigurationError,
+    Discard,
+    Retry,
+    RetryPolicy,
+    Snooze,
+    StateKind,
+    UniqueKeyTaken,
+    current_job,
+)
 
 
 def run(app, clock, job, seconds=10_000):
@@ -83,7 +92,7 @@ def test_retry_says_when(app, clock, delay, expected):
     job = raising(app, Retry("the other side is busy", delay=delay))
     _, stored = run(app, clock, job, seconds=0)
     [failure] = stored.failures
-    assert failure.exception == "qml.work.control.Retry: the other side is busy"
+    assert failure.exception.endswith("Retry: the other side is busy")
     assert stored.attempt == 1
     if expected:
         assert stored.state.retry_at == clock.now() + timedelta(seconds=expected)
@@ -94,7 +103,7 @@ def test_retry_says_when(app, clock, delay, expected):
 def test_retry_from_an_error_keeps_the_cause(app, clock):
     def task():
         try:
-            {}["key"]  # noqa: B018
+            {}["key"]
         except KeyError as error:
             raise Retry(delay=5) from error
 
@@ -177,8 +186,6 @@ def test_a_snooze_between_failures_charges_the_failures_alone(app, clock):
 
 
 def test_a_snoozed_job_keeps_its_unique_key(app, clock):
-    from qml import UniqueKeyTaken
-
     job = raising(app, Snooze(10), unique_key="k")
     run(app, clock, job, seconds=0)
     with pytest.raises(UniqueKeyTaken) as taken:
@@ -191,9 +198,9 @@ def test_a_snoozed_job_keeps_its_unique_key(app, clock):
 
 @pytest.mark.parametrize("delay", [-1, float("nan"), float("inf"), "5", True, 1e12])
 def test_a_wrong_delay_is_refused(delay):
-    with pytest.raises(ConfigurationError, match=r"Retry delay is .* more than 0, or 0"):
+    with pytest.raises(ConfigurationError, match=r"Retry delay is .*; give seconds"):
         Retry(delay=delay)
-    with pytest.raises(ConfigurationError, match=r"Snooze delay is .* more than 0, or 0"):
+    with pytest.raises(ConfigurationError, match=r"Snooze delay is .*; give seconds"):
         Snooze(delay)
 
 

@@ -1,5 +1,6 @@
 """The executor: whatever a task does, there is an outcome, and it can be written down."""
 
+import re
 import sys
 import threading
 
@@ -39,7 +40,7 @@ class Deadly(Exception):
 
 class Wordy(Exception):
     def __str__(self):
-        return 5
+        return 5  # noqa: PLE0307
 
 
 class MyError(Exception):
@@ -148,9 +149,7 @@ def test_what_a_task_asks_for():
 def test_a_result_that_cannot_be_kept_fails_the_attempt_and_says_so(result, says):
     outcome = outcome_of(lambda: result)
     assert isinstance(outcome, Raised)
-    assert outcome.exception.startswith("qml.values.errors.SerializationError: ")
-    import re
-
+    assert "SerializationError: " in outcome.exception
     assert re.search(says, outcome.exception)
 
 
@@ -178,8 +177,8 @@ def test_an_unknown_method_is_no_final_failure_and_names_the_known():
     assert "it has: none." in execute(Run(Job("x")), {}, LIMIT).exception
 
 
-def test_describe_names_the_module_of_foreign_errors():
-    assert describe(JobFailed("x")) == "qml.values.errors.JobFailed: x"
+def test_describe_names_the_module_of_an_error():
+    assert describe(JobFailed("x")) == f"{JobFailed.__module__}.JobFailed: x"
 
 
 # -- no outcome ends a thread --------------------------------------------------------------------

@@ -4,28 +4,26 @@ import threading
 
 import pytest
 
-from qml import RetryPolicy, StateKind, StorageError
-from qml.values.retry import RetryPolicy as Policy
+from qml import Job, RetryPolicy, StateKind, StorageError
 from qml.work.executor import Discarded, Raised, Snoozed, Succeeded
 from qml.work.finisher import MOST, Finisher
 from qml.work.runs import Run, Runs
 from tests.work.support import Counting, Failing, Paused, eventually
 
 DONE = Succeeded({"n": 1}, 1.0)
+AT_ONCE = RetryPolicy(base=0)
 
 
 class Bench:
     """A finisher, and claimed runs to feed it with."""
 
-    def __init__(self, storage, policy=RetryPolicy(base=0)):
+    def __init__(self, storage, policy=AT_ONCE):
         self.storage = storage
         self.runs = Runs()
         self.finisher = Finisher(storage, self.runs, lambda job: policy)
         self.thread = threading.Thread(target=self.finisher.loop)
 
     def claim(self, number):
-        from qml import Job
-
         self.storage.enqueue_many([Job("t") for _ in range(number)])
         jobs = self.storage.fetch_available_jobs_atomic("w", number)
         runs = [Run(job) for job in jobs]
@@ -228,7 +226,7 @@ def test_an_item_that_cannot_be_recorded_at_all_is_left_to_rescue(bench, clock):
 
 @pytest.mark.parametrize("kind", ["raises", "overflows"])
 def test_a_policy_that_fails_is_the_jobs_failure(storage, kind):
-    class Broken(Policy):
+    class Broken(RetryPolicy):
         def delay(self, retry_number):
             if kind == "overflows":
                 return 1e15  # no calendar reaches so far

@@ -30,7 +30,8 @@ def main():
         print(double.enqueue(21).method, Sums.add.enqueue(1, 2).method)
     else:
         jobs.server(threads=1).run(burst=True)
-        print(*[(job.method, job.state.kind.value, job.state.result) for job in jobs.storage.list()])
+        for job in jobs.storage.list():
+            print((job.method, job.state.kind.value, job.state.result))
 
 if __name__ == "__main__":
     main()
@@ -63,7 +64,7 @@ def folder(tmp_path):
 
 
 IMPORTS = "import sys; from {0} import main; main()"
-DONE = "('{0}.Sums.add', 'succeeded', 3) ('{0}.double', 'succeeded', 42)"
+DONE = "('{0}.Sums.add', 'succeeded', 3)\n('{0}.double', 'succeeded', 42)"
 
 
 @pytest.mark.parametrize(

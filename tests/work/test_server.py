@@ -24,7 +24,7 @@ def test_a_step_claims_runs_and_records_what_fits(app):
 
 def test_a_step_takes_the_best_first(app):
     order = []
-    task = app.task(lambda n: order.append(n))
+    task = app.task(order.append)
     task.enqueue("plain 1")
     task.using(priority=5).enqueue("urgent")
     task.enqueue("plain 2")
@@ -136,14 +136,14 @@ def test_with_a_server(app):
 
 
 def test_leaving_waits_for_what_runs(app):
-    started, done = threading.Event(), []
+    started, server = threading.Event(), app.server(threads=1)
 
     def task():
         started.set()
-        done.append(not server._stopping.wait(0.2))
+        assert server._stopping.wait(20)
 
     job = app.task(task).enqueue()
-    with app.server(threads=1) as server:
+    with server:
         assert started.wait(20)
     assert app.storage.get(job.id).state.kind is StateKind.SUCCEEDED
 

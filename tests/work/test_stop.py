@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from qml import JobLost, Qml, StateKind, Succeeded, current_job
+from qml import JobLost, Qml, SqliteStorage, StateKind, Succeeded, current_job
 from qml.work import stopping
-from tests.work.support import Failing, Gate, eventually
+from tests.work.support import Failing, Gate, eventually, other_connection
 
 LONG = 600.0
 
@@ -167,7 +167,7 @@ def test_a_timeout_that_waits_for_the_store_is_not_handed_back_instead(app, gate
 def test_law1_ended_exactly_at_the_deadline_there_is_one_outcome(memory_app, seed):
     """The run ends while the stop hands it back: recorded or handed back, never both."""
     app, gate = memory_app, Gate()
-    app.task(name="t")(lambda: gate.wait()).enqueue()
+    app.task(name="t")(gate.wait).enqueue()
     server = app.server(threads=1, lease_seconds=LONG).start()
     gate.someone_waits()
     threading.Timer(0.02, gate.open).start()
@@ -197,10 +197,6 @@ def test_law11_a_stop_is_obeyed_while_the_store_is_down(app, gate):
 def test_law11_a_file_that_stays_locked_holds_a_stop_up_for_a_bounded_time(
     tmp_path, gate, monkeypatch
 ):
-    import sqlite3
-
-    from qml import SqliteStorage
-
     for module in ("stopping", "server"):
         monkeypatch.setattr(f"qml.work.{module}.PATIENCE", 0.5)
     with SqliteStorage(tmp_path / "jobs.db", busy_timeout=0.3) as storage:
@@ -209,13 +205,12 @@ def test_law11_a_file_that_stays_locked_holds_a_stop_up_for_a_bounded_time(
         server = app.server(threads=20, lease_seconds=LONG).start()
         for _ in range(20):
             gate.someone_waits()
-        other = sqlite3.connect(tmp_path / "jobs.db", isolation_level=None)
-        other.execute("BEGIN IMMEDIATE")
-        begun = time.monotonic()
-        server.stop(grace_seconds=0)
-        took = time.monotonic() - begun
-        other.execute("ROLLBACK")
-        other.close()
+        with other_connection(tmp_path / "jobs.db") as other:
+            other.execute("BEGIN IMMEDIATE")
+            begun = time.monotonic()
+            server.stop(grace_seconds=0)
+            took = time.monotonic() - begun
+            other.execute("ROLLBACK")
         assert took < 20 * 0.3  # not one busy timeout for each job
         gate.open()
         eventually(lambda: not any(thread.is_alive() for thread in server._started))

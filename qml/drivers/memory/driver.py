@@ -24,6 +24,7 @@ from ...seam.rows import (
     Verdict,
     chosen,
     holdable,
+    holder,
 )
 from ...values.clock import steady_micros
 from ...values.errors import CapacityExceeded, StorageUnavailable
@@ -106,9 +107,12 @@ class MemoryDriver:
             row = table.get(job_id)
             if row is None:
                 return Verdict.GONE
-            if row.worker != worker or row.lease_until is None or row.lease_until <= now:
+            if holder(row) != worker or row.lease_until is None or row.lease_until <= now:
                 return Verdict.STALE
-            table.replace(row._replace(lease_until=now if row.state == PROCESSING else None))
+            if row.state == PROCESSING:
+                table.replace(row._replace(lease_until=now))
+            else:
+                table.replace(row._replace(lease_until=None, locked_by=None))
             return Verdict.DONE
 
     def scan(self, query: Page | Available | Lapsed) -> list[Row]:

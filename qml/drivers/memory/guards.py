@@ -58,7 +58,7 @@ def swap(table: Table, change: Change) -> Verdict:
 def _rewritten(row: Row, change: Rewrite) -> Row:
     new = change.row._replace(seq=row.seq)
     if change.keeps_lease:
-        new = new._replace(worker=row.worker, lease_until=row.lease_until)
+        new = new._replace(worker=row.worker, locked_by=row.locked_by, lease_until=row.lease_until)
     return new._replace(payload=row.payload) if change.keeps_payload else new
 
 
@@ -74,6 +74,7 @@ def _moved(row: Row, move: Move) -> Row:
         due_at=move.due_at,
         finished_at=move.finished_at,
         key_held=row.key_held if move.key_held is None else move.key_held,
+        locked_by=None if move.ends_lease else row.locked_by,
         lease_until=None if move.ends_lease else row.lease_until,
     )
 
@@ -86,14 +87,28 @@ def hold(table: Table, order: Hold) -> Verdict:
     if order.seq not in (None, row.seq):
         return Verdict.STALE
     if order.fence is not None:
-        if (row.worker, row.fence) != (order.worker, order.fence) or row.lease_until is None:
+        if not _is_claim(row, order):
             return Verdict.STALE
     elif not holdable(row, order.worker, order.now):
         return Verdict.STALE
-    elif row.state == PROCESSING and _lapsed(row, order.now):
-        row = row._replace(fence=row.fence + 1, version=row.version + 1)
-    table.replace(row._replace(worker=order.worker, lease_until=order.until))
+    elif row.lease_until is None or row.lease_until <= order.now:
+        row = _locked(row, order)
+    table.replace(row._replace(lease_until=order.until))
     return Verdict.DONE
+
+
+def _is_claim(row: Row, order: Hold) -> bool:
+    """Whether the lease belongs to the claim that asks for its renewal."""
+    same = (row.worker, row.fence) == (order.worker, order.fence)
+    return same and row.lease_until is not None and row.locked_by is None
+
+
+def _locked(row: Row, order: Hold) -> Row:
+    if row.state == PROCESSING and row.lease_until is not None:
+        return row._replace(
+            worker=order.worker, locked_by=None, fence=row.fence + 1, version=row.version + 1
+        )
+    return row._replace(locked_by=order.worker)
 
 
 def _lapsed(row: Row, now: int) -> bool:

@@ -4,7 +4,7 @@ import heapq
 from collections.abc import Hashable, Iterable, Iterator
 from itertools import takewhile
 
-from ...seam.rows import KEY_FREE, PROCESSING, Row
+from ...seam.rows import KEY_FREE, PROCESSING, Row, holder
 from .heap import LazyHeap
 
 RIPENED_AT_ONCE = 1_000
@@ -151,7 +151,7 @@ def _places(row: Row, ripe: bool, free: bool) -> Iterator[tuple[_Name, int]]:
         return
     pool = _FREE
     if row.lease_until is not None and not free:
-        pool = (row.worker,)
+        pool = (holder(row),)
         yield _HELD, row.lease_until
     yield (pool, None), -row.priority
     yield (pool, row.queue), -row.priority

@@ -14,6 +14,7 @@ CREATE TABLE qml_jobs (
     max_attempts INTEGER NOT NULL,
     ahead INTEGER NOT NULL,
     worker TEXT,
+    locked_by TEXT,
     lease_until INTEGER,                    -- times: microseconds since 1970 UTC
     due_at INTEGER,
     finished_at INTEGER,

@@ -4,7 +4,7 @@
 -- name: columns
 -- Not a statement: what "{columns}" stands for, in the order of qml.seam.rows.Row.
 j.seq, j.id, j.version, j.state, j.queue, j.priority, j.method, j.attempt, j.fence,
-j.max_attempts, j.ahead, j.worker, j.lease_until, j.due_at, j.finished_at, j.created_at,
+j.max_attempts, j.ahead, j.worker, j.locked_by, j.lease_until, j.due_at, j.finished_at, j.created_at,
 j.key_held, j.unique_key, j.unique_while, j.max_retries, j.timeout_seconds, j.job_type,
 j.detail, j.failures, j.metadata, p.body
 
@@ -27,9 +27,9 @@ ON CONFLICT (name) DO UPDATE SET value = excluded.value
 -- "ready" = in the index a claim reads; what is due later gets there by "ripen".
 INSERT INTO qml_jobs (
     id, version, state, queue, priority, method, attempt, fence, max_attempts, ahead, worker,
-    lease_until, due_at, finished_at, created_at, key_held, unique_key, unique_while, max_retries,
+    locked_by, lease_until, due_at, finished_at, created_at, key_held, unique_key, unique_while, max_retries,
     timeout_seconds, job_type, detail, failures, metadata, ready
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: insert_payload
 INSERT INTO qml_payloads (seq, body) VALUES (?, ?)
@@ -51,6 +51,7 @@ UPDATE qml_jobs SET
     attempt = :attempt, max_attempts = :max_attempts, ahead = :ahead, due_at = :due_at,
     ready = (:due_at IS 0), finished_at = :finished_at,
     key_held = coalesce(:key_held, key_held),
+    locked_by = iif(:ends_lease, NULL, locked_by),
     lease_until = iif(:ends_lease, NULL, lease_until)
 WHERE id = :id AND version = :version AND seq = coalesce(:seq, seq)
   AND (:lapsed_by IS NULL OR lease_until <= :lapsed_by)
@@ -60,6 +61,7 @@ UPDATE qml_jobs SET
     version = :version, state = :state, queue = :queue, priority = :priority, method = :method,
     attempt = :attempt, fence = :fence, max_attempts = :max_attempts, ahead = :ahead,
     worker = iif(:keeps_lease, worker, :worker),
+    locked_by = iif(:keeps_lease, locked_by, :locked_by),
     lease_until = iif(:keeps_lease, lease_until, :lease_until),
     due_at = :due_at, ready = (:due_at IS 0), finished_at = :finished_at,
     created_at = :created_at, key_held = :key_held, unique_key = :unique_key,
@@ -77,13 +79,13 @@ SELECT due_at FROM qml_jobs WHERE ready = 0 AND due_at IS NOT NULL ORDER BY due_
 -- name: anything_for
 SELECT 1 FROM qml_jobs
 WHERE ready = 1 AND due_at <= :now
-  AND (lease_until IS NULL OR lease_until <= :now OR worker = :worker)
+  AND (lease_until IS NULL OR lease_until <= :now OR coalesce(locked_by, worker) = :worker)
 LIMIT 1
 
 -- name: anything_in_queue
 SELECT 1 FROM qml_jobs
 WHERE ready = 1 AND queue = :queue AND due_at <= :now
-  AND (lease_until IS NULL OR lease_until <= :now OR worker = :worker)
+  AND (lease_until IS NULL OR lease_until <= :now OR coalesce(locked_by, worker) = :worker)
 LIMIT 1
 
 -- name: ripen
@@ -96,40 +98,50 @@ UPDATE qml_jobs SET ready = 1 WHERE seq IN (
 -- due_at is asked again, for the case that the store's clock was set back a little.
 SELECT {columns} FROM {jobs}
 WHERE j.ready = 1 AND j.due_at <= :now
-  AND (j.lease_until IS NULL OR j.lease_until <= :now OR j.worker = :worker)
+  AND (j.lease_until IS NULL OR j.lease_until <= :now OR coalesce(j.locked_by, j.worker) = :worker)
 ORDER BY j.priority DESC, j.seq LIMIT :limit
 
 -- name: best_in_queue
 SELECT {columns} FROM {jobs}
 WHERE j.ready = 1 AND j.queue = :queue AND j.due_at <= :now
-  AND (j.lease_until IS NULL OR j.lease_until <= :now OR j.worker = :worker)
+  AND (j.lease_until IS NULL OR j.lease_until <= :now OR coalesce(j.locked_by, j.worker) = :worker)
 ORDER BY j.priority DESC, j.seq LIMIT :limit
 
 -- name: take
 -- Write the claim into a chosen row.
 UPDATE qml_jobs SET
     state = 'processing', version = version + 1, attempt = attempt + 1, fence = fence + 1,
-    ahead = ?, worker = ?, lease_until = ?, due_at = NULL, ready = 0,
+    ahead = ?, worker = ?, locked_by = NULL, lease_until = ?, due_at = NULL, ready = 0,
     key_held = iif(key_held = 1, 0, key_held), detail = ?
 WHERE seq = ?
 
 -- name: renew
 UPDATE qml_jobs SET lease_until = :until
 WHERE id = :id AND seq = coalesce(:seq, seq) AND worker = :worker AND fence = :fence
-  AND lease_until IS NOT NULL
+  AND lease_until IS NOT NULL AND locked_by IS NULL
 
 -- name: lock
 -- Over a processing row whose lease has lapsed, the old hand becomes stale.
 UPDATE qml_jobs SET
     fence = fence + (state = 'processing' AND coalesce(lease_until <= :now, FALSE)),
     version = version + (state = 'processing' AND coalesce(lease_until <= :now, FALSE)),
-    worker = :worker, lease_until = :until
+    worker = iif(
+        state = 'processing' AND coalesce(lease_until <= :now, FALSE), :worker, worker
+    ),
+    locked_by = CASE
+        WHEN lease_until > :now THEN locked_by
+        WHEN state = 'processing' AND lease_until IS NOT NULL THEN NULL
+        ELSE :worker
+    END,
+    lease_until = :until
 WHERE id = :id AND seq = coalesce(:seq, seq)
-  AND (lease_until IS NULL OR lease_until <= :now OR worker = :worker)
+  AND (lease_until IS NULL OR lease_until <= :now OR coalesce(locked_by, worker) = :worker)
 
 -- name: let_go
-UPDATE qml_jobs SET lease_until = iif(state = 'processing', :now, NULL)
-WHERE id = :id AND worker = :worker AND lease_until > :now
+UPDATE qml_jobs SET
+    lease_until = iif(state = 'processing', :now, NULL),
+    locked_by = iif(state = 'processing', locked_by, NULL)
+WHERE id = :id AND coalesce(locked_by, worker) = :worker AND lease_until > :now
 
 -- name: page
 -- The seqs come from an index alone, the records only for the page.

@@ -1,0 +1,84 @@
+"""A flag decides, else its variable, else the default; a wrong one is named."""
+
+import pytest
+
+from qml.cli import run
+
+FLAGS = [
+    ("--threads", "QML_THREADS", "0", "whole number"),
+    ("--threads", "QML_THREADS", "many", "whole number"),
+    ("--threads", "QML_THREADS", "9" * 20, "whole number"),
+    ("--lease", "QML_LEASE", "0", "more than 0"),
+    ("--lease", "QML_LEASE", "nan", "more than 0"),
+    ("--grace", "QML_GRACE", "-1", "0 or more"),
+    ("--grace", "QML_GRACE", "soon", "0 or more"),
+    ("--queues", "QML_QUEUES", "a,,b", "commas"),
+]
+
+
+@pytest.fixture
+def settings_of(qml, monkeypatch):
+    """The settings a call of ``qml run`` comes to."""
+
+    def find(*argv):
+        seen = []
+        monkeypatch.setattr(run, "run", lambda arguments: seen.append(arguments) or 0)
+        called = qml("run", *argv)
+        assert called.code == 0, called.err
+        return seen[0]
+
+    return find
+
+
+def test_defaults(settings_of):
+    found = settings_of("x")
+    assert (found.threads, found.queues, found.burst) == (8, None, False)
+    assert (found.lease, found.grace, found.name) == (30.0, 30.0, None)
+
+
+def test_the_variable_over_the_default(settings_of, monkeypatch):
+    given = {"THREADS": "3", "QUEUES": "a, b", "BURST": "yes", "LEASE": "2.5", "GRACE": "0"}
+    for name, value in {**given, "NAME": "n"}.items():
+        monkeypatch.setenv(f"QML_{name}", value)
+    found = settings_of("x")
+    assert (found.threads, found.queues, found.burst) == (3, ["a", "b"], True)
+    assert (found.lease, found.grace, found.name) == (2.5, 0.0, "n")
+
+
+def test_the_flag_over_the_variable(settings_of, monkeypatch):
+    for name, value in {"THREADS": "x", "QUEUES": "q", "BURST": "1", "LEASE": "x"}.items():
+        monkeypatch.setenv(f"QML_{name}", value)
+    found = settings_of("x", "--threads", "4", "--queues", "a", "--no-burst", "--lease", "7")
+    assert (found.threads, found.queues, found.burst, found.lease) == (4, ["a"], False, 7.0)
+
+
+def test_an_empty_variable_is_none(settings_of, monkeypatch):
+    monkeypatch.setenv("QML_THREADS", "")
+    assert settings_of("x").threads == 8
+
+
+@pytest.mark.parametrize(("flag", "variable", "value", "remedy"), FLAGS)
+def test_a_wrong_flag_is_named(qml, flag, variable, value, remedy):
+    called = qml("run", "x", f"{flag}={value}")
+    assert called.code == 2
+    assert called.err.startswith(f"qml: {flag} is {value!r}; give")
+    assert remedy in called.err
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "remedy"),
+    [*(row[1:] for row in FLAGS), ("QML_BURST", "perhaps", "1 or 0")],
+)
+def test_a_wrong_variable_is_named(qml, monkeypatch, variable, value, remedy):
+    monkeypatch.setenv(variable, value)
+    called = qml("run", "x")
+    assert called.code == 2
+    assert called.err.startswith(f"qml: {variable} is {value!r}; give")
+    assert remedy in called.err
+
+
+def test_every_flag_that_sets_something_names_its_variable(qml, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    out = qml("run", "--help").out
+    for setting in (*run.SETTINGS, run.APP):
+        assert f"[{setting.env}]" in out

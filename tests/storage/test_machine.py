@@ -1,0 +1,44 @@
+"""Every storage does what the oracle does, whatever the steps and their order."""
+
+import shutil
+
+import pytest
+from hypothesis import settings
+
+from qml import RetryPolicy
+from qml.testing import StorageMachine
+from qml.testing.machine import usual_settings
+
+EXAMPLES = {"memory": 3, "sqlite": 1}  # times the profile's
+
+
+@pytest.fixture
+def make_one(make_storage, tmp_path):
+    """One storage at a time: the files of the one before, closed by then, are removed."""
+
+    def make(clock, **options):
+        shutil.rmtree(tmp_path)
+        tmp_path.mkdir()
+        return make_storage(clock, **options)
+
+    make.kind = make_storage.kind
+    return make
+
+
+def examples(make, share=1.0):
+    count = int(settings.default.max_examples * EXAMPLES[make.kind] * share)
+    return usual_settings(max_examples=count, stateful_step_count=40)
+
+
+@pytest.mark.timeout(3600)
+def test_a_storage_does_what_the_oracle_does(make_one):
+    StorageMachine.run(make_one, settings=examples(make_one))
+
+
+@pytest.mark.timeout(3600)
+def test_retries_without_delay(make_one):
+    """With delays of 0 rescue gives back to Enqueued; the policy's attempts are used up soon."""
+    policy = RetryPolicy(max_retries=1, base=0)
+    StorageMachine.run(
+        lambda clock: make_one(clock, retry=policy), retry=policy, settings=examples(make_one, 0.3)
+    )
