@@ -17,11 +17,19 @@ class Found(NamedTuple):
     text: str
     size: int
     mtime_ns: int
+    job_id: str
+
+    @classmethod
+    def of(cls, text: str, size: int, mtime_ns: int) -> "Found":
+        """With the id of its job: the same for the same path, size and time, another for any
+        change of them."""
+        job_id = uuid.uuid5(NAMESPACE, f"{text}\n{size}\n{mtime_ns}")
+        return cls(text, size, mtime_ns, str(job_id))
 
     @property
-    def job_id(self) -> str:
-        """The id of its job: the same for the same path, size and time, another for any change."""
-        return str(uuid.uuid5(NAMESPACE, f"{self.text}\n{self.size}\n{self.mtime_ns}"))
+    def arguments(self) -> list[str | int]:
+        """Those of its job."""
+        return [self.text, self.size, self.mtime_ns]
 
 
 class Trouble(NamedTuple):
@@ -83,4 +91,4 @@ def _look(entry: os.DirEntry[str], left_out: set[tuple[int, int]]) -> Found | Tr
         return Trouble(to_text(entry.path), f"{type(error).__name__}: {error.strerror}")
     if (status.st_dev, status.st_ino) in left_out:
         return None
-    return Found(to_text(entry.path), status.st_size, status.st_mtime_ns)
+    return Found.of(to_text(entry.path), status.st_size, status.st_mtime_ns)

@@ -121,4 +121,4 @@ def _was_lost(state: Failed) -> bool:
 
 
 def _jobs(files: dict[str, Found]) -> list[Job]:
-    return [Job(METHOD, list(file), queue=QUEUE, id=job_id) for job_id, file in files.items()]
+    return [Job(METHOD, file.arguments, queue=QUEUE, id=job_id) for job_id, file in files.items()]

@@ -30,7 +30,7 @@ def lines_of(text: str) -> list[str]:
 
 def as_json(value: Any) -> str:
     """JSON for programs: ASCII only, so that it is safe on a terminal, too."""
-    return json.dumps(value, indent=2).replace("\x7f", "\\u007f")
+    return json.dumps(value, indent=2)
 
 
 def say(text: str = "", *, to: TextIO | None = None) -> None:

@@ -98,7 +98,7 @@ class Claims(Table):
     def _repeated(self, entry: Entry | None, job: Job, state: JobState) -> Job | JobLost:
         """The answer to a hand whose job is not processing: it may have sent this outcome before.
         The run of a cancelled job ends here, and with it the lease."""
-        if entry is not None and entry.is_cancelled_run:
+        if entry is not None and entry.running:
             entry.end()
         elif entry is not None and _alike(entry.job.state, state):
             return entry.job
@@ -123,7 +123,7 @@ class Claims(Table):
 
     def _renew(self, job: Job, lease_seconds: float | None) -> bool:
         entry = self._claimed(job)
-        if entry is None or not (entry.is_processing or entry.is_cancelled_run):
+        if entry is None or not entry.running:
             return False
         entry.lease(entry.holder, self._until(lease_seconds))
         return True
@@ -175,11 +175,13 @@ class Claims(Table):
         return True
 
     def _take_over(self, entry: Entry, worker: str) -> None:
-        """The lock begins anew; a lapsed claim passes to the worker with it."""
+        """The lock begins anew: a lapsed claim passes to the worker, a cancelled run has ended."""
         state = entry.job.state
         if isinstance(state, Processing):
             entry.change(fence=entry.job.fence + 1, state=attrs.evolve(state, worker_id=worker))
             entry.claimant = worker
+        else:
+            entry.running = False
 
     def release_job_lock(self, job_id: str, worker_id: str) -> bool:
         """End a lock or lease that ``worker_id`` holds now."""
@@ -187,6 +189,7 @@ class Claims(Table):
         if entry is None or not entry.held_at(now) or entry.holder != worker_id:
             return False
         entry.lease(entry.holder, now if entry.is_processing else None)
+        entry.running = entry.is_processing
         return True
 
 

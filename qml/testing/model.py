@@ -98,7 +98,7 @@ class StorageModel(Claims):
         if self._same(job) is None or entry.job.version != job.version:
             raise ConcurrentModification(f"job {job.id} has changed", job_id=job.id)
         before, now = entry.job, self.now()
-        after = Entry(before, entry.holder, entry.claimant, False, entry.finished_at)
+        after = Entry(before, entry.holder, entry.claimant, entry.running, False, entry.finished_at)
         after.change(**_by_the_caller(job))
         self._move_hold(after, was=before)
         after.job = attrs.evolve(after.job, max_attempts=_attempts(after.job))

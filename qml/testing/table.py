@@ -14,7 +14,6 @@ from ..values.states import (
     FINAL,
     WAITING,
     AwaitingRetry,
-    Deleted,
     Enqueued,
     JobState,
     Processing,
@@ -36,12 +35,15 @@ class Entry:
     """One stored job, and what a Job does not show.
 
     ``holder`` has the lease or lock that ``job.lease_expires_at`` ends. ``claimant`` made the
-    claim that ``job.fence`` counts. ``holds_key`` while the unique key is reserved. ``finished_at``: when the storage saw it reach a final state.
+    claim that ``job.fence`` counts; it is ``running`` until it ends, also when the job was
+    cancelled meanwhile. ``holds_key`` while the unique key is reserved.
+    ``finished_at``: when the storage saw it reach a final state.
     """
 
     job: Job
     holder: str | None = None
     claimant: str | None = None
+    running: bool = False
     holds_key: bool = False
     finished_at: datetime | None = None
 
@@ -49,13 +51,6 @@ class Entry:
     def is_processing(self) -> bool:
         """Whether the job's state is Processing."""
         return isinstance(self.job.state, Processing)
-
-    @property
-    def is_cancelled_run(self) -> bool:
-        """Whether the job was cancelled while it ran, and the run has not ended. (A lock that the
-        claim's own worker takes on the deleted job looks the same, and is treated the same.)"""
-        held = self.job.lease_expires_at is not None and self.holder == self.claimant
-        return isinstance(self.job.state, Deleted) and held
 
     def held_at(self, now: datetime) -> bool:
         """Whether somebody holds the job."""
@@ -79,11 +74,12 @@ class Entry:
 
     def begin(self, worker: str, until: datetime) -> None:
         """A claim by ``worker`` begins."""
-        self.claimant = worker
+        self.claimant, self.running = worker, True
         self.lease(worker, until)
 
     def end(self) -> None:
         """The claim, and with it the lease, ends."""
+        self.running = False
         self.lease(None, None)
 
     def fail(self, now: datetime, exception: str, traceback: str = "") -> None:

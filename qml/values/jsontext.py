@@ -10,7 +10,7 @@ from typing import Any
 from .errors import SerializationError
 
 MAX_DEPTH = 500
-"""Levels of nesting. Python's own JSON reader stops near 1,000, less the caller's stack."""
+"""Levels of nesting. Python's own JSON stops near 1,000, less the calls under way."""
 
 MAX_BYTES = 1024 * 1024
 """The default limit for the JSON text of one job, in bytes of UTF-8."""
@@ -21,60 +21,71 @@ _encode = json.JSONEncoder(
 
 
 class _Refused(Exception):
-    """Why a value is refused; the path is gathered while the walk unwinds."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.path: list[str] = []
+    """Why a value is refused."""
 
 
 def checked(value: Any, name: str) -> Any:
     """A private copy of ``value``, tuples as lists; SerializationError names the path at fault."""
+    path: list[int | str] = []
     try:
-        return _walk(value, 0)
+        return _copy(value, path)
     except _Refused as refused:
-        where = name + "".join(reversed(refused.path))
-        raise SerializationError(f"{where} {refused.reason}") from None
+        steps = "".join(f"[{step!r}]" for step in path[1:20])
+        raise SerializationError(f"{name}{steps} {refused}") from None
 
 
-def _walk(value: Any, depth: int) -> Any:
+def _copy(root: Any, path: list[int | str]) -> Any:
+    """The copy, made without recursion, which the caller's own calls would leave little room for.
+    ``path`` names the item at hand, below a list that holds ``root`` alone."""
+    top: list[Any] = [None]
+    levels: list[tuple[Any, Any]] = [(iter([(0, root)]), top)]
+    while levels:
+        items, copy = levels[-1]
+        for key, item in items:
+            path.append(key)
+            inner = _begun(item)
+            copy[key if type(copy) is list else _key(key, path)] = inner
+            if inner is not item and item:
+                if len(levels) > MAX_DEPTH:
+                    raise _Refused(f"is nested deeper than {MAX_DEPTH} levels (or contains itself)")
+                levels.append(
+                    (iter(item.items() if type(item) is dict else enumerate(item)), inner)
+                )
+                break
+            path.pop()
+        else:
+            levels.pop()
+            if path:
+                path.pop()
+    return top[0]
+
+
+def _begun(value: Any) -> Any:
+    """A scalar as it is; for a list or dict an empty copy to be filled; all else is refused."""
     kind = type(value)
     if kind is str:
         _check_text(value)
-        return value
-    if value is None or kind is bool:
-        return value
-    if kind is int:
+    elif kind is int:
         _check_int(value)
-        return value
-    if kind is float:
+    elif kind is float:
         if value - value != 0.0:
             raise _Refused(f"is {value!r}, which JSON does not have; give a number, text or None")
-        return value
-    if depth >= MAX_DEPTH:
-        raise _Refused(f"is nested deeper than {MAX_DEPTH} levels (or contains itself)")
-    if kind is list or kind is tuple:
-        return [_step(item, depth, f"[{index}]") for index, item in enumerate(value)]
-    if kind is dict:
-        return {_key(key): _step(item, depth, f"[{key!r}]") for key, item in value.items()}
-    raise _Refused(
-        f"is {_article(kind.__name__)}, which JSON cannot keep; give None, bool, int, float, str, "
-        "list or dict (an id instead of an object, isoformat() of a date, .value of an enum)"
-    )
+    elif kind is list or kind is tuple:
+        return [None] * len(value)
+    elif kind is dict:
+        return {}
+    elif value is not None and kind is not bool:
+        raise _Refused(
+            f"is {_article(kind.__name__)}, which JSON cannot keep; give None, bool, int, float, "
+            "str, list or dict (an id instead of an object, isoformat() of a date, .value of an "
+            "enum)"
+        )
+    return value
 
 
-def _step(value: Any, depth: int, step: str) -> Any:
-    try:
-        return _walk(value, depth + 1)
-    except _Refused as refused:
-        if len(refused.path) < 20:
-            refused.path.append(step)
-        raise
-
-
-def _key(key: Any) -> str:
+def _key(key: Any, path: list[int | str]) -> str:
     if type(key) is not str:
+        path.pop()
         raise _Refused(f"has the key {key!r}; keys of JSON objects are text: give {str(key)!r}")
     _check_text(key)
     return key
@@ -103,7 +114,13 @@ def _article(name: str) -> str:
 
 def dumps(value: Any) -> str:
     """The text of a value that ``checked`` has passed."""
-    return _encode(value)
+    try:
+        return _encode(value)
+    except RecursionError as error:
+        raise SerializationError(
+            "nested deeper than the calls under way leave room for; enqueue from fewer calls, or "
+            "give the value as text"
+        ) from error
 
 
 def loads(text: str) -> Any:

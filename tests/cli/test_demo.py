@@ -332,8 +332,8 @@ def orphan(store, files, lease, **options):
     """A file's job, held by a worker that is gone."""
     path = files / "large.bin"
     status = path.stat()
-    entry = demo_files.Found(str(path), status.st_size, status.st_mtime_ns)
-    job = Job(METHOD, list(entry), queue=QUEUE, id=entry.job_id, **options)
+    entry = demo_files.Found.of(str(path), status.st_size, status.st_mtime_ns)
+    job = Job(METHOD, entry.arguments, queue=QUEUE, id=entry.job_id, **options)
     store.enqueue(job)
     claimed = store.fetch_and_lock_job("gone", [QUEUE], lease_seconds=lease)
     assert isinstance(claimed.state, Processing)
@@ -374,7 +374,7 @@ def test_two_runs_on_one_database_share_the_work(hashed, files, store, monkeypat
         fresh = look(self, by_id, stored)
         for job_id, file in list(fresh.items())[:3]:
             if store.get(job_id) is None:
-                store.enqueue(Job(METHOD, list(file), queue=QUEUE, id=job_id))
+                store.enqueue(Job(METHOD, file.arguments, queue=QUEUE, id=job_id))
         return fresh
 
     monkeypatch.setattr(demo.Work, "_sort_out", overtaken)
@@ -388,7 +388,7 @@ def test_names_of_its_queue_are_good():
 
 def test_ids_differ_by_path_size_and_time():
     entries = [("/a", 1, 2), ("/a", 2, 1), ("/a", 1, 3), ("/b", 1, 2), ("/a\n1", 1, 2)]
-    ids = {demo_files.Found(*entry).job_id for entry in entries}
+    ids = {demo_files.Found.of(*entry).job_id for entry in entries}
     assert len(ids) == len(entries)
     # What was stored by an earlier qml is found again.
-    assert demo_files.Found("/a", 1, 2).job_id == "e85fb5b1-0016-5abb-ba4b-7cdc507e9105"
+    assert demo_files.Found.of("/a", 1, 2).job_id == "e85fb5b1-0016-5abb-ba4b-7cdc507e9105"

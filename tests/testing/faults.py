@@ -28,7 +28,9 @@ class Driver(MemoryDriver):
         return change
 
     def swap(self, changes):
-        return [verdict for one in changes for verdict in super(Driver, self).swap([self.change(one)])]
+        return [
+            verdict for one in changes for verdict in super(Driver, self).swap([self.change(one)])
+        ]
 
 
 class FinishGoesByIdAlone(Driver):
@@ -96,7 +98,9 @@ class RescueIsLate(Driver):
     """By a microsecond."""
 
     def scan(self, query):
-        return super().scan(query._replace(now=query.now - 1) if isinstance(query, Lapsed) else query)
+        return super().scan(
+            query._replace(now=query.now - 1) if isinstance(query, Lapsed) else query
+        )
 
 
 class RescueTakesTheLiving(Driver):
@@ -139,7 +143,10 @@ class LockHoldsNothing(Driver):
     """A lock is granted and not kept."""
 
     def hold(self, holds):
-        return [Verdict.DONE if one.fence is None else super(Driver, self).hold([one])[0] for one in holds]
+        return [
+            Verdict.DONE if one.fence is None else super(Driver, self).hold([one])[0]
+            for one in holds
+        ]
 
 
 class AnybodyLetsGo(Driver):
@@ -169,9 +176,12 @@ class KeysAreSorted(Driver):
     """As in jsonb."""
 
     def insert(self, rows):
-        return super().insert([
-            row._replace(metadata=json.dumps(json.loads(row.metadata), sort_keys=True)) for row in rows
-        ])
+        return super().insert(
+            [
+                row._replace(metadata=json.dumps(json.loads(row.metadata), sort_keys=True))
+                for row in rows
+            ]
+        )
 
 
 class PurgeIsEarly(Driver):
@@ -187,7 +197,9 @@ class UpdateComparesNothing(Storage):
 
     def update(self, job):
         stored = self.get(job.id)
-        return super().update(attrs.evolve(job, version=stored.version, seq=None) if stored else job)
+        return super().update(
+            attrs.evolve(job, version=stored.version, seq=None) if stored else job
+        )
 
 
 class CountsLeaveOutZeros(Storage):
@@ -339,7 +351,5 @@ def made_of(fault):
 FAULTS = [
     value
     for value in vars().copy().values()
-    if isinstance(value, type)
-    and value.__module__ == __name__
-    and value is not Driver
+    if isinstance(value, type) and value.__module__ == __name__ and value is not Driver
 ]

@@ -1,0 +1,88 @@
+"""The strategies give what the contract lists, and never what it refuses."""
+
+import math
+
+import pytest
+from hypothesis import HealthCheck, find, given, settings
+from hypothesis import strategies as st
+
+from qml import Job, StateKind
+from qml.testing import jobs, json_values, queue_names, states
+from qml.testing.strategies import DEEPEST, moments, names
+
+QUICK = settings(max_examples=2_000, derandomize=True, database=None)
+
+
+def leaves(value):
+    if isinstance(value, list):
+        for item in value:
+            yield from leaves(item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield key
+            yield from leaves(item)
+    else:
+        yield value
+
+
+def depth(value):
+    items = value.values() if isinstance(value, dict) else value
+    return 1 + max(map(depth, items), default=0) if isinstance(value, list | dict) else 0
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        lambda v: type(v) is int and abs(v) > 2**64,
+        lambda v: type(v) is int and v == 2**63,
+        lambda v: type(v) is float and v == 0 and math.copysign(1, v) < 0,
+        lambda v: type(v) is bool,
+        lambda v: v is None,
+        lambda v: type(v) is str and "\0" in v,
+        lambda v: type(v) is str and "😀" in v,
+        lambda v: v == {},
+        lambda v: v == [],
+        lambda v: isinstance(v, dict) and "" in v,
+        lambda v: isinstance(v, dict) and list(v) != sorted(v),
+        lambda v: depth(v) > DEEPEST // 2,
+    ],
+    ids=range(12),
+)
+def test_json_values_have(wanted):
+    find(json_values(), wanted, settings=QUICK)
+
+
+@given(json_values())
+@settings(suppress_health_check=[HealthCheck.too_slow])
+def test_json_values_are_never_refused(value):
+    assert Job("t", [value]).arguments == [value]
+    for leaf in leaves(value):
+        assert type(leaf) in (type(None), bool, int, float, str)
+        assert not isinstance(leaf, float) or math.isfinite(leaf)
+
+
+@given(jobs())
+@settings(suppress_health_check=[HealthCheck.too_slow])
+def test_jobs_are_fresh(job):
+    assert (job.version, job.attempt, job.fence, job.unique_key) == (0, 0, 0, None)
+    assert job.state.kind in (StateKind.ENQUEUED, StateKind.SCHEDULED)
+    assert Job.from_json(job.to_json()) == job
+
+
+@given(jobs(queue=st.just("mail"), state=states([StateKind.FAILED]), unique_key=names()))
+@settings(suppress_health_check=[HealthCheck.too_slow])
+def test_fields_can_be_replaced(job):
+    assert (job.queue, job.state.kind) == ("mail", StateKind.FAILED)
+    assert job.unique_key
+
+
+@pytest.mark.parametrize("kind", StateKind)
+def test_states_have_every_kind(kind):
+    assert find(states(), lambda state: state.kind == kind, settings=QUICK).kind == kind
+
+
+@given(queue_names(), moments())
+def test_names_and_moments(name, moment):
+    assert name
+    assert "\0" not in name
+    assert moment.utcoffset().total_seconds() == 0
