@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from sqlite3 import Connection
 from uuid import uuid4
 
 from qml import connect
@@ -48,19 +49,19 @@ WHERE seq = ? AND version = ?
 """
 
 
-def _open(file: Path, durability: str) -> "sqlite3.Connection":
-    connection = sqlite3.connect(file, timeout=60, isolation_level=None)
+def _open(file: Path, durability: str) -> Connection:
+    connection: Connection = sqlite3.connect(file, timeout=60, isolation_level=None)
     connection.execute(f"PRAGMA synchronous = {durability}")
     return connection
 
 
-def _installed(file: Path, durability: str) -> "sqlite3.Connection":
+def _installed(file: Path, durability: str) -> Connection:
     with connect(f"sqlite:///{file}"):
         pass
     return _open(file, durability)
 
 
-def _insert(connection: "sqlite3.Connection", many: int) -> None:
+def _insert(connection: Connection, many: int) -> None:
     connection.execute("BEGIN IMMEDIATE")
     for _ in range(many):
         seq = connection.execute(INSERT, (str(uuid4()), ENQUEUED)).lastrowid
@@ -107,7 +108,7 @@ def drain(file: Path, durability: str, size: int, *, batch: int) -> float:
     return done / (time.perf_counter() - begun)
 
 
-def _rounds(connection: "sqlite3.Connection", durability: str, batch: int) -> Iterator[int]:
+def _rounds(connection: Connection, durability: str, batch: int) -> Iterator[int]:
     while True:
         connection.execute("PRAGMA synchronous = normal")
         connection.execute("BEGIN IMMEDIATE")

@@ -13,7 +13,7 @@ BATCH = 1000
 
 
 def _app(file: Path, durability: str):  # type: ignore[no-untyped-def]
-    from huey import SqliteHuey
+    from huey import SqliteHuey  # type: ignore[import-not-found,unused-ignore]
 
     options = {"fsync": False} if durability == "normal" else {}
     huey = SqliteHuey(filename=str(file), **options)

@@ -4,7 +4,7 @@ import threading
 import time
 from pathlib import Path
 
-from qml import Qml, Task
+from qml import Qml, StateKind, Task
 
 from .contest import PAYLOAD, THREADS, Loop, enter
 
@@ -71,7 +71,7 @@ def drain(file: Path, durability: str, size: int) -> float:
     server.start()
     while len(runs) < size:
         time.sleep(0.005)
-    while jobs.storage.get_job_counts()["succeeded"] < size:
+    while jobs.storage.get_job_counts()[StateKind.SUCCEEDED] < size:
         time.sleep(0.001)
     rate = size / (time.perf_counter() - begun)
     server.stop()

@@ -80,9 +80,11 @@ class Demo:
     files: list[Found] = attrs.field(factory=list)
     troubles: list[Trouble] = attrs.field(factory=list)
     began: float = attrs.field(factory=time.monotonic)
+    ended: float | None = None
 
-    def list_and_enqueue(self, signals: Signals) -> None:
-        """List every file, and enqueue those that need it, while the server is at work."""
+    def list_and_enqueue(self, signals: Signals) -> bool:
+        """List every file, and enqueue those that need it, while the server is at work. False =
+        a signal came before the end."""
         own = {f"{self.database}{end}" for end in ("", "-wal", "-shm", "-journal")}
         batch: list[Found] = []
         for found in files_below(self.folder, own_files(self.database), own):
@@ -94,8 +96,9 @@ class Demo:
                 self._add(batch)
                 batch = []
                 if signals.count:
-                    return
+                    return False
         self._add(batch)
+        return True
 
     def _add(self, batch: list[Found]) -> None:
         self.files += batch
@@ -108,9 +111,10 @@ class Demo:
         seen, looked_at = 0, self.began
         while self.work.pending and not signals.count:
             time.sleep(PAUSE)
-            idle = time.monotonic() - looked_at
-            # A look costs as much as a job or two for each it finds, so not without reason.
-            if self.server.finisher.recorded - seen >= BATCH or idle >= LOOK_AGAIN:
+            news = self.server.finisher.recorded - seen
+            at_rest = news > 0 and not len(self.server.runs)
+            # A look has its cost, so it needs a reason.
+            if news >= BATCH or at_rest or time.monotonic() - looked_at >= LOOK_AGAIN:
                 seen, looked_at = self.server.finisher.recorded, time.monotonic()
                 ended = self.work.collect()
                 self.progress.show(self._how_far(stands_still=not ended))
@@ -124,8 +128,8 @@ class Demo:
         return f"{done}, {ran / self.seconds():,.0f} jobs/s"
 
     def seconds(self) -> float:
-        """Since it began."""
-        return max(1e-3, time.monotonic() - self.began)
+        """From its beginning to its end, or until now."""
+        return max(1e-3, (self.ended or time.monotonic()) - self.began)
 
     def report(self) -> Report:
         """The outcome so far."""
@@ -178,15 +182,16 @@ def _at_work(demo: Demo) -> bool:
     try:
         with Signals() as signals:
             demo.server.start()
-            demo.list_and_enqueue(signals)
+            complete = demo.list_and_enqueue(signals)
             demo.wait(signals)
+            demo.ended = time.monotonic()
         if signals.count:
             demo.progress.show("stopping: the files under way are finished first", now=True)
     finally:
         demo.server.stop()
-    if signals.count:
-        demo.work.collect()
-    return signals.count > 0
+        demo.progress.clear()
+    demo.work.collect()
+    return not complete or bool(demo.work.pending)
 
 
 def _say_how_to_go_on(report: Report, arguments: argparse.Namespace) -> None:

@@ -16,7 +16,7 @@ from ..seam.driver import Driver
 from ..seam.rows import PROCESSING, Claim, Hold, Move, Row, Verdict
 from ..values.errors import JobLost
 from ..values.job import Failure, Job
-from ..values.states import JobState, Processing, StateKind
+from ..values.states import JobState, Processing
 from ..values.times import from_micros
 from . import checks, rules
 
@@ -115,13 +115,14 @@ def _on_newest(claimed: Job, row: Row) -> Job:
 
 def _ended_before(driver: Driver, claimed: Job, row: Row, rule: Rule, now: int) -> Job | JobLost:
     """The same claim, but its job is not processing any more: a repeat, or a cancelled run."""
-    stored = decode_job(row)
-    _, sent = rule(claimed)
-    if rules.is_same_outcome(stored.state, sent):
-        return stored
-    if row.state == StateKind.DELETED and row.lease_until is not None and row.locked_by is None:
-        # The run of a cancelled job has ended, and with it its lease, lapsed or not.
+    if row.lease_until is not None and row.locked_by is None:
+        # Cancelled: the run has ended now, and with it its lease, lapsed or not.
         driver.let_go(row.id, row.worker or "", min(now, row.lease_until - 1))
+    else:
+        stored = decode_job(row)
+        _, sent = rule(claimed)
+        if rules.is_same_outcome(stored.state, sent):
+            return stored
     return JobLost(_lost(claimed, row), job_id=claimed.id)
 
 

@@ -51,7 +51,7 @@ class CallerSteps(Steps):
     )
     def begin_with(self, jobs: list[dict[str, Any]], worker: str, limit: int) -> Several:
         """A few jobs, some of them claimed."""
-        for name, fields in zip("abcd", [{}, *jobs], strict=False):
+        for name, fields in zip("abcd", [{"unique_key": "k"}, *jobs], strict=False):
             self._both("enqueue", self._job(name, fields))
         return multiple(*self._claims("fetch_available_jobs_atomic", worker, limit))
 
@@ -59,6 +59,14 @@ class CallerSteps(Steps):
     def enqueue(self, job: str, fields: dict[str, Any]) -> None:
         """A fresh job, now or for later; its id or key may be taken."""
         self._both("enqueue", self._job(job, fields))
+
+    @rule(job=NEW_IDS, of=IDS, unique_while=st.sampled_from(["unfinished", "queued"]))
+    def enqueue_twin(self, job: str, of: str, unique_while: str) -> None:
+        """A job with another's unique key, which may be held, free by now, or taken over."""
+        for other in self._hands("get", of):
+            key = other.oracle.unique_key
+            fields = {"unique_key": key, "unique_while": unique_while}
+            self._both("enqueue", self._job(job, fields))
 
     @rule(job=NEW_IDS, kind=KINDS, fields=FIELDS)
     def enqueue_as(self, job: str, kind: StateKind, fields: dict[str, Any]) -> None:

@@ -58,7 +58,7 @@ FIELDS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "queue": QUEUES,
         "priority": st.integers(-1, 2),
         "max_retries": st.sampled_from([1, None]),
-        "unique_key": st.sampled_from([None, "k", "k", "k2"]),
+        "unique_key": st.sampled_from([None, "k", "k2"]),
         "unique_while": st.sampled_from(["unfinished", "queued"]),
         "due_in": st.sampled_from([None, None, -5.0, 0.000001, 5.0, 40.0]),
         "arguments": ARGUMENTS,

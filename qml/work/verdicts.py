@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from ..values import trusted
 from ..values.job import Failure, Job
 from ..values.retry import RetryPolicy
 from ..values.states import AwaitingRetry, Deleted, Enqueued, Failed, JobState, Succeeded
@@ -15,7 +16,12 @@ def next_state(
     """The state an outcome leads to, and the failure to remember. A failed attempt is followed by
     another while there are attempts left: after the delay it asked for, or else the policy's."""
     if isinstance(outcome, executor.Succeeded):
-        return Succeeded(now, outcome.duration_ms, outcome.result), None
+        parts = {
+            "succeeded_at": now,
+            "total_duration_ms": outcome.duration_ms,
+            "result": outcome.result,
+        }
+        return trusted.make(Succeeded, parts), None
     if isinstance(outcome, Discarded):
         return Deleted(now, outcome.reason), None
     failure = Failure(job.attempt, now, "", outcome.exception, outcome.traceback)

@@ -15,9 +15,6 @@ from .judge import Case
 from .ledger import Ledger, read_all
 from .processes import Plan, fork
 
-DRAIN = 60.0
-"""Seconds the servers have to do the rest once nobody is killed any more."""
-
 
 class Controller:
     """One run. It opens no database before its last fork."""
@@ -99,14 +96,15 @@ class Controller:
         awake = [pid for pid, (_, role) in living if role in roles and pid not in self._paused]
         return self._chance.choice(awake)
 
-    def drain(self) -> float | None:
-        """Let the servers do the rest, in how many seconds (None = they did not), and end them."""
+    def drain(self, limit: float) -> float | None:
+        """Let the servers do the rest, in how many seconds (None = more than ``limit``), and end
+        them."""
         for pid in [pid for pid, (_, role) in self._living.items() if role == "enqueuer"]:
             self._kill(pid)
         begun = time.monotonic()
         drained = None
         with connect(f"sqlite:///{self.plan.database}") as storage:
-            while drained is None and time.monotonic() - begun < DRAIN:
+            while drained is None and time.monotonic() - begun < limit:
                 counts = storage.get_job_counts()
                 if sum(counts.values()) == counts["succeeded"] + counts["failed"]:
                     drained = time.monotonic() - begun

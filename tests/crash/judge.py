@@ -1,8 +1,8 @@
-"""Reads the history of a run and names everything that must not happen. Knows no process, no store.
+"""Reads the history of a run and names everything that must not happen.
 
-Each rule is a function that yields faults as sentences. Times are microseconds; a claim is known by
-its begin and its end, so two claims are called out of order only if one began after the other had
-returned.
+It knows no process and no store. Each rule is a function that yields faults as sentences. Times are
+microseconds; a claim is known by its begin and its end, so two claims are called out of order only
+if one began after the other had returned.
 """
 
 from collections import Counter

@@ -14,6 +14,7 @@ from collections import Counter
 from pathlib import Path
 
 from .controller import Controller
+from .history import Claim, Run
 from .judge import Case, faults
 from .mutants import MUTANTS
 from .processes import Plan
@@ -28,24 +29,18 @@ def main(arguments: list[str] | None = None) -> int:
         MUTANTS[options.mutant]()
     folder = Path(options.folder or tempfile.mkdtemp(prefix="qml-kills-"))
     folder.mkdir(parents=True, exist_ok=True)
-    plan = Plan(
-        folder,
-        seed=options.seed,
-        workers=options.workers,
-        threads=options.threads,
-        lease=options.lease,
+    controller = Controller(
+        Plan(folder, options.seed, options.workers, options.threads, options.lease)
     )
-    controller = Controller(plan)
     begun = time.monotonic()
     controller.kill_until(options.kills, options.interval, options.pauses)
-    case = controller.case(controller.drain())
+    case = controller.case(controller.drain(options.drain))
     found = faults(case)
-    print(f"{controller.kills} kills, {controller.pauses} pauses in {_since(begun)}")
+    print(f"seed {options.seed}: {controller.kills} kills, {controller.pauses} pauses", end=" ")
     print(
-        f"seed {plan.seed}, {plan.workers} servers of {plan.threads} threads, lease {plan.lease} s"
+        f"in {time.monotonic() - begun:.0f} s; lease {options.lease} s, {options.workers} servers"
     )
-    print(report(case))
-    print(verdict(found, controller.kills))
+    print(f"{report(case)}\n{verdict(found, controller.kills)}")
     if options.mutant or not (found or options.folder):
         shutil.rmtree(folder)
     else:
@@ -62,47 +57,49 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=4, help="servers at work")
     parser.add_argument("--threads", type=int, default=4, help="of each server")
     parser.add_argument("--lease", type=float, default=1.0, help="seconds")
+    parser.add_argument("--drain", type=float, default=60.0, help="seconds to do the rest in")
     parser.add_argument("--mutant", choices=MUTANTS, help="break qml first")
     parser.add_argument("--folder", help="where to work; kept. Default: a temporary one")
     return parser.parse_args(arguments)
 
 
-def _since(begun: float) -> str:
-    return f"{time.monotonic() - begun:.0f} s"
-
-
 def report(case: Case) -> str:
     """The run in figures, so that a verdict on too little is seen as such."""
     history = case.history
-    runs = [run for runs in history.runs.values() for run in runs]
     acked = sum(len(jobs) for jobs in history.acks)
-    meant = sum(len(jobs) for jobs in history.intents)
-    rescued = [n for cs in history.claims.values() for c in cs for n in c.ended if n["rescue"]]
-    refused = [
-        n
-        for cs in history.claims.values()
-        for c in cs
-        for n in c.ended
-        if not n["rescue"] and n["verdict"] != "done"
-    ]
     states = Counter(stored.state for stored in case.stored.values())
     drained = "never" if case.drained is None else f"{case.drained:.1f} s"
     figures = {
         "processes": len(history.lives),
         "jobs acknowledged": acked,
-        "  begun, never acknowledged": meant - acked,
+        "  begun, never acknowledged": sum(len(jobs) for jobs in history.intents) - acked,
         "  of these in the store": len(case.stored) - acked,
         "jobs in the store": ", ".join(f"{n} {state}" for state, n in states.items()),
-        "claims noted": sum(len(claims) for claims in history.claims.values()),
-        "  renewed": sum(len(c.renewals) for cs in history.claims.values() for c in cs),
-        "  rescued": sum(note["verdict"] == "done" for note in rescued),
-        "runs": len(runs),
-        "  cut short by a kill": sum(run.ended is None for run in runs),
-        "  that were repeats": len(runs) - len(history.runs),
-        "ends of stale claims refused": len(refused),
+        **_of_claims([claim for claims in history.claims.values() for claim in claims]),
+        **_of_runs([run for runs in history.runs.values() for run in runs]),
         "done after the last kill in": drained,
     }
     return "\n".join(f"  {name:<30} {value}" for name, value in figures.items())
+
+
+def _of_claims(claims: list[Claim]) -> dict[str, int]:
+    ended = [note for claim in claims for note in claim.ended]
+    return {
+        "claims noted": len(claims),
+        "  renewals of them": sum(len(claim.renewals) for claim in claims),
+        "  rescued": sum(note["rescue"] and note["verdict"] == "done" for note in ended),
+        "  stale ends refused": sum(
+            not note["rescue"] and note["verdict"] != "done" for note in ended
+        ),
+    }
+
+
+def _of_runs(runs: list[Run]) -> dict[str, int]:
+    return {
+        "runs": len(runs),
+        "  cut short by a kill": sum(run.ended is None for run in runs),
+        "  that were repeats": len(runs) - len({run.job for run in runs}),
+    }
 
 
 def verdict(found: list[tuple[str, str]], kills: int) -> str:

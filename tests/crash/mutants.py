@@ -169,7 +169,7 @@ def main(arguments: list[str] | None = None) -> int:
 def try_out(name: str, kills: int, seed: int) -> tuple[bool, str]:
     """Whether the kills reject a mutant, and by which rules."""
     command = [sys.executable, "-m", "tests.crash.kills", "--kills", str(kills)]
-    command += ["--seed", str(seed), "--mutant", name]
+    command += ["--seed", str(seed), "--drain", "10", "--mutant", name]
     done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False)
     if "REJECTED" not in done.stdout and "PASSED" not in done.stdout:
         raise RuntimeError(f"no verdict on {name}:\n{done.stdout}{done.stderr}")

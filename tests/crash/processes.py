@@ -1,4 +1,4 @@
-"""The processes that are killed: servers, and one that enqueues. Forked from a clean controller."""
+"""The processes that are killed: servers, and one that enqueues, all forked by the controller."""
 
 import logging
 import os

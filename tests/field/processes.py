@@ -1,5 +1,6 @@
 """Server processes of their own, on one SQLite file, for tests that kill them."""
 
+import contextlib
 import json
 import os
 import signal
@@ -10,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.field.tasks import Diary, make
-from tests.work.support import eventually
+from tests.work.support import eventually, library, other_connection
 
 REPO = Path(__file__).parents[2]
 
@@ -48,9 +49,23 @@ class Process:
         """Wait for the end; the exit code."""
         return self.popen.wait(timeout)
 
-    def stopped(self) -> None:
-        """Wait until SIGSTOP has taken hold."""
-        eventually(lambda: "T" in Path(f"/proc/{self.pid}/stat").read_text().rsplit(")")[-1][:3])
+    def freeze(self, path: Path) -> None:
+        """SIGSTOP, at a moment when it does not hold the write lock of the file: a process that
+        is stopped within a transaction stops all others, and nothing but SIGCONT helps."""
+        with other_connection(path, timeout=0) as connection:
+            for _ in range(100):
+                self.signal(signal.SIGSTOP)
+                eventually(lambda: self._state() == "T")
+                with contextlib.suppress(library.OperationalError):
+                    connection.execute("BEGIN IMMEDIATE")
+                    connection.execute("ROLLBACK")
+                    return
+                self.signal(signal.SIGCONT)
+                eventually(lambda: self._state() != "T")
+        raise AssertionError("it always writes")
+
+    def _state(self) -> str:
+        return Path(f"/proc/{self.pid}/stat").read_text().rpartition(") ")[2][0]
 
 
 class Site:

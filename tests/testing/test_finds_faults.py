@@ -16,6 +16,10 @@ SEARCH = usual_settings(
     print_blob=False,
 )
 
+SHORT = usual_settings(
+    max_examples=50, stateful_step_count=10, derandomize=True, print_blob=False, database=None
+)
+
 
 def names(faults):
     return pytest.mark.parametrize("fault", faults, ids=lambda fault: fault.__name__)
@@ -38,7 +42,7 @@ def test_the_machine_finds(fault):
 def test_a_finding_is_short_and_readable():
     make = made_of(next(f for f in FAULTS if f.__name__ == "ClaimIgnoresPriority"))
     with pytest.raises(AssertionError, match=r"promised: .*found: ") as raised:
-        StorageMachine.run(make, settings=usual_settings(max_examples=100, derandomize=True))
+        StorageMachine.run(make, settings=SHORT)
     steps = [line for line in raised.value.__notes__ if ".fetch" in line or ".begin_with" in line]
     assert len(steps) <= 3
     assert not [line for line in raised.value.__notes__ if "the_storage_agrees" in line]

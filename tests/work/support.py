@@ -133,10 +133,12 @@ class Paused(Wrapped):
 
 
 @contextlib.contextmanager
-def other_connection(path: Any) -> Iterator[Any]:
+def other_connection(path: Any, timeout: float = 30) -> Iterator[Any]:
     """A connection that qml knows nothing of, by the same copy of SQLite: two copies in one
     process would not see each other's locks, and would drop them."""
-    connection = library.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+    connection = library.connect(
+        path, isolation_level=None, check_same_thread=False, timeout=timeout
+    )
     try:
         yield connection
     finally:

@@ -64,7 +64,7 @@ def test_a_burst_waits_for_what_is_due_within_a_minute(app, wait):
             raise Snooze(0.3)
 
     job = task.using(run_after=0.3 if wait == "schedule" else None).enqueue()
-    assert 0.3 <= burst(app) < 20
+    assert 0.2 <= burst(app) < 20  # enqueueing took a little
     assert app.storage.get(job.id).state.kind is StateKind.SUCCEEDED
 
 

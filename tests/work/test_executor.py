@@ -141,7 +141,7 @@ def test_what_a_task_asks_for():
         ([1, {"a": b"x"}], r"the task's result\[1\]\['a'\] is a bytes"),
         (float("inf"), "is inf, which JSON does not have"),
         ("\ud800", "lone surrogate"),
-        ({1: 2}, "has the key 1"),
+        ({1: 2}, "keys of JSON objects are text"),
         ("x" * LIMIT, "is 1,002 bytes of JSON, more than the 1,000 allowed"),
     ],
     ids=repr,

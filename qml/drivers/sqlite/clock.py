@@ -14,6 +14,7 @@ from typing import Any
 
 from ...values.clock import steady_micros
 from .connections import Connections
+from .statements import SQL
 
 STEP = 1_000_000
 EVERY = 10_000_000
@@ -32,9 +33,8 @@ def boot_id() -> str | None:
 class SharedClock:
     """The clock kept in a file's ``qml_meta`` table. Times are microseconds since 1970 UTC."""
 
-    def __init__(self, connections: Connections, sql: dict[str, str]) -> None:
+    def __init__(self, connections: Connections) -> None:
         self._connections = connections
-        self._sql = sql
         self._boot = boot_id()
 
     def micros(self) -> int:
@@ -47,7 +47,7 @@ class SharedClock:
         return steady_micros() + int(stored["offset"])
 
     def _read(self, connection: sqlite3.Connection) -> dict[str, Any]:
-        row = connection.execute(self._sql["read_meta"], {"name": "clock"}).fetchone()
+        row = connection.execute(SQL["read_meta"], {"name": "clock"}).fetchone()
         stored: dict[str, Any] = json.loads(row[0]) if row else {}
         return stored if stored.get("boot") == self._boot else {}
 
@@ -70,5 +70,5 @@ class SharedClock:
         )
         new = {"boot": self._boot, "offset": offset, "at": steady_micros()}
         parameters = {"name": "clock", "value": json.dumps(new)}
-        connection.execute(self._sql["write_meta"], parameters)
+        connection.execute(SQL["write_meta"], parameters)
         return new

@@ -18,6 +18,7 @@ from ...values.errors import StorageError, StorageUnavailable
 from .. import forks
 from . import library
 from .library import library as sqlite
+from .statements import SQL
 
 T = TypeVar("T")
 Connection = sqlite3.Connection
@@ -29,9 +30,8 @@ FORK_PATIENCE = 5.0
 class Connections:
     """Opens, lends and closes the connections of one storage."""
 
-    def __init__(self, config: SqliteConfig, statements: dict[str, str]) -> None:
+    def __init__(self, config: SqliteConfig) -> None:
         self._config = config
-        self._sql = statements
         self._closed = False
         self._in_child: Callable[[], None] = lambda: None
         self._fresh()
@@ -116,7 +116,7 @@ class Connections:
         with self._lend():
             if self._watcher is None:
                 self._watcher = self._open()
-            [version] = self._watcher.execute(self._sql["data_version"]).fetchone()
+            [version] = self._watcher.execute(SQL["data_version"]).fetchone()
             return int(version)
 
     # -- writing -------------------------------------------------------------------------------
@@ -133,16 +133,16 @@ class Connections:
         try:
             with self._lend():
                 connection = self._writing(sync)
-                _again_while_busy(lambda: connection.execute(self._sql["begin"]), deadline)
+                _again_while_busy(lambda: connection.execute(SQL["begin"]), deadline)
                 try:
                     result = work(connection)
-                    _again_while_busy(lambda: connection.execute(self._sql["commit"]), deadline)
+                    _again_while_busy(lambda: connection.execute(SQL["commit"]), deadline)
                     return result
                 except BaseException:
                     # After "disk full" or an I/O error SQLite has ended the transaction itself.
                     if connection.in_transaction:
                         with contextlib.suppress(sqlite.Error):
-                            connection.execute(self._sql["rollback"])
+                            connection.execute(SQL["rollback"])
                     raise
         finally:
             self._turn.release()
@@ -150,10 +150,10 @@ class Connections:
     def _writing(self, sync: str) -> Connection:
         if self._writer is None:
             self._writer = self._open()
-            self._writer.execute(self._sql["limit_wal"])
+            self._writer.execute(SQL["limit_wal"])
             self._writer_sync = ""
         if sync != self._writer_sync:
-            self._writer.execute(self._sql[sync])
+            self._writer.execute(SQL[sync])
             self._writer_sync = sync
         return self._ready(self._writer)
 

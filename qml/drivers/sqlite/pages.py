@@ -6,25 +6,25 @@ from heapq import merge
 from itertools import islice
 
 from ...seam.rows import Available, Lapsed, Page, Row
+from .statements import SQL
 
 Rows = list[Row]
-Statements = dict[str, str]
 
 
-def scan(connection: sqlite3.Connection, sql: Statements, query: Page | Available | Lapsed) -> Rows:
+def scan(connection: sqlite3.Connection, query: Page | Available | Lapsed) -> Rows:
     """The rows a query names, in its order."""
     if isinstance(query, Page):
-        return _page(connection, sql, query)
-    statement = sql["available" if isinstance(query, Available) else "lapsed"]
+        return _page(connection, query)
+    statement = SQL["available" if isinstance(query, Available) else "lapsed"]
     limits = {"now": query.now, "limit": _limit(query.limit)}
     return [*map(Row._make, connection.execute(statement, limits))]
 
 
-def count(connection: sqlite3.Connection, sql: Statements, page: Page, by: str) -> dict[str, int]:
+def count(connection: sqlite3.Connection, page: Page, by: str) -> dict[str, int]:
     """How many rows the filters of a page leave, by a column."""
     if by not in {"state", "queue", "method"}:
         raise ValueError(f"count by {by!r}; give state, queue or method")
-    statement = sql["count"].replace("{by}", by)
+    statement = SQL["count"].replace("{by}", by)
     filters = page._asdict() | {"states": None if page.states is None else json.dumps(page.states)}
     return dict(connection.execute(statement, filters).fetchall())
 
@@ -33,30 +33,28 @@ def _limit(limit: int | None) -> int:
     return -1 if limit is None else limit
 
 
-def _page(connection: sqlite3.Connection, sql: Statements, page: Page) -> Rows:
+def _page(connection: sqlite3.Connection, page: Page) -> Rows:
     filters = page._asdict() | {"limit": _limit(page.limit)}
     if page.states is None:
-        return [*map(Row._make, connection.execute(sql["page"], filters))]
+        return [*map(Row._make, connection.execute(SQL["page"], filters))]
     states = dict.fromkeys(page.states)
     if len(states) == 1:
         [filters["state"]] = states
-        return [*map(Row._make, connection.execute(sql["page_of_state"], filters))]
-    return _page_of_states(connection, sql, page, filters)
+        return [*map(Row._make, connection.execute(SQL["page_of_state"], filters))]
+    return _page_of_states(connection, page, filters)
 
 
-def _page_of_states(
-    connection: sqlite3.Connection, sql: Statements, page: Page, filters: dict[str, object]
-) -> Rows:
+def _page_of_states(connection: sqlite3.Connection, page: Page, filters: dict[str, object]) -> Rows:
     """Each state's newest come from its index, then they are merged: "state IN" would sort all."""
     end = None if page.limit is None else page.offset + page.limit
     streams = [
         [
             seq
             for (seq,) in connection.execute(
-                sql["seqs_of_state"], {**filters, "state": state, "limit": _limit(end)}
+                SQL["seqs_of_state"], {**filters, "state": state, "limit": _limit(end)}
             )
         ]
         for state in dict.fromkeys(page.states or ())
     ]
     seqs = list(islice(merge(*streams, reverse=True), page.offset, end))
-    return [*map(Row._make, connection.execute(sql["rows"], {"seqs": json.dumps(seqs)}))]
+    return [*map(Row._make, connection.execute(SQL["rows"], {"seqs": json.dumps(seqs)}))]

@@ -6,6 +6,7 @@ from ..._version import __version__
 from ...values.errors import MigrationError, StorageError, StorageUnavailable
 from ..statements import read_page
 from .connections import Connections
+from .statements import SQL
 
 MIGRATIONS = {
     int(name): text
@@ -14,34 +15,34 @@ MIGRATIONS = {
 NEWEST = max(MIGRATIONS)
 
 
-def install(connections: Connections, sql: dict[str, str]) -> None:
+def install(connections: Connections) -> None:
     """Apply what is missing. Several processes may do this at once: one does, the others find it
     done. A schema newer than this qml knows is a MigrationError."""
-    present = connections.read(lambda connection: present_version(connection, sql))
+    present = connections.read(present_version)
     if present == NEWEST:
         return
     if present == 0 and not connections.may_create:
         raise StorageUnavailable(f"{connections.name} holds no jobs of qml")
-    [mode] = connections.outside_transaction(lambda c: c.execute(sql["use_wal"]).fetchone())
+    [mode] = connections.outside_transaction(lambda c: c.execute(SQL["use_wal"]).fetchone())
     if mode != "wal":
         raise StorageError(
             f"{connections.name}: SQLite cannot keep a write-ahead log there (mode {mode}); put "
             "the file on a local disk"
         )
-    connections.write(lambda connection: _migrate(connection, sql, connections.name))
+    connections.write(lambda connection: _migrate(connection, connections.name))
 
 
-def present_version(connection: sqlite3.Connection, sql: dict[str, str]) -> int:
+def present_version(connection: sqlite3.Connection) -> int:
     """The version of the schema in the file; 0 when there is none."""
-    [there] = connection.execute(sql["has_schema"]).fetchone()
+    [there] = connection.execute(SQL["has_schema"]).fetchone()
     if not there:
         return 0
-    [value] = connection.execute(sql["read_meta"], {"name": "schema"}).fetchone()
+    [value] = connection.execute(SQL["read_meta"], {"name": "schema"}).fetchone()
     return int(value)
 
 
-def _migrate(connection: sqlite3.Connection, sql: dict[str, str], name: str) -> None:
-    present = present_version(connection, sql)
+def _migrate(connection: sqlite3.Connection, name: str) -> None:
+    present = present_version(connection)
     if present > NEWEST:
         raise MigrationError(
             f"{name} has schema version {present}, made by a newer qml; this is qml {__version__}, "
@@ -50,7 +51,7 @@ def _migrate(connection: sqlite3.Connection, sql: dict[str, str], name: str) -> 
     for version in range(present + 1, NEWEST + 1):
         for statement in _statements(MIGRATIONS[version]):
             connection.execute(statement)
-    connection.execute(sql["write_meta"], {"name": "schema", "value": str(NEWEST)})
+    connection.execute(SQL["write_meta"], {"name": "schema", "value": str(NEWEST)})
 
 
 def _statements(script: str) -> list[str]:

@@ -56,6 +56,14 @@ UPDATE qml_jobs SET
 WHERE id = :id AND version = :version AND seq = coalesce(:seq, seq)
   AND (:lapsed_by IS NULL OR lease_until <= :lapsed_by)
 
+-- name: end_claim
+-- "move" for the usual end of a claim: found by seq, nothing held any more. Run as a batch.
+UPDATE qml_jobs SET
+    version = version + 1, state = ?, detail = ?, failures = ?, attempt = ?, max_attempts = ?,
+    ahead = ?, due_at = ?, ready = ?, finished_at = ?,
+    key_held = coalesce(?, key_held), locked_by = NULL, lease_until = NULL
+WHERE seq = ? AND id = ? AND version = ?
+
 -- name: rewrite
 UPDATE qml_jobs SET
     version = :version, state = :state, queue = :queue, priority = :priority, method = :method,

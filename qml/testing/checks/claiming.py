@@ -145,7 +145,7 @@ def each_job_has_one_owner(s: Scene) -> None:
     def work(number: int) -> list[str]:
         start.wait()
         taken: list[str] = []
-        while more := s.ids_claimed(1 + number % 3, f"w{number}"):
+        while len(taken) <= jobs and (more := s.ids_claimed(1 + number % 3, f"w{number}")):
             taken += more
         return taken
 

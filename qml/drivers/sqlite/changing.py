@@ -1,0 +1,98 @@
+"""Guarded changes of rows: swap, hold, let go."""
+
+import sqlite3
+from collections.abc import Sequence
+
+from ...seam.rows import Change, Hold, Move, Verdict
+from .library import library as sqlite
+from .statements import SQL
+
+DONE, STALE, GONE, TAKEN = Verdict.DONE, Verdict.STALE, Verdict.GONE, Verdict.TAKEN
+
+
+def swap(connection: sqlite3.Connection, changes: Sequence[Change]) -> list[Verdict]:
+    """Carry out guarded changes, each for itself."""
+    if _end_claims(connection, changes):
+        return [DONE] * len(changes)
+    return [_change(connection, change) for change in changes]
+
+
+def _end_claims(connection: sqlite3.Connection, changes: Sequence[Change]) -> bool:
+    """The usual batch, ends of claims that all hold, costs half as much as one batch of one
+    statement. False: it is another kind, or not all held, and nothing was changed."""
+    ends = [change for change in changes if isinstance(change, Move) and _ends_claim(change)]
+    if len(ends) != len(changes) or len(ends) < 2:
+        return False
+    before = connection.total_changes
+    try:
+        connection.executemany(SQL["end_claim"], map(_end_values, ends))
+        if connection.total_changes - before == len(ends):
+            return True
+    except sqlite.IntegrityError:
+        pass  # a key was taken meanwhile: one by one tells whose
+    connection.execute(SQL["rollback"])
+    connection.execute(SQL["begin"])
+    return False
+
+
+def _end_values(move: Move) -> tuple[str | int | None, ...]:
+    return (
+        *(move.state, move.detail, move.failures, move.attempt, move.max_attempts, move.ahead),
+        *(move.due_at, move.due_at == 0, move.finished_at, move.key_held),
+        *(move.seq, move.id, move.version),
+    )
+
+
+def _ends_claim(move: Move) -> bool:
+    return move.ends_lease and move.seq is not None and move.lapsed_by is None
+
+
+def _change(connection: sqlite3.Connection, change: Change) -> Verdict:
+    try:
+        changed = (
+            _move(connection, change) if isinstance(change, Move) else _rewrite(connection, change)
+        )
+    except sqlite.IntegrityError:
+        return TAKEN
+    if changed:
+        return DONE
+    job_id = change.id if isinstance(change, Move) else change.row.id
+    return _stale_or_gone(connection, job_id)
+
+
+def _stale_or_gone(connection: sqlite3.Connection, job_id: str) -> Verdict:
+    there = connection.execute(SQL["holder_of_id"], {"id": job_id}).fetchone()
+    return STALE if there else GONE
+
+
+def _move(connection: sqlite3.Connection, move: Move) -> int:
+    return connection.execute(SQL["move"], move._asdict()).rowcount
+
+
+def _rewrite(connection: sqlite3.Connection, change: "Change") -> int:
+    assert not isinstance(change, Move)
+    values = change.row._asdict() | {
+        "seq": change.seq,
+        "expected": change.version,
+        "keeps_lease": change.keeps_lease,
+    }
+    changed = connection.execute(SQL["rewrite"], values).rowcount
+    if changed and not change.keeps_payload:
+        connection.execute(SQL["rewrite_payload"], values)
+    return changed
+
+
+def hold(connection: sqlite3.Connection, order: Hold) -> Verdict:
+    """Extend a lease or take a lock."""
+    statement = SQL["lock"] if order.fence is None else SQL["renew"]
+    if connection.execute(statement, order._asdict()).rowcount:
+        return DONE
+    return _stale_or_gone(connection, order.id)
+
+
+def let_go(connection: sqlite3.Connection, job_id: str, worker: str, now: int) -> Verdict:
+    """End what a worker holds."""
+    hand = {"id": job_id, "worker": worker, "now": now}
+    if connection.execute(SQL["let_go"], hand).rowcount:
+        return DONE
+    return _stale_or_gone(connection, job_id)
