@@ -95,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
             for line in banner(name, app, server):
                 say(line, to=sys.stderr)
             server.run(burst=arguments.burst)
-    return codes.LEFT_OVER if server.handed_back else codes.DONE
+    return codes.LEFT_OVER if server.interrupted else codes.DONE
 
 
 def banner(name: str, app: Qml, server: Server) -> list[str]:

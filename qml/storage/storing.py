@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..seam.codec import decode_job, encode_job
+from ..seam.codec import encode_job
 from ..seam.driver import Driver
 from ..seam.rows import Obstacle, Row
+from ..values import trusted
 from ..values.errors import JobAlreadyExists, StorageError
 from ..values.job import Job
 from ..values.retry import RetryPolicy
 from ..values.states import Processing
+from ..values.times import from_micros
 from . import changes, rules
 
 
@@ -28,7 +30,12 @@ def enqueue_many(driver: Driver, jobs: Sequence[Job], now: int, limits: Limits) 
     obstacles = driver.insert(rows) if rows else []
     if obstacles:
         raise _refusal(driver, jobs, obstacles)
-    return [decode_job(row) for row in rows]
+    return [_as_stored(job, row) for job, row in zip(jobs, rows, strict=True)]
+
+
+def _as_stored(job: Job, row: Row) -> Job:
+    lease = None if row.lease_until is None else from_micros(row.lease_until)
+    return trusted.changed(job, max_attempts=row.max_attempts, lease_expires_at=lease)
 
 
 def _row(job: Job, now: int, limits: Limits) -> Row:

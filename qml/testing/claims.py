@@ -79,6 +79,7 @@ class Claims(Table):
     def finish_many(self, outcomes: Sequence[tuple[Any, ...]]) -> list[Job | JobLost]:
         """The same for many, each on its own."""
         for job, state, *_ in outcomes:
+            _need_claim(job)
             if state.kind not in MOVES[StateKind.PROCESSING]:
                 raise InvalidTransition(f"no claim ends as {state.kind}", job_id=job.id)
         return [self._finish(job, state) for job, state, *_ in outcomes]
@@ -130,6 +131,7 @@ class Claims(Table):
 
     def release(self, job: Job, delay: float | None = None) -> Job:
         """Hand a claim back; the attempt is not charged, the fence stays raised."""
+        _need_claim(job)
         entry, now = self._claimed(job), self.now()
         newest = entry.job if entry else job
         state: JobState = Enqueued(now, newest.queue)
@@ -191,6 +193,11 @@ class Claims(Table):
         entry.lease(entry.holder, now if entry.is_processing else None)
         entry.running = entry.is_processing
         return True
+
+
+def _need_claim(job: Job) -> None:
+    if not isinstance(job.state, Processing):
+        raise InvalidTransition(f"job {job.id} as given is {job.state.kind}", job_id=job.id)
 
 
 def _at(state: JobState, now: Any) -> JobState:

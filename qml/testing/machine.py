@@ -158,7 +158,7 @@ class ClaimSteps(Steps):
     def finish(self, claim: Hand, end: str, twice: bool) -> None:
         """Write an outcome down, perhaps again for a lost reply."""
         for _ in range(1 + twice):
-            self._both("finish", claim, self._state(end))
+            self._both("finish", claim, self._outcome(end))
 
     @rule(
         ends=st.lists(
@@ -167,7 +167,7 @@ class ClaimSteps(Steps):
     )
     def finish_many(self, ends: list[tuple[Hand, str]]) -> None:
         """Write several outcomes down, those of stale claims among them."""
-        self._both("finish_many", [(claim, self._state(end)) for claim, end in ends])
+        self._both("finish_many", [(claim, self._outcome(end)) for claim, end in ends])
 
     @rule(held=st.lists(claims, min_size=1, max_size=3), lease=LEASES)
     def renew(self, held: list[Hand], lease: float | None) -> None:

@@ -151,7 +151,8 @@ class Steps(RuleBasedStateMachine):
         assert now.fence >= was.fence, f"{where}: the fence sank to {now.fence}"
         assert now.version >= was.version, f"{where}: the version sank to {now.version}"
         if now.version == was.version:
-            was = attrs.evolve(was, lease_expires_at=now.lease_expires_at)
+            if was.lease_expires_at != now.lease_expires_at:
+                was = attrs.evolve(was, lease_expires_at=now.lease_expires_at)
             text = difference(was, now)
             assert text is None, f"{where}: changed under the same version: {text}"
         if was.state.kind in FINAL and not self._by_hand:
@@ -175,9 +176,10 @@ class Steps(RuleBasedStateMachine):
             given["state"] = Scheduled(self.clock.now(), due)
         return Job("task", id=job_id, **given)
 
-    def _state(self, kind: str, worker: str = "w1") -> JobState:
-        now = self.clock.now()
-        soon = now + timedelta(seconds=5)
+    def _state(self, kind: str, worker: str = "w1", clock_off_by: float = 0.0) -> JobState:
+        """A state as somebody whose clock is off by so many seconds would make it."""
+        now = self.clock.now() + timedelta(seconds=clock_off_by)
+        soon = self.clock.now() + timedelta(seconds=5)
         choices: dict[str, JobState] = {
             "enqueued": Enqueued(now, "mail"),
             "scheduled": Scheduled(now, soon),
@@ -188,6 +190,10 @@ class Steps(RuleBasedStateMachine):
             "awaiting_retry": AwaitingRetry(now, soon, 1, "ValueError: no"),
         }
         return choices[kind]
+
+    def _outcome(self, kind: str) -> JobState:
+        """An outcome by a worker whose clock is wrong by years."""
+        return self._state(kind, clock_off_by=-1e8)
 
 
 def _side(value: Any, side: str) -> Any:

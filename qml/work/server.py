@@ -44,7 +44,8 @@ class Server:
     server that was killed; ``poll_interval``: seconds between two looks when no hint comes;
     ``grace_seconds``: how long running jobs may go on after a stop; ``name``: of the machine by
     default. Start it with ``run()`` (until a signal or ``stop``), ``run(burst=True)`` (until
-    nothing is left to do), ``start()``, or as a context manager.
+    nothing is left to do), ``start()``, or as a context manager. ``handed_back`` counts the jobs
+    given back at a stop, ``interrupted`` those of them that had begun.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class Server:
         self.lease_seconds = float(lease_seconds)
         self.poll_interval = float(poll_interval)
         self.grace_seconds = float(grace_seconds)
-        self.handed_back = 0
+        self.handed_back = self.interrupted = 0
         self._stopping = threading.Event()
         self._ended_by_itself = threading.Event()
         self._burst = False
@@ -256,6 +257,7 @@ class Server:
         for run in runs:
             run.lost = True
         self.handed_back += len(runs)
+        self.interrupted += sum(run.started_at is not None for run in runs)
         self._hand_back(runs)
 
     # -- wiring --------------------------------------------------------------------------------

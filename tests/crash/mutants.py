@@ -13,7 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from qml.drivers.sqlite import connections, driver, library
+from qml.drivers.sqlite import claiming, connections, library, storing
+from qml.drivers.sqlite.statements import SQL
 from qml.seam import rows
 from qml.work import chores, finisher
 
@@ -22,14 +23,14 @@ REPO = Path(__file__).parents[2]
 
 def _edit(statement: str, pattern: str, new: str) -> None:
     """Change a statement; that it has no such text any more is an error, for a mutant to follow."""
-    text, found = re.subn(pattern, new, driver.SQL[statement])
+    text, found = re.subn(pattern, new, SQL[statement])
     assert found, f"statement {statement!r} has no {pattern!r}"
-    driver.SQL[statement] = text
+    SQL[statement] = text
 
 
 def a_claim_looks_outside_its_transaction() -> None:
     """Two workers see the same job, and both take it."""
-    best = driver._best
+    best = claiming._best
 
     def outside(connection: Any, claim: rows.Claim) -> list[rows.Row]:
         connection.execute("COMMIT")
@@ -37,13 +38,13 @@ def a_claim_looks_outside_its_transaction() -> None:
         connection.execute("BEGIN IMMEDIATE")
         return found
 
-    driver._best = outside
+    claiming._best = outside
 
 
 def an_end_is_not_fenced() -> None:
     """Whoever comes back late overwrites what became of the job meanwhile."""
     guard = r"AND version = (:version|\?\d*)"
-    fenced = [name for name, text in driver.SQL.items() if re.search(guard, text)]
+    fenced = [name for name, text in SQL.items() if re.search(guard, text)]
     assert fenced
     for name in fenced:
         _edit(name, guard, "")
@@ -91,7 +92,7 @@ def commits_are_lost() -> None:
 
 def batches_are_stored_one_by_one() -> None:
     """A kill leaves half of what was enqueued together."""
-    insert = driver._insert
+    insert = storing.insert
 
     def singly(connection: Any, batch: list[rows.Row]) -> list[rows.Obstacle]:
         obstacles = []
@@ -101,7 +102,7 @@ def batches_are_stored_one_by_one() -> None:
             connection.execute("BEGIN IMMEDIATE")
         return obstacles
 
-    driver._insert = singly
+    storing.insert = singly
 
 
 def a_claimed_job_stays_ready() -> None:

@@ -1,6 +1,7 @@
 """Threads claim, finish and release at once: no job twice at one time, none lost, order kept."""
 
 import threading
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,7 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qml import Job, JobLost, StateKind, Succeeded
+from qml import Failed, Job, JobLost, StateKind, Storage, Succeeded
+from qml.drivers.memory import MemoryDriver
+from qml.seam.rows import Available, Claimed, Lapsed, as_claimed
 from qml.testing import ManualClock
 
 SETTINGS = settings(
@@ -200,6 +203,97 @@ def test_a_finish_races_with_the_rescue(make_storage, clock, round_number):
     assert {after[i].state.kind for i in finished} <= {StateKind.SUCCEEDED}
     assert {after[i].state.kind for i in rescued} <= {StateKind.AWAITING_RETRY}
     assert all(len(after[i].failures) == (i in rescued) for i in after)
+
+
+class Gap:
+    """A driver under which something happens between a rescue's look and its write."""
+
+    def __init__(self, driver, happens):
+        self.driver, self.happens = driver, happens
+
+    def __getattr__(self, name):
+        return getattr(self.driver, name)
+
+    def scan(self, query):
+        rows = self.driver.scan(query)
+        if isinstance(query, Lapsed):
+            self.happens()
+        return rows
+
+
+def rescue_with_a_gap(storage, clock, happens):
+    """A lapsed claim, and a rescue that pauses; what the rescue says and what the job is then."""
+    storage.enqueue_many([Job("t", id="a", max_retries=5), Job("t", id="orphan", priority=-1)])
+    claimed, _ = storage.fetch_available_jobs_atomic("w1", 2)
+    clock.advance(30)
+    driver = storage.driver
+    storage.driver = Gap(driver, lambda: happens(storage, claimed))
+    rescued = [job.id for job in storage.rescue()]
+    storage.driver = driver
+    return rescued, storage.get("a")
+
+
+def completes(storage, claimed):
+    storage.finish(claimed, Succeeded(result=1))
+
+
+def completes_and_is_claimed_again(storage, claimed):
+    storage.finish(claimed, Failed(exception="E"))
+    storage.retry("a")
+    storage.fetch_and_lock_job("w2")
+
+
+def renews(storage, claimed):
+    assert storage.renew([claimed]) == [True]
+
+
+@pytest.mark.parametrize(
+    ("happens", "kind", "attempt", "failures"),
+    [
+        (completes, StateKind.SUCCEEDED, 1, 0),
+        (completes_and_is_claimed_again, StateKind.PROCESSING, 2, 1),
+        (renews, StateKind.PROCESSING, 1, 0),
+    ],
+)
+def test_a_paused_rescue_overwrites_nothing(storage, clock, happens, kind, attempt, failures):
+    """Only real rescues are counted (River 1302)."""
+    rescued, job = rescue_with_a_gap(storage, clock, happens)
+    assert rescued == ["orphan"]
+    assert (job.state.kind, job.attempt, len(job.failures)) == (kind, attempt, failures)
+
+
+def test_a_rescue_by_id_alone_would_be_found(clock):
+    class RescueByIdAlone(MemoryDriver):
+        def swap(self, changes):
+            [*rows] = self.load([change.id for change in changes])
+            return super().swap(
+                [
+                    change._replace(version=row.version, lapsed_by=None)
+                    for change, row in zip(changes, rows, strict=True)
+                ]
+            )
+
+    storage = Storage(RescueByIdAlone(None), clock=clock)
+    rescued, job = rescue_with_a_gap(storage, clock, completes)
+    assert (rescued, job.state.kind) == (["a", "orphan"], StateKind.AWAITING_RETRY)
+
+
+def test_a_claim_in_two_steps_would_be_found(clock):
+    class LooksThenTakes(MemoryDriver):
+        def claim(self, claim):
+            best = self.scan(Available(claim.now, claim.limit))
+            time.sleep(0.001)
+            with self.lock:
+                taken = [as_claimed(row, claim, rank) for rank, row in enumerate(best)]
+                for row in taken:
+                    self._table.replace(row)
+            return Claimed(taken, None)
+
+    storage = Storage(LooksThenTakes(None), clock=clock)
+    storage.enqueue_many([Job("t", id=str(number)) for number in range(100)])
+    shift = {"batch": 3, "queues": None, "releases": 0, "finishes": False}
+    with pytest.raises(AssertionError, match="is held by"):
+        work(storage, [shift] * 8)
 
 
 def test_two_locks_at_once(make_storage, clock):

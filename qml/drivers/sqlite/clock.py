@@ -42,7 +42,9 @@ class SharedClock:
         if self._boot is None:
             return time.time_ns() // 1000
         stored = self._connections.read(self._read)
-        if self._due_step(stored) != 0:
+        if not stored and not self._connections.may_create:
+            return time.time_ns() // 1000  # an onlooker writes nothing down
+        if self._connections.may_create and self._due_step(stored) != 0:
             stored = self._connections.write(self._follow)
         return steady_micros() + int(stored["offset"])
 
