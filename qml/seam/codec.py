@@ -168,17 +168,20 @@ def decode_job(row: Row) -> Job:
     parts["arguments"] = arguments
     parts["kwargs"] = kwargs
     parts["metadata"] = read("metadata", lambda: _object(row.metadata), dict)
-    parts["created_at"] = from_micros(row.created_at)
+    parts["created_at"] = read("created_at", lambda: from_micros(row.created_at), lambda: EPOCH)
     parts["state"] = read(
         "state",
         lambda: decode_state(row.state, row.detail, row.worker),
         lambda: _stand_in(row),
     )
-    lease = row.lease_until
-    parts["lease_expires_at"] = None if lease is None else from_micros(lease)
+    parts["lease_expires_at"] = read("lease", lambda: _moment(row.lease_until), lambda: EPOCH)
     parts["failures"] = read("failures", lambda: decode_failures(row.failures), tuple)
     parts["damage"] = "; ".join(damage) or None
     return trusted.make(Job, parts)
+
+
+def _moment(micros: int | None) -> datetime | None:
+    return None if micros is None else from_micros(micros)
 
 
 def _part(damage: list[str], name: str, read: Callable[[], Any], instead: Callable[[], Any]) -> Any:

@@ -17,7 +17,7 @@ from ..seam.rows import PROCESSING, Claim, Hold, Move, Row, Verdict
 from ..values.errors import JobLost
 from ..values.job import Failure, Job
 from ..values.states import JobState, Processing
-from ..values.times import from_micros
+from ..values.times import LAST, from_micros
 from . import checks, rules
 
 TRIES = 100
@@ -59,7 +59,7 @@ def order(
 def take(driver: Driver, claim: Claim) -> Batch:
     """Carry the claim out, in one atomic step."""
     rows, next_due = driver.claim(claim)
-    due = None if next_due is None else from_micros(next_due)
+    due = None if next_due is None or next_due > LAST else from_micros(next_due)
     return Batch([decode_job(row) for row in rows], due)
 
 

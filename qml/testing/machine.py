@@ -60,10 +60,17 @@ class CallerSteps(Steps):
         """A fresh job, now or for later; its id or key may be taken."""
         self._both("enqueue", self._job(job, fields))
 
-    @rule(job=NEW_IDS, of=IDS, unique_while=st.sampled_from(["unfinished", "queued"]))
-    def enqueue_twin(self, job: str, of: str, unique_while: str) -> None:
+    @rule(
+        job=NEW_IDS,
+        of=IDS,
+        first=st.sampled_from([None, "cancel", "delete"]),
+        unique_while=st.sampled_from(["unfinished", "queued"]),
+    )
+    def enqueue_twin(self, job: str, of: str, first: str | None, unique_while: str) -> None:
         """A job with another's unique key, which may be held, free by now, or taken over."""
         for other in self._hands("get", of):
+            if first is not None:
+                self._both(first, of)
             key = other.oracle.unique_key
             fields = {"unique_key": key, "unique_while": unique_while}
             self._both("enqueue", self._job(job, fields))

@@ -20,7 +20,7 @@ from ..values.retry import RetryPolicy
 from ..values.states import AwaitingRetry, Scheduled, StateKind
 from .backoff import Backoff
 from .chores import Keeper, Rounds, Upkeep
-from .executor import Outcome, Runnable, execute
+from .executor import Outcome, Raised, Runnable, execute
 from .finisher import Finisher
 from .pool import Pool
 from .runs import Run, Runs
@@ -263,6 +263,8 @@ class Server:
     # -- wiring --------------------------------------------------------------------------------
 
     def _execute(self, run: Run) -> Outcome:
+        if run.lost:  # it waited for a thread; another may run it by now
+            return Raised("JobLost: the claim was over before the run began", "")
         return execute(run, self.tasks, self.storage.max_job_bytes)
 
     def _ended(self, run: Run, outcome: Outcome) -> None:

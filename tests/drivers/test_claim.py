@@ -142,6 +142,15 @@ def test_next_due_forgets_what_was_erased_or_moved(driver):
     assert driver.claim(claim(now=NOW)).next_due is None
 
 
+def test_next_due_follows_a_row_that_is_put_off(driver):
+    [a, _] = put(driver, later("a", NOW + 5), later("b", NOW + 9))
+    assert driver.claim(claim(now=NOW)).next_due == NOW + 5
+    assert driver.swap([rewrite(a, due_at=NOW + 7)]) == [Verdict.DONE]
+    assert driver.claim(claim(now=NOW)).next_due == NOW + 7
+    assert driver.claim(claim(now=NOW + 6)) == ([], NOW + 7)
+    assert ids(driver.claim(claim(now=NOW + 7)).rows) == ["a"]
+
+
 def test_a_thousand_join_at_once_in_exact_order(driver):
     put(driver, *(later(str(number), NOW + number) for number in range(1_000)))
     put(driver, later("best", NOW + 1_000, priority=-1), row("now", priority=1))
@@ -162,6 +171,17 @@ def test_of_more_than_a_thousand_those_due_first_join_first(driver):
     second = driver.claim(claim(2, now=NOW + 3))
     assert ids(second.rows) == ["late 0", "late 1"]
     assert second.next_due is None
+
+
+def test_a_row_that_has_joined_stays_so_through_a_change(driver):
+    """It has not newly fallen due, so it is no part of the next thousand."""
+    put(driver, row("first", priority=9), later("a", NOW, priority=5))
+    assert ids(driver.claim(claim(1, now=NOW)).rows) == ["first"]
+    [a] = driver.load(["a"])
+    assert driver.swap([rewrite(a, metadata="new")]) == [Verdict.DONE]
+    assert driver.hold([lock("a", "w1", until=NOW + 5)]) == [Verdict.DONE]
+    put(driver, *(later(str(number), NOW - 1) for number in range(1_000)))
+    assert ids(driver.claim(claim(2, worker="w1", now=NOW)).rows) == ["a", "0"]
 
 
 def test_rows_claimable_from_the_beginning_need_not_ripen(driver):

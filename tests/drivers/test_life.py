@@ -232,14 +232,14 @@ def test_onlookers_see_whole_batches(driver):
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
 def test_a_forked_child_goes_on(driver, make_driver):
-    """While threads are in the middle of verbs: no lock is taken along, no row is half there."""
-    put(driver, row("a"), row("b"), row("gone"))
+    """While threads are in the middle of verbs: no lock is taken along, no batch is half there."""
+    put(driver, row("a"), row("b"))
     stop = threading.Event()
 
     def busy():
         while not stop.is_set():
-            driver.erase(["gone"], 1)
-            driver.insert([row("gone", due_at=None)])
+            driver.insert(BATCH)
+            driver.erase([r.id for r in BATCH], len(BATCH))
 
     threads = [threading.Thread(target=busy) for _ in range(2)]
     for thread in threads:
@@ -254,7 +254,10 @@ def test_a_forked_child_goes_on(driver, make_driver):
     put(driver, row("later"))
     shared = make_driver.kind != "memory"
     assert driver.load(["from child 0", "from child 4"]).count(None) == (0 if shared else 2)
-    assert ids(driver.claim(claim(2)).rows)[0] == "a"
+    assert ids(driver.claim(claim(2)).rows) == ["a", "b"]
+
+
+BATCH = [row(f"batch {place}", due_at=None) for place in range(50)]
 
 
 def _in_child(driver, number):
@@ -263,13 +266,9 @@ def _in_child(driver, number):
     if child == 0:
         code = 1
         try:
-            put(driver, row(f"from child {number}", due_at=None))
-            [a] = driver.load(["a"])
-            assert a.payload == "payload of a"
-            assert driver.wait(0.01) in (True, False)
-            driver.notify()
-            assert driver.wait(LONG)
-            assert driver.time() > 0
+            # In this thread and in another: a lock taken along may still suit the first.
+            _work_in_child(driver, f"from child {number}")
+            in_threads(1, lambda _: _work_in_child(driver, f"from a thread of child {number}"))
             driver.close()
             code = 0
         finally:
@@ -283,3 +282,17 @@ def _in_child(driver, number):
     os.kill(child, 9)
     os.waitpid(child, 0)
     return "hangs"
+
+
+def _work_in_child(driver, name):
+    found = driver.load([r.id for r in BATCH])
+    assert found.count(None) in (0, len(BATCH))
+    seen = [r.id for r in everything(driver)]
+    assert len(seen) == len(set(seen))
+    put(driver, row(name, due_at=None))
+    [a] = driver.load(["a"])
+    assert a.payload == "payload of a"
+    assert driver.wait(0.01) in (True, False)
+    driver.notify()
+    assert driver.wait(LONG)
+    assert driver.time() > 0

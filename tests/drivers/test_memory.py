@@ -61,6 +61,15 @@ def test_what_is_behind_a_row_stays_bounded():
     assert driver._table.entries() < 400
 
 
+def test_what_lies_below_a_row_that_stays_on_top_is_bounded_too():
+    driver = MemoryDriver(None)
+    put(driver, later("top", NOW), later("changing", NOW + 1))
+    for turn in range(2_000):
+        [changing] = driver.load(["changing"])
+        driver.swap([rewrite(changing, due_at=NOW + 1 + turn)])
+    assert driver._table.entries() < 50
+
+
 def test_nothing_is_left_behind_erased_rows():
     driver = MemoryDriver(None)
     for number in range(500):

@@ -70,6 +70,14 @@ def test_a_move_ends_the_lease_and_leaves_who_held_it(driver):
     assert (after.worker, after.lease_until) == ("w7", None)
 
 
+def test_a_move_ends_a_lock_too_or_leaves_it(driver):
+    [a, b] = put(driver, row("a"), row("b"))
+    driver.hold([lock("a", "w7", until=NOW + 9), lock("b", "w7", until=NOW + 9)])
+    assert driver.swap([move(a, ends_lease=True), move(b, ends_lease=False)]) == [DONE, DONE]
+    holds = [(r.locked_by, r.lease_until) for r in driver.load(["a", "b"])]
+    assert holds == [(None, None), ("w7", NOW + 9)]
+
+
 def test_a_move_may_leave_the_lease(driver):
     [a] = put(driver, running("a", "w7", NOW + 9))
     assert driver.swap([move(a, state="deleted", ends_lease=False)]) == [DONE]

@@ -1,7 +1,6 @@
 """Outages: every call of the store fails once, the file is locked, damaged, gone."""
 
 import shutil
-import sqlite3
 import threading
 import time
 
@@ -9,14 +8,18 @@ import pytest
 
 from qml import (
     Job,
+    JobAlreadyExists,
     Qml,
     RetryPolicy,
     SqliteStorage,
     StorageError,
     StorageUnavailable,
     Succeeded,
+    UniqueKeyTaken,
     current_job,
 )
+from qml.drivers.sqlite.driver import SQL
+from qml.storage import servers
 from tests.work.support import Failing, Gate, eventually, library, other_connection, traced
 
 VERBS = (
@@ -43,7 +46,9 @@ def test_law11_a_server_survives_a_failure_of_any_call(make_storage, verb, kind)
     if kind == "answer lost":
         failing.lost = {verb}
     elif kind == "an error of another kind":
-        failing.error = RuntimeError
+        # Whatever it is, it ends no thread. (A driver raises nothing but qml's own errors, so the
+        # finisher takes any other for the fault of an outcome.)
+        failing.error = StorageError if verb == "swap" else RuntimeError
     ran = []
 
     @app.task(name="t")
@@ -65,10 +70,8 @@ def test_law11_a_server_survives_a_failure_of_any_call(make_storage, verb, kind)
         failing.plan = {}
     assert {job.state.kind.value for job in app.storage.list()} == {"succeeded"}
     attempts = [app.storage.get(job.id).attempt for job in jobs]
-    # Nothing lost. Nothing doubled, except that the answer of a claim may get lost (law 9).
-    assert sum(attempts) == len(ran) + (sum(attempts) - len(ran))
-    assert len(ran) == 11
-    if not (verb == "claim" and kind == "answer lost"):
+    assert len(ran) == 11  # nothing lost, nothing doubled
+    if not (verb == "claim" and kind == "answer lost"):  # a claim nobody heard of lapses
         assert attempts == [1] * 5 + [2] + [1] * 4
 
 
@@ -116,8 +119,6 @@ def test_law11_after_an_outage_all_goes_on(make_storage):
 
 
 def test_law11_enqueueing_again_after_a_lost_answer_is_safe(make_storage):
-    from qml import JobAlreadyExists
-
     storage = make_storage()
     failing = storage.driver = Failing(storage.driver, {"insert": 1})
     failing.lost = {"insert"}
@@ -185,12 +186,25 @@ def test_law11_a_disk_that_is_full_is_named_and_the_next_try_works(tmp_path):
         [pages] = connection.execute("PRAGMA page_count").fetchone()
         connection.execute(f"PRAGMA max_page_count = {pages}")
         with pytest.raises(StorageUnavailable, match="full") as error:
-            for _ in range(50):
-                storage.enqueue(Job("big", ["x" * 50_000]))
+            storage.enqueue_many([Job("big", ["x" * 50_000]) for _ in range(50)])
         assert isinstance(error.value.__cause__, library.Error)
         connection.execute("PRAGMA max_page_count = 1000000")
         storage.enqueue(Job("big", ["x" * 50_000]))
         assert {job.method for job in storage.list()} == {"small", "big"}
+
+
+def test_law8_an_error_within_a_write_leaves_nothing_of_it_and_no_open_transaction(tmp_path):
+    with SqliteStorage(tmp_path / "jobs.db") as storage:
+        job = storage.enqueue(Job("t"))
+
+        def broken(connection):
+            connection.execute("UPDATE qml_jobs SET queue = 'half done'")
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            storage.driver._connections.write(broken)
+        assert storage.get(job.id) == job
+        assert len(storage.enqueue_many([Job("t"), Job("t")])) == 2
 
 
 def test_a_damaged_file_is_named(tmp_path):
@@ -232,18 +246,11 @@ def test_law1_nothing_is_written_outside_begin_immediate(tmp_path, clock):
 
 
 def test_law1_no_statement_begins_a_transaction_by_itself():
-    from qml.drivers.sqlite.driver import SQL
-
     begins = {text for text in SQL.values() if text.upper().startswith(("BEGIN", "SAVEPOINT"))}
     assert begins == {"BEGIN IMMEDIATE"}
-    assert SqliteStorage.__mro__  # sqlite3's own implicit BEGIN is switched off, see above
-    assert sqlite3.threadsafety >= 1
 
 
 def _use_everything(storage, clock):
-    from qml import UniqueKeyTaken
-    from qml.storage import servers
-
     storage.enqueue_many([Job("t") for _ in range(10)])
     storage.enqueue(Job("t", unique_key="k"))
     with pytest.raises(UniqueKeyTaken):

@@ -21,7 +21,7 @@ from qml import (
     StateKind,
     Succeeded,
 )
-from tests.work.support import Paused, eventually, other_connection
+from tests.work.support import Gate, Paused, eventually, other_connection
 
 
 def in_threads(number, work):
@@ -142,9 +142,10 @@ def test_law5_an_older_attempt_cannot_revive_a_dead_job(storage, clock, early):
     second = storage.fetch_and_lock_job("w")
     assert (second.attempt, second.max_attempts) == (2, 2)
     late = AwaitingRetry(clock.now(), clock.now(), 1, "E: the first attempt, late")
-    if early:  # while the second runs
+    if early:  # while the second runs, claimed by the same worker
         with pytest.raises(JobLost):
             storage.finish(first, late)
+        assert storage.renew([first, second]) == [False, True]
     storage.finish(second, Failed(exception="E: for good", retry_count=1))
     dead = storage.get(job.id)
     for state in (late, Enqueued(), Succeeded(result="late")):
@@ -296,6 +297,25 @@ def test_law4_renewed_at_every_point_round_the_finish_a_job_stays_done(make_stor
     clock.advance(1000)
     assert storage.rescue() == []
     assert storage.get(job.id) == done
+
+
+def test_law5_a_claim_known_to_be_lost_is_not_begun(make_storage):
+    """A woken zombie with a stock of claims: what it has noticed to be another's, it leaves be."""
+    app, gate, ran = Qml(make_storage()), Gate(), []
+    task = app.task(name="t")(lambda n: ran.append(n) or (n == 0 and gate.wait()))
+    jobs = task.enqueue_many([(0,), (1,), (2,)])
+    with app.server(threads=1, lease_seconds=600) as server:
+        gate.someone_waits()
+        runs = server._admit(server._claim(2, 0))  # as if claimed ahead
+        app.storage.delete(jobs[1].id)
+        for run in runs:
+            run.renewed_at -= 600
+        server.keeper.renew()
+        assert [run.lost for run in runs] == [True, False]
+        server.pool.put(runs)
+        gate.open()
+        app.result(jobs[2], timeout=20)
+    assert ran == [0, 2]
 
 
 def test_law5_a_worker_that_could_not_renew_records_nothing_stale(tmp_path):

@@ -17,7 +17,7 @@ SEARCH = usual_settings(
 )
 
 SHORT = usual_settings(
-    max_examples=50, stateful_step_count=10, derandomize=True, print_blob=False, database=None
+    max_examples=50, stateful_step_count=5, derandomize=True, print_blob=False, database=None
 )
 
 
