@@ -117,7 +117,9 @@ def key_held(job: Job) -> int:
 def encode_payload(job: Job, max_bytes: int) -> str:
     """Arguments and kwargs as text; SerializationError when the job is larger than allowed."""
     payload = jsontext.dumps([job.arguments, job.kwargs])
-    size = len(payload.encode()) + len(jsontext.dumps(job.metadata).encode())
+    size = len(payload.encode())
+    if job.metadata:
+        size += len(jsontext.dumps(job.metadata).encode())
     if size > max_bytes:
         raise SerializationError(
             f"job {job.id} ({job.method}): arguments, kwargs and metadata come to {size:,} bytes "
@@ -152,15 +154,37 @@ def encode_job(job: Job, *, max_attempts: int, lease_until: int | None, max_byte
         "key_held": key_held(job),
         "detail": encode_state(state),
         "failures": encode_failures(job.failures),
-        "metadata": jsontext.dumps(job.metadata),
+        "metadata": jsontext.dumps(job.metadata) if job.metadata else "{}",
         "payload": encode_payload(job, max_bytes),
     }
     return Row(**columns)
 
 
-def decode_job(row: Row) -> Job:
-    """The job of a row. What cannot be read of a damaged row is replaced by something harmless
-    and named in ``damage``, so that one bad record is one bad job and never a page that fails."""
+def decode_job(row: Row, state: JobState | None = None) -> Job:
+    """The job of a row; ``state`` if it was decoded before. What cannot be read of a damaged row
+    is replaced by something harmless and named in ``damage``, so that one bad record is one bad
+    job and never a page that fails."""
+    try:
+        arguments, kwargs = _payload(row.payload)
+        return trusted.make(
+            Job,
+            {
+                **{name: getattr(row, name) for name in _SAME},
+                "arguments": arguments,
+                "kwargs": kwargs,
+                "metadata": _object(row.metadata),
+                "created_at": from_micros(row.created_at),
+                "state": state or decode_state(row.state, row.detail, row.worker),
+                "lease_expires_at": _moment(row.lease_until),
+                "failures": decode_failures(row.failures),
+                "damage": None,
+            },
+        )
+    except (SerializationError, TypeError, ValueError, OverflowError):
+        return _salvage(row)
+
+
+def _salvage(row: Row) -> Job:
     damage: list[str] = []
     read = partial(_part, damage)
     arguments, kwargs = read("payload", lambda: _payload(row.payload), lambda: ([], {}))

@@ -16,8 +16,8 @@ from .rows import (
     Claimed,
     Finished,
     Hold,
+    Inserted,
     Lapsed,
-    Obstacle,
     Page,
     Record,
     Row,
@@ -28,7 +28,7 @@ from .rows import (
 class Driver(Protocol):
     """Keeps rows: orders, filters and guards them. Knows no job, no state's meaning, no clock."""
 
-    def insert(self, rows: Sequence[Row]) -> list[Obstacle]:
+    def insert(self, rows: Sequence[Row]) -> Inserted:
         """Store all rows, in this order, or none: then say what stood in the way of each, in the
         rows stored before as well as within the batch. A row's own ``seq`` is ignored."""
         ...

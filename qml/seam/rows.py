@@ -66,6 +66,13 @@ class Obstacle(NamedTuple):
     holder: str
 
 
+class Inserted(NamedTuple):
+    """The seqs of the rows stored, in their order; or what stood in the way, and none is stored."""
+
+    seqs: list[int]
+    obstacles: list[Obstacle]
+
+
 class Move(NamedTuple):
     """A change of state: the columns to write on the row with this id, seq and version.
 
@@ -181,6 +188,9 @@ class Record(NamedTuple):
     body: str
 
 
+_UNIQUE_KEY, _DETAIL = Row._fields.index("unique_key"), Row._fields.index("detail")
+
+
 def holder(row: Row) -> str | None:
     """Who holds the row while its lease lasts."""
     return row.locked_by or row.worker
@@ -193,19 +203,15 @@ def holdable(row: Row, worker: str, now: int) -> bool:
 
 def as_claimed(row: Row, claim: Claim, rank: int) -> Row:
     """The row after the claim took it as number ``rank`` (0 = best)."""
-    return row._replace(
-        state=PROCESSING,
-        version=row.version + 1,
-        attempt=row.attempt + 1,
-        fence=row.fence + 1,
-        ahead=AHEAD if rank >= claim.limit else row.ahead,
-        worker=claim.worker,
-        locked_by=None,
-        lease_until=claim.lease_until,
-        due_at=None,
-        key_held=KEY_FREE if row.key_held == KEY_UNTIL_CLAIMED else row.key_held,
-        detail=claim.detail,
+    ahead = AHEAD if rank >= claim.limit else row.ahead
+    key_held = KEY_FREE if row.key_held == KEY_UNTIL_CLAIMED else row.key_held
+    columns = (  # by position: a third of the time that _replace takes
+        *(row.seq, row.id, row.version + 1, PROCESSING, row.queue, row.priority, row.method),
+        *(row.attempt + 1, row.fence + 1, row.max_attempts, ahead),
+        *(claim.worker, None, claim.lease_until, None, row.finished_at, row.created_at),
+        *(key_held, *row[_UNIQUE_KEY:_DETAIL], claim.detail, *row[_DETAIL + 1 :]),
     )
+    return Row._make(columns)
 
 
 def chosen(rows: list[Row], claim: Claim) -> list[Row]:

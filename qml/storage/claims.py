@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import attrs
 
-from ..seam.codec import decode_job, encode_state
+from ..seam.codec import decode_job, decode_state, encode_state
 from ..seam.driver import Driver
 from ..seam.rows import PROCESSING, Claim, Hold, Move, Row, Verdict
 from ..values.errors import JobLost
@@ -60,7 +60,8 @@ def take(driver: Driver, claim: Claim) -> Batch:
     """Carry the claim out, in one atomic step."""
     rows, next_due = driver.claim(claim)
     due = None if next_due is None or next_due > LAST else from_micros(next_due)
-    return Batch([decode_job(row) for row in rows], due)
+    state = decode_state(PROCESSING, claim.detail, claim.worker) if rows else None
+    return Batch([decode_job(row, state) for row in rows], due)
 
 
 class Outcome(NamedTuple):

@@ -27,15 +27,17 @@ class Limits(NamedTuple):
 def enqueue_many(driver: Driver, jobs: Sequence[Job], now: int, limits: Limits) -> list[Job]:
     """Store all jobs, in this order, or none: JobAlreadyExists, UniqueKeyTaken."""
     rows = [_row(job, now, limits) for job in jobs]
-    obstacles = driver.insert(rows) if rows else []
+    if not rows:
+        return []
+    seqs, obstacles = driver.insert(rows)
     if obstacles:
         raise _refusal(driver, jobs, obstacles)
-    return [_as_stored(job, row) for job, row in zip(jobs, rows, strict=True)]
+    return [_as_stored(*stored) for stored in zip(jobs, rows, seqs, strict=True)]
 
 
-def _as_stored(job: Job, row: Row) -> Job:
+def _as_stored(job: Job, row: Row, seq: int) -> Job:
     lease = None if row.lease_until is None else from_micros(row.lease_until)
-    return trusted.changed(job, max_attempts=row.max_attempts, lease_expires_at=lease)
+    return trusted.changed(job, max_attempts=row.max_attempts, lease_expires_at=lease, seq=seq)
 
 
 def _row(job: Job, now: int, limits: Limits) -> Row:

@@ -133,5 +133,8 @@ def everything(driver: Any) -> list[Row]:
 
 def put(driver: Any, *rows: Row) -> list[Row]:
     """Insert rows that nothing stands in the way of, and return them as stored."""
-    assert driver.insert(rows) == []
-    return driver.load([row.id for row in rows])
+    seqs, obstacles = driver.insert(rows)
+    assert obstacles == []
+    stored = driver.load([row.id for row in rows])
+    assert [row.seq for row in stored] == seqs
+    return stored

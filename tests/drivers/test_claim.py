@@ -287,7 +287,7 @@ def test_a_claim_frees_a_key_held_until_then_and_no_other(driver):
     assert [r.key_held for r in rows] == [KEY_FREE, KEY_UNTIL_FINAL]
     assert driver.load(["a", "b"]) == rows
     put(driver, row("c", unique_key="k"))
-    assert [found.by for found in driver.insert([row("d", unique_key="l")])] == ["key"]
+    assert [found.by for found in driver.insert([row("d", unique_key="l")]).obstacles] == ["key"]
 
 
 def test_a_row_that_another_holds_is_not_taken_until_the_hold_lapses(driver):

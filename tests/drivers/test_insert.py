@@ -108,43 +108,47 @@ def test_a_seq_is_never_used_again(driver):
 
 
 def test_nothing_to_insert(driver):
-    assert driver.insert([]) == []
+    assert driver.insert([]).obstacles == []
     assert everything(driver) == []
 
 
 def test_a_taken_id_stands_in_the_way_and_is_left_untouched(driver):
     [a] = put(driver, row("a"))
-    assert driver.insert([row("b"), row("a", payload="other")]) == [Obstacle(1, "id", "a")]
+    assert driver.insert([row("b"), row("a", payload="other")]).obstacles == [
+        Obstacle(1, "id", "a")
+    ]
     assert everything(driver) == [a]
 
 
 def test_a_taken_id_stands_in_the_way_whatever_became_of_it(driver):
     put(driver, done("a"))
-    assert driver.insert([row("a")]) == [Obstacle(0, "id", "a")]
+    assert driver.insert([row("a")]).obstacles == [Obstacle(0, "id", "a")]
 
 
 def test_an_id_twice_in_a_batch(driver):
-    assert driver.insert([row("a"), row("b"), row("a")]) == [Obstacle(2, "id", "a")]
+    assert driver.insert([row("a"), row("b"), row("a")]).obstacles == [Obstacle(2, "id", "a")]
     assert everything(driver) == []
 
 
 def test_a_held_key_stands_in_the_way_and_names_its_holder(driver):
     [a] = put(driver, row("a", unique_key="k"))
-    assert driver.insert([row("b", unique_key="k"), row("c")]) == [Obstacle(0, "key", "a")]
+    assert driver.insert([row("b", unique_key="k"), row("c")]).obstacles == [
+        Obstacle(0, "key", "a")
+    ]
     assert everything(driver) == [a]
 
 
 def test_a_key_twice_in_a_batch(driver):
     batch = [row("a", unique_key="k"), row("b", unique_key="l"), row("c", unique_key="k")]
-    assert driver.insert(batch) == [Obstacle(2, "key", "a")]
+    assert driver.insert(batch).obstacles == [Obstacle(2, "key", "a")]
     assert everything(driver) == []
-    assert driver.insert([row("c", unique_key="k")]) == []
+    assert driver.insert([row("c", unique_key="k")]).obstacles == []
 
 
 def test_every_row_that_meets_an_obstacle_is_named(driver):
     put(driver, row("a", unique_key="k"), row("b"))
     batch = [row("b"), row("x"), row("y", unique_key="k"), row("x"), row("z")]
-    assert driver.insert(batch) == [
+    assert driver.insert(batch).obstacles == [
         Obstacle(0, "id", "b"),
         Obstacle(2, "key", "a"),
         Obstacle(3, "id", "x"),
@@ -154,20 +158,20 @@ def test_every_row_that_meets_an_obstacle_is_named(driver):
 def test_the_id_counts_before_the_key(driver):
     """A lost reply: the same job comes again, and learns that it is there."""
     put(driver, row("a", unique_key="k"))
-    assert driver.insert([row("a", unique_key="k")]) == [Obstacle(0, "id", "a")]
+    assert driver.insert([row("a", unique_key="k")]).obstacles == [Obstacle(0, "id", "a")]
 
 
 def test_a_row_that_cannot_be_stored_is_in_nobodys_way(driver):
     put(driver, row("a"))
     batch = [row("a", unique_key="k"), row("b", unique_key="k")]
-    assert driver.insert(batch) == [Obstacle(0, "id", "a")]
+    assert driver.insert(batch).obstacles == [Obstacle(0, "id", "a")]
 
 
 def test_a_key_that_is_not_held_is_in_nobodys_way(driver):
     put(driver, row("a", unique_key="k", key_held=KEY_FREE))
     put(driver, row("b", unique_key="k"))
     put(driver, row("c", unique_key="k", key_held=KEY_FREE))
-    assert driver.insert([row("d", unique_key="k")]) == [Obstacle(0, "key", "b")]
+    assert driver.insert([row("d", unique_key="k")]).obstacles == [Obstacle(0, "key", "b")]
 
 
 def test_rows_without_a_key_are_in_nobodys_way(driver):
@@ -176,12 +180,12 @@ def test_rows_without_a_key_are_in_nobodys_way(driver):
 
 def test_keys_are_one_space_whatever_queue_and_method(driver):
     put(driver, row("a", unique_key="k", queue="x", method="f"))
-    assert driver.insert([row("b", unique_key="k", queue="y", method="g")]) != []
+    assert driver.insert([row("b", unique_key="k", queue="y", method="g")]).obstacles != []
 
 
 def test_a_refused_batch_reserves_no_key_and_no_id(driver):
     put(driver, row("a"))
-    assert driver.insert([row("b", unique_key="k"), row("a")]) != []
+    assert driver.insert([row("b", unique_key="k"), row("a")]).obstacles != []
     put(driver, row("b"), row("c", unique_key="k"))
 
 

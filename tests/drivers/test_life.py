@@ -195,8 +195,8 @@ def test_of_many_hands_one_takes_the_key_the_id_and_the_lock(driver):
     put(driver, row("locked"))
 
     def work(number):
-        twins = driver.insert([row(f"job {number}", unique_key="k")])
-        same = driver.insert([row("same", detail=str(number))])
+        twins = driver.insert([row(f"job {number}", unique_key="k")]).obstacles
+        same = driver.insert([row("same", detail=str(number))]).obstacles
         [locked] = driver.hold([lock("locked", f"w{number}", until=NOW + 9)])
         written = driver.write("r", str(number), 0)
         return (not twins, not same, locked is Verdict.DONE, written is Verdict.DONE)

@@ -112,10 +112,13 @@ class DriverMachine(RuleBasedStateMachine):
 
     def insert(self, data, ids):
         rows = [row(job_id, **data.draw(columns(self.now))) for job_id in ids]
-        if self.both("insert", rows):
+        seqs, obstacles = self.driver.insert(rows)
+        assert obstacles == self.naive.insert(rows)
+        if obstacles:
+            assert seqs == []
             return multiple()
         stored = self.driver.load(ids)
-        seqs = [one.seq for one in stored]
+        assert seqs == [one.seq for one in stored]
         assert seqs == sorted(set(seqs))
         assert seqs[0] > self.last_seq
         self.last_seq = seqs[-1]

@@ -35,8 +35,8 @@ def test_a_full_store_still_knows_what_it_has():
     """After a lost reply the caller asks again with the same job."""
     driver = MemoryDriver(1)
     put(driver, row("a"))
-    assert driver.insert([row("a")]) == [Obstacle(0, "id", "a")]
-    assert driver.insert([]) == []
+    assert driver.insert([row("a")]).obstacles == [Obstacle(0, "id", "a")]
+    assert driver.insert([]).obstacles == []
 
 
 def test_a_store_without_a_limit():

@@ -280,7 +280,7 @@ def test_the_holder_of_a_key_may_keep_it_through_a_change(driver):
     [a] = put(driver, row("a", unique_key="k"))
     assert driver.swap([move(a, key_held=KEY_UNTIL_CLAIMED)]) == [DONE]
     assert driver.swap([rewrite(driver.load(["a"])[0], key_held=KEY_UNTIL_FINAL)]) == [DONE]
-    assert driver.insert([row("b", unique_key="k")]) == [Obstacle(0, "key", "a")]
+    assert driver.insert([row("b", unique_key="k")]).obstacles == [Obstacle(0, "key", "a")]
 
 
 @CHANGES
@@ -294,7 +294,7 @@ def test_a_change_frees_the_key_at_once(driver, change):
 def test_a_freed_key_is_taken_again(driver, change):
     [a] = put(driver, row("a", unique_key="k", key_held=KEY_FREE))
     assert driver.swap([change(a, key_held=KEY_UNTIL_FINAL)]) == [DONE]
-    assert driver.insert([row("b", unique_key="k")]) == [Obstacle(0, "key", "a")]
+    assert driver.insert([row("b", unique_key="k")]).obstacles == [Obstacle(0, "key", "a")]
 
 
 def test_a_stale_hand_frees_no_key(driver):
@@ -302,7 +302,7 @@ def test_a_stale_hand_frees_no_key(driver):
     driver.erase(["a"], 1)
     put(driver, row("b", unique_key="k"))
     assert driver.swap([move(a, key_held=KEY_FREE)]) == [GONE]
-    assert driver.insert([row("c", unique_key="k")]) == [Obstacle(0, "key", "b")]
+    assert driver.insert([row("c", unique_key="k")]).obstacles == [Obstacle(0, "key", "b")]
 
 
 def test_ending_a_row_that_holds_no_key_frees_nobody_elses(driver):
@@ -310,7 +310,7 @@ def test_ending_a_row_that_holds_no_key_frees_nobody_elses(driver):
     put(driver, row("b", unique_key="k"))
     assert driver.swap([move(a, key_held=KEY_FREE)]) == [DONE]
     assert driver.erase(["a"], 1) == 1
-    assert driver.insert([row("c", unique_key="k")]) == [Obstacle(0, "key", "b")]
+    assert driver.insert([row("c", unique_key="k")]).obstacles == [Obstacle(0, "key", "b")]
 
 
 def test_a_rewrite_may_change_the_key(driver):
@@ -319,14 +319,14 @@ def test_a_rewrite_may_change_the_key(driver):
     assert driver.swap([rewrite(a, unique_key="other")]) == [TAKEN]
     assert driver.swap([rewrite(a, unique_key="new")]) == [DONE]
     put(driver, row("c", unique_key="old"))
-    assert driver.insert([row("d", unique_key="new")]) == [Obstacle(0, "key", "a")]
+    assert driver.insert([row("d", unique_key="new")]).obstacles == [Obstacle(0, "key", "a")]
 
 
 def test_a_key_freed_by_a_change_is_there_for_the_next_of_the_batch(driver):
     [a] = put(driver, row("a", unique_key="k"))
     [b] = put(driver, row("b", unique_key="k", key_held=KEY_FREE))
     assert driver.swap([move(a), move(b, key_held=KEY_UNTIL_FINAL)]) == [DONE, DONE]
-    assert driver.insert([row("c", unique_key="k")]) == [Obstacle(0, "key", "b")]
+    assert driver.insert([row("c", unique_key="k")]).obstacles == [Obstacle(0, "key", "b")]
 
 
 @CHANGES

@@ -51,7 +51,7 @@ def test_in_every_column_of_text(driver, text):
 
 def test_as_an_id(driver, text):
     put(driver, row(text), row("other"))
-    assert driver.insert([row(text)]) == [Obstacle(0, "id", text)]
+    assert driver.insert([row(text)]).obstacles == [Obstacle(0, "id", text)]
     [a, _] = driver.claim(claim(now=NOW, worker="w1")).rows
     assert a.id == text
     assert driver.hold([renewal(a, NOW + 1)]) == [Verdict.DONE]
@@ -87,7 +87,7 @@ def test_as_a_worker(driver, text):
 
 def test_as_a_unique_key(driver, text):
     put(driver, row("a", unique_key=text))
-    assert driver.insert([row("b", unique_key=text)]) == [Obstacle(0, "key", "a")]
+    assert driver.insert([row("b", unique_key=text)]).obstacles == [Obstacle(0, "key", "a")]
     put(driver, row("c", unique_key=text + "x"))
     assert (driver.holder(text), driver.holder(text + "x")) == ("a", "c")
 

@@ -6,7 +6,7 @@ import attrs
 
 from qml import Job, JobLost
 from qml.drivers.memory import MemoryDriver
-from qml.seam.rows import Available, Finished, Lapsed, Move, Page, Verdict
+from qml.seam.rows import Available, Finished, Inserted, Lapsed, Move, Page, Verdict
 from qml.storage.storage import Storage
 from qml.testing import StorageModel
 from qml.values.states import Processing
@@ -159,7 +159,11 @@ class BatchStoresHalf(Driver):
     """What stands in nobody's way is stored, though the batch is refused."""
 
     def insert(self, rows):
-        return [obstacle for row in rows for obstacle in super(Driver, self).insert([row])]
+        answers = [super(Driver, self).insert([row]) for row in rows]
+        return Inserted(
+            [seq for answer in answers for seq in answer.seqs],
+            [obstacle for answer in answers for obstacle in answer.obstacles],
+        )
 
 
 class NumbersBecomeFloats(Driver):

@@ -10,7 +10,7 @@ from qml import JobLost, Qml, SqliteStorage, StateKind, Succeeded, current_job
 from qml.work import stopping
 from tests.work.support import Failing, Gate, eventually, other_connection
 
-LONG = 600.0
+LONG = 60.0
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from ...seam.rows import (
     Claimed,
     Finished,
     Hold,
+    Inserted,
     Lapsed,
-    Obstacle,
     Page,
     Record,
     Row,
@@ -51,16 +51,15 @@ class MemoryDriver:
         self.lock = threading.Condition()
         forks.guard(self)
 
-    def insert(self, rows: Sequence[Row]) -> list[Obstacle]:
+    def insert(self, rows: Sequence[Row]) -> Inserted:
         """Store all rows, or none. CapacityExceeded when there would be more than ``max_jobs``."""
         with self.lock:
             table = self._open()
             obstacles = list(guards.obstacles(table, rows))
-            if not obstacles:
-                self._check_room(len(table.rows), len(rows))
-                for row in rows:
-                    table.add(row)
-            return obstacles
+            if obstacles:
+                return Inserted([], obstacles)
+            self._check_room(len(table.rows), len(rows))
+            return Inserted([table.add(row) for row in rows], [])
 
     def load(self, ids: Sequence[str]) -> list[Row | None]:
         """The rows with these ids, in this order; None for an unknown one."""

@@ -44,11 +44,12 @@ class Table:
         seq = self._keys.get(key)
         return None if seq is None else self.rows[seq].id
 
-    def add(self, row: Row) -> None:
-        """Put in a row with a new id, under the next seq."""
+    def add(self, row: Row) -> int:
+        """Put in a row with a new id, under the next seq, which is returned."""
         self._last_seq += 1
         self._ids[row.id] = self._last_seq
         self._put(self._last_seq, row._replace(seq=self._last_seq), ripe=False)
+        return self._last_seq
 
     def replace(self, row: Row) -> None:
         """Put ``row`` where the one with its seq is."""

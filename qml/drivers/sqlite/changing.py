@@ -38,13 +38,14 @@ def _end_claims(connection: sqlite3.Connection, changes: Sequence[Change]) -> bo
 def _end_values(move: Move) -> tuple[str | int | None, ...]:
     return (
         *(move.state, move.detail, move.failures, move.attempt, move.max_attempts, move.ahead),
-        *(move.due_at, move.due_at == 0, move.finished_at, move.key_held),
+        *(move.finished_at, move.key_held),
         *(move.seq, move.id, move.version),
     )
 
 
 def _ends_claim(move: Move) -> bool:
-    return move.ends_lease and move.seq is not None and move.lapsed_by is None
+    final = move.ends_lease and move.due_at is None
+    return final and move.seq is not None and move.lapsed_by is None
 
 
 def _change(connection: sqlite3.Connection, change: Change) -> Verdict:

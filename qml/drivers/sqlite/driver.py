@@ -10,8 +10,8 @@ from ...seam.rows import (
     Claimed,
     Finished,
     Hold,
+    Inserted,
     Lapsed,
-    Obstacle,
     Page,
     Record,
     Row,
@@ -37,7 +37,7 @@ class SqliteDriver:
 
     # -- rows ----------------------------------------------------------------------------------
 
-    def insert(self, rows: Sequence[Row]) -> list[Obstacle]:
+    def insert(self, rows: Sequence[Row]) -> Inserted:
         """See Driver.insert."""
         return self._connections.write(lambda connection: storing.insert(connection, rows))
 

@@ -49,7 +49,7 @@ LEFT JOIN qml_payloads AS p ON p.seq = j.seq
 UPDATE qml_jobs SET
     version = version + 1, state = :state, detail = :detail, failures = :failures,
     attempt = :attempt, max_attempts = :max_attempts, ahead = :ahead, due_at = :due_at,
-    ready = (:due_at IS 0), finished_at = :finished_at,
+    ready = iif(due_at IS :due_at, ready, :due_at IS 0), finished_at = :finished_at,
     key_held = coalesce(:key_held, key_held),
     locked_by = iif(:ends_lease, NULL, locked_by),
     lease_until = iif(:ends_lease, NULL, lease_until)
@@ -57,12 +57,13 @@ WHERE id = :id AND version = :version AND seq = coalesce(:seq, seq)
   AND (:lapsed_by IS NULL OR lease_until <= :lapsed_by)
 
 -- name: end_claim
--- "move" for the usual end of a claim: found by seq, nothing held any more. Run as a batch.
+-- "move" for claims that end in a final state, run as a batch. It names neither due_at nor ready:
+-- SQLite would rewrite the three indexes they stand in, changed or not (6.9 against 3.5 us a row).
 UPDATE qml_jobs SET
     version = version + 1, state = ?, detail = ?, failures = ?, attempt = ?, max_attempts = ?,
-    ahead = ?, due_at = ?, ready = ?, finished_at = ?,
-    key_held = coalesce(?, key_held), locked_by = NULL, lease_until = NULL
-WHERE seq = ? AND id = ? AND version = ?
+    ahead = ?, finished_at = ?, key_held = coalesce(?, key_held), locked_by = NULL,
+    lease_until = NULL
+WHERE seq = ? AND id = ? AND version = ? AND due_at IS NULL
 
 -- name: rewrite
 UPDATE qml_jobs SET
@@ -71,7 +72,7 @@ UPDATE qml_jobs SET
     worker = iif(:keeps_lease, worker, :worker),
     locked_by = iif(:keeps_lease, locked_by, :locked_by),
     lease_until = iif(:keeps_lease, lease_until, :lease_until),
-    due_at = :due_at, ready = (:due_at IS 0), finished_at = :finished_at,
+    due_at = :due_at, ready = iif(due_at IS :due_at, ready, :due_at IS 0), finished_at = :finished_at,
     created_at = :created_at, key_held = :key_held, unique_key = :unique_key,
     unique_while = :unique_while, max_retries = :max_retries, timeout_seconds = :timeout_seconds,
     job_type = :job_type, detail = :detail, failures = :failures, metadata = :metadata

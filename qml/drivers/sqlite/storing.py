@@ -4,28 +4,30 @@ import json
 import sqlite3
 from collections.abc import Sequence
 
-from ...seam.rows import Finished, Obstacle, Row
+from ...seam.rows import Finished, Inserted, Obstacle, Row
 from .library import library as sqlite
 from .statements import SQL
 
 
-def insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> list[Obstacle]:
+def insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> Inserted:
     """Store all rows or none, and say what stands in the way."""
     cursor = connection.cursor()
-    obstacles, payloads = [], []
+    obstacles: list[Obstacle] = []
+    payloads: list[tuple[int, str]] = []
     for index, row in enumerate(rows):
         try:
             cursor.execute(SQL["insert_job"], (*row[1:-1], row.due_at == 0))
         except sqlite.IntegrityError:
             obstacles.append(_obstacle(connection, index, row))
         else:
-            payloads.append((cursor.lastrowid, row.payload))
+            payloads.append((cursor.lastrowid or 0, row.payload))
     cursor.executemany(SQL["insert_payload"], payloads)
     if obstacles:
         # All or none. The transaction goes on, empty: its caller commits it.
         connection.execute(SQL["rollback"])
         connection.execute(SQL["begin"])
-    return obstacles
+        return Inserted([], obstacles)
+    return Inserted([seq for seq, _ in payloads], [])
 
 
 def _obstacle(connection: sqlite3.Connection, index: int, row: Row) -> Obstacle:

@@ -12,6 +12,7 @@ from ...values.states import (
     Enqueued,
     Failed,
     JobState,
+    Processing,
     StateKind,
     Succeeded,
 )
@@ -97,6 +98,11 @@ def the_job_enqueued_anew_is_another(s: Scene) -> None:
     s.same((new.fence, new.version), (old.fence, old.version), "fence and version of a new job")
     _all_refuse(s, old)
     s.storage.finish(new, Succeeded())
+    by_hand = Job("task", id="by hand", state=Processing(worker_id="w1"))
+    old = s.storage.enqueue(by_hand)
+    s.storage.delete("by hand")
+    s.storage.enqueue(by_hand)
+    _all_refuse(s, old)
 
 
 def a_lapsed_claim_may_still_finish(s: Scene) -> None:
