@@ -125,18 +125,25 @@ class Keeper:
         recorded as failed, the thread is replaced, and whatever it returns is ignored."""
         now = time.monotonic()
         for run in self._runs.held():
-            if run.deadline is not None and now >= run.deadline and self._pool.replace(run):
-                seconds = run.job.timeout_seconds
-                self._runs.note_late(run)
-                log.warning(
-                    "job %s (%s) runs longer than its %g s; the attempt is recorded as failed, its "
-                    "thread goes on and is replaced",
-                    run.job.id,
-                    run.job.method,
-                    seconds,
-                )
-                why = f"TimeoutError: attempt {run.job.attempt} ran longer than {seconds:g} s"
-                self._record(run, Raised(why, ""))
+            if run.deadline is None or now < run.deadline or run.overdue:
+                continue
+            self._runs.note_late(run)  # first: the thread may come back at any moment
+            if self._pool.replace(run):
+                self._time_out(run)
+            else:
+                self._runs.forget_late(run)
+
+    def _time_out(self, run: Run) -> None:
+        job, seconds = run.job, run.job.timeout_seconds
+        log.warning(
+            "job %s (%s) runs longer than its %g s; the attempt is recorded as failed, its thread "
+            "goes on and is replaced",
+            job.id,
+            job.method,
+            seconds,
+        )
+        why = f"TimeoutError: attempt {job.attempt} ran longer than {seconds:g} s"
+        self._record(run, Raised(why, ""))
 
 
 class Upkeep:
