@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
 from typing import Self
 from uuid import uuid4
 
@@ -17,10 +16,10 @@ from ..storage.storage import Storage
 from ..values.errors import ConfigurationError, StorageError
 from ..values.job import Job
 from ..values.retry import RetryPolicy
-from ..values.states import AwaitingRetry, Scheduled, StateKind
 from .backoff import Backoff
+from .burst import nothing_soon
 from .chores import Keeper, Rounds, Upkeep
-from .executor import Outcome, Raised, Runnable, execute
+from .executor import Outcome, Runnable, Snoozed, execute
 from .finisher import Finisher
 from .pool import Pool
 from .runs import Run, Runs
@@ -28,9 +27,6 @@ from .signals import Signals
 from .stopping import PATIENCE, drain
 
 log = logging.getLogger("qml.server")
-
-FAR = timedelta(seconds=60)
-"""A burst waits for what falls due within this time, and not for what comes later."""
 
 HOARDED = 0.25
 """Seconds a job may wait, claimed, for a thread; then it is handed back for others to take."""
@@ -202,23 +198,16 @@ class Server:
         pause = self.poll_interval
         if batch.next_due is not None:
             pause = min(pause, (batch.next_due - self.storage.now()).total_seconds())
-        if self._burst and idle and not batch.jobs and self._nothing_soon(batch):
+        if (
+            self._burst
+            and idle
+            and not batch.jobs
+            and nothing_soon(self.storage, self.queues, batch)
+        ):
             return True
         if pause > 0:
             self.storage.driver.wait(pause)
         return False
-
-    def _nothing_soon(self, batch: Batch) -> bool:
-        soon = self.storage.now() + FAR
-        if batch.next_due is None or batch.next_due > soon:
-            return True
-        # What falls due next may be another queue's, and so others' work.
-        waits = (StateKind.SCHEDULED, StateKind.AWAITING_RETRY)
-        return self.queues is not None and not any(
-            _due(job) <= soon
-            for queue in self.queues
-            for job in self.storage.list(waits, queue=queue)
-        )
 
     def _claim(self, free: int, ahead: int) -> Batch:
         return self.storage.claim(
@@ -263,9 +252,20 @@ class Server:
     # -- wiring --------------------------------------------------------------------------------
 
     def _execute(self, run: Run) -> Outcome:
-        if run.lost:  # it waited for a thread; another may run it by now
-            return Raised("JobLost: the claim was over before the run began", "")
+        if not self._may_begin(run):
+            return Snoozed(0.0)  # back to the store, uncharged, if it is still ours to give back
         return execute(run, self.tasks, self.storage.max_job_bytes)
+
+    def _may_begin(self, run: Run) -> bool:
+        """Whether the claim holds its job still. One that was not renewed within its term, since
+        this process stood still, is asked for; a question without an answer counts as no."""
+        if not run.lost and time.monotonic() - run.renewed_at >= self.lease_seconds:
+            try:
+                [held] = self.storage.renew([run.job], self.lease_seconds)
+                run.lost = not held
+            except StorageError:
+                run.lost = True
+        return not run.lost
 
     def _ended(self, run: Run, outcome: Outcome) -> None:
         self.finisher.put(run, outcome)
@@ -284,9 +284,3 @@ class Server:
                 "running": len(self.runs),
             },
         )
-
-
-def _due(job: Job) -> datetime:
-    state = job.state
-    assert isinstance(state, Scheduled | AwaitingRetry)
-    return state.enqueue_at if isinstance(state, Scheduled) else state.retry_at

@@ -79,7 +79,7 @@ def make(folder: Path, **options: Any) -> Qml:
 
 def main() -> None:
     folder, settings = Path(sys.argv[1]), json.loads(sys.argv[2])
-    rest = {name: settings.pop(name) for name in ("burst", "exit") if name in settings}
+    rest = {name: settings.pop(name) for name in ("burst",) if name in settings}
     app = make(folder)
     server = app.server(**{"threads": 2, "poll_interval": 0.2, "grace_seconds": 20} | settings)
     print("ready", flush=True)

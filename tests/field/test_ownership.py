@@ -74,6 +74,16 @@ def test_law1_sixteen_threads_take_two_thousand_jobs_once(storage):
     assert set(taken.values()) == {1}
 
 
+@pytest.mark.parametrize("queues", [None, ["default"]], ids=["every queue", "its queue"])
+def test_law1_a_locked_job_is_passed_over_and_hides_no_other(storage, clock, queues):
+    locked, free = storage.enqueue_many([Job("t", priority=1), Job("t")])
+    assert storage.try_acquire_job_lock(locked.id, "holder", 60)
+    claimed = storage.fetch_available_jobs_atomic("w", 10, queues)
+    assert [job.id for job in claimed] == [free.id]
+    clock.advance(60)
+    assert storage.fetch_and_lock_job("w", queues).id == locked.id
+
+
 def test_law1_a_claim_that_is_open_stops_no_reader_and_writers_only_briefly(tmp_path):
     """dt 33: every transaction of the app was made exclusive."""
     with SqliteStorage(tmp_path / "jobs.db") as storage, SqliteStorage(tmp_path / "jobs.db") as two:
@@ -297,6 +307,22 @@ def test_law4_renewed_at_every_point_round_the_finish_a_job_stays_done(make_stor
     clock.advance(1000)
     assert storage.rescue() == []
     assert storage.get(job.id) == done
+
+
+def test_law5_a_claim_that_outlived_its_lease_is_asked_for_before_it_begins(make_storage):
+    """A zombie wakes with a stock of claims, before any renewal: it must not begin others' jobs."""
+    app, ran = Qml(make_storage()), []
+    task = app.task(name="t")(ran.append)
+    jobs = task.enqueue_many([("taken",), ("kept",)])
+    server = app.server(threads=1, lease_seconds=600)
+    taken, kept = server._admit(server._claim(2, 0))
+    for run in (taken, kept):
+        run.renewed_at -= 600  # as if this process had stood still
+    app.storage.delete(jobs[0].id)
+    server.finisher.record([(run, server._execute(run)) for run in (taken, kept)])
+    assert ran == ["kept"]
+    assert (taken.lost, kept.lost) == (True, False)
+    assert app.storage.get(jobs[1].id).state.kind is StateKind.SUCCEEDED
 
 
 def test_law5_a_claim_known_to_be_lost_is_not_begun(make_storage):

@@ -144,7 +144,7 @@ def test_what_a_task_asks_for():
         ({1: 2}, "keys of JSON objects are text"),
         ("x" * LIMIT, "is 1,002 bytes of JSON, more than the 1,000 allowed"),
     ],
-    ids=repr,
+    ids=["object", "set", "bytes", "inf", "surrogate", "key", "size"],
 )
 def test_a_result_that_cannot_be_kept_fails_the_attempt_and_says_so(result, says):
     outcome = outcome_of(lambda: result)

@@ -1,6 +1,7 @@
 """The verbs of the seam on one SQLite file."""
 
 import json
+import os
 from collections.abc import Sequence
 
 from ...seam.rows import (
@@ -23,6 +24,7 @@ from .clock import SharedClock
 from .connections import Connections
 from .statements import SQL
 from .wakeups import Wakeups
+from .walwatch import WalWatch
 
 
 class SqliteDriver:
@@ -31,7 +33,8 @@ class SqliteDriver:
     def __init__(self, config: SqliteConfig) -> None:
         library.warn_once()
         self._connections = Connections(config)
-        self._wakeups = Wakeups(self._connections.data_version)
+        log_file = f"{os.path.realpath(config.path)}-wal"  # SQLite follows links too
+        self._wakeups = Wakeups(self._connections.data_version, lambda: WalWatch(log_file))
         self._connections.when_forked(self._wakeups.begin_anew)
         self._clock = SharedClock(self._connections)
 

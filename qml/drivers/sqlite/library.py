@@ -2,17 +2,23 @@
 
 SQLite 3.7.0 to 3.51.2 can, rarely, lose or corrupt commits when two WAL connections checkpoint and
 write at the same moment; 3.50.7 and 3.44.6 carry the mend too. Python's own is often older.
+
+Two copies of SQLite in one process do not see each other's locks: a process that opens the same
+file with Python's ``sqlite3`` besides must have qml do so too (``QML_SQLITE=sqlite3``).
 """
 
 import functools
 import logging
+import os
 import sqlite3
 from types import ModuleType
 
 log = logging.getLogger("qml.sqlite")
 
 
-def _newer() -> ModuleType:
+def _chosen() -> ModuleType:
+    if os.environ.get("QML_SQLITE") == "sqlite3":
+        return sqlite3
     try:
         import pysqlite3  # type: ignore[import-untyped,unused-ignore]
     except ImportError:
@@ -21,7 +27,7 @@ def _newer() -> ModuleType:
     return pysqlite3 if newer else sqlite3
 
 
-library = _newer()
+library = _chosen()
 
 BUSY, LOCKED, CORRUPT, FULL, PROTOCOL, NOTADB = 5, 6, 11, 13, 15, 26
 

@@ -1,29 +1,70 @@
-"""Hints that something changed: from this process at once, from others within milliseconds."""
+"""Hints that something changed: from this process at once, from others within milliseconds.
 
+The truth is a number that changes with every commit, and whoever waits looks at it now and then.
+Where the system tells of writes to the log, a thread looks right after each, and the others seldom.
+"""
+
+import contextlib
 import threading
 import time
 from collections.abc import Callable
 
+from .walwatch import WalWatch
+
 POLL = 0.008
-"""Seconds between two looks for other processes' commits: costs an idle process about 0.5 % of a
-core, and a job enqueued elsewhere about 4 ms."""
+"""Seconds between two looks without a watch: costs an idle process about 1 % of a core, and a job
+enqueued elsewhere about 4 ms."""
+
+POLL_WATCHED = 0.5
+"""Seconds between two looks with a watch, for what it may have missed: 0.1 % of a core."""
+
+CHECK = 1.0
+"""Seconds between two looks at the watch itself."""
+
+COMMITTING, LOOK_AGAIN = 0.010, 0.0005
+"""For so many seconds after a write to the log a thread looks that often: the commit is seen only
+after its flush."""
+
+SLOWLY = 0.1
+"""For so many seconds after a write it looks as often as without a watch: for slow disks, and for a
+second commit that began while it saw the first."""
+
+TRY_AGAIN = 1.0
+"""Seconds between two attempts to get a watch."""
+
+LINGER = 5.0
+"""Seconds that the thread stays when nobody waits. So it keeps no forgotten storage alive."""
+
+PATIENCE = 5.0
+"""Seconds that ``close`` waits for the thread, which takes milliseconds to end."""
 
 
 class Wakeups:
     """A counter of hints. Each thread remembers which it saw last, so none falls between a
     thread's look at the store and its ``wait``; a thread's first wait therefore returns at once."""
 
-    def __init__(self, watch: Callable[[], int]) -> None:
-        self._watch = watch
+    def __init__(self, version: Callable[[], int], watch: Callable[[], WalWatch]) -> None:
+        """``version`` is asked by one thread at a time. ``watch`` raises OSError in vain."""
+        self._ask_version = version
+        self._make_watch = watch
         self._closed = False
+        self._watch: WalWatch | None = None
         self.begin_anew()
 
     def begin_anew(self) -> None:
         """New locks, for a forked child: the old ones may be held by threads it does not have."""
-        self._changed = threading.Condition()
+        lock = threading.RLock()
+        self._changed = threading.Condition(lock)
+        self._waited_for = threading.Condition(lock)
+        self._waiting = 0
         self._count = 0
         self._version = -1
         self._seen = threading.local()
+        if self._watch is not None:
+            self._watch.close()
+        self._watch = None
+        self._thread: threading.Thread | None = None
+        self._next_try = 0.0
 
     def notify(self) -> None:
         """Wake everybody who waits in this process."""
@@ -41,22 +82,93 @@ class Wakeups:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     break
-                self._changed.wait(min(POLL, left))
+                self._sleep(left)
                 if not self._closed:
                     self._look()
             hinted = self._count != seen
             self._seen.count = self._count
             return hinted
 
+    def _sleep(self, longest: float) -> None:
+        pause = POLL_WATCHED if self._watched() else POLL
+        self._waiting += 1
+        self._waited_for.notify()
+        try:
+            self._changed.wait(min(pause, longest))
+        finally:
+            self._waiting -= 1
+
     def _look(self) -> None:
-        version = self._watch()
+        version = self._ask_version()
         if version != self._version:
             self._version = version
             self._count += 1
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Let everybody who waits go."""
+        """Let everybody who waits go, and the thread end: then the connection it looks with may be
+        closed."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+            self._waited_for.notify_all()
+            thread = self._thread
+            if self._watch is not None:
+                self._watch.stop()
+        if thread is not None:
+            thread.join(PATIENCE)
+
+    # -- the thread ----------------------------------------------------------------------------
+
+    def _watched(self) -> bool:
+        """Whether there is a watch; tries to get one. Call it after a look, which makes the log."""
+        now = time.monotonic()
+        if self._watch is None and now >= self._next_try:
+            self._next_try = now + TRY_AGAIN
+            with contextlib.suppress(OSError):
+                self._watch = self._make_watch()
+                self._start(self._watch)
+        return self._watch is not None
+
+    def _start(self, watch: WalWatch) -> None:
+        self._thread = threading.Thread(
+            target=self._follow, args=(watch,), name="qml-sqlite-wakeups", daemon=True
+        )
+        try:
+            self._thread.start()
+        except RuntimeError:  # the system has no more threads
+            self._give_up(watch)
+
+    def _follow(self, watch: WalWatch) -> None:
+        try:
+            # An error of the store is met and told by whoever waits.
+            with contextlib.suppress(Exception):
+                self._look_after_writes(watch)
+        finally:
+            self._give_up(watch)
+
+    def _look_after_writes(self, watch: WalWatch) -> None:
+        # There may have been a commit before there was the watch.
+        written, before = time.monotonic(), self._version
+        while not watch.over and self._look_if_wanted():
+            age = time.monotonic() - written
+            if age < COMMITTING and self._version == before:
+                time.sleep(LOOK_AGAIN)
+            elif watch.written(POLL if age < SLOWLY else CHECK):
+                written, before = time.monotonic(), self._version
+
+    def _look_if_wanted(self) -> bool:
+        """Look once somebody waits. False = nobody does for long."""
+        with self._changed:
+            wanted = self._waited_for.wait_for(lambda: self._waiting or self._closed, LINGER)
+            if not wanted or self._closed:
+                return False
+            self._look()
+            return True
+
+    def _give_up(self, watch: WalWatch) -> None:
+        with self._changed:
+            watch.close()
+            if self._watch is watch:
+                self._watch = self._thread = None
+            self._changed.notify_all()  # they look oftener, or get a new watch
