@@ -3,18 +3,27 @@
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from functools import update_wrapper
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast
 
+from ..storage.storage import Storage
 from ..values.errors import ConfigurationError, InvalidArguments
 from ..values.job import Job
 from ..values.retry import RetryPolicy
 from .options import Options
 
-if TYPE_CHECKING:
-    from .app import Qml
-
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+class App(Protocol):
+    """What a task needs of its app."""
+
+    retry: RetryPolicy
+
+    @property
+    def storage(self) -> Storage:
+        """Where its jobs are stored."""
+        ...
 
 
 class Task(Generic[P, R]):
@@ -25,7 +34,7 @@ class Task(Generic[P, R]):
 
     def __init__(
         self,
-        app: "Qml",
+        app: App,
         function: Callable[P, R],
         name: str,
         options: Options,
@@ -39,7 +48,12 @@ class Task(Generic[P, R]):
         self.function = function
         self.name = name
         self.options = options
-        self._signature = inspect.signature(function)
+        try:
+            self._signature = inspect.signature(function)
+        except ValueError as error:
+            raise ConfigurationError(
+                f"task {name}: {error}; wrap it in a function of your own"
+            ) from error
         update_wrapper(cast("Callable[P, R]", self), function)
 
     @property
