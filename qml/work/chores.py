@@ -82,7 +82,7 @@ class Keeper:
     def chores(self) -> list[Chore]:
         """Its steps with their periods; a lease is renewed three times within its term."""
         return [
-            Chore("time limits", 0.1, self.limit),
+            Chore("time limits", 0.25, self.limit),
             Chore("renewal of leases", self._lease / 8, self.renew),
             Chore("watch for cancelled jobs", 1.0, self.watch),
         ]

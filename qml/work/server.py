@@ -100,7 +100,7 @@ class Server:
         with Signals() as signals:
             self.start()
             try:
-                while not self._ended_by_itself.wait(0.1) and not self._stopping.is_set():
+                while not self._ended_by_itself.wait(0.25) and not self._stopping.is_set():
                     if signals.count:
                         log.info("stopping: running jobs have %g s to end", self.grace_seconds)
                         break
