@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from ..values import jsontext
 from ..values.errors import ConfigurationError
 from ..values.times import span_micros
 
@@ -10,6 +11,7 @@ def worker_name(worker_id: object) -> str:
     """A worker's id: text that is not empty."""
     if not isinstance(worker_id, str) or not worker_id or "\0" in worker_id:
         raise ConfigurationError(f"worker_id is {worker_id!r}; give text that is not empty")
+    jsontext.checked(worker_id, "worker_id")
     return worker_id
 
 
@@ -24,7 +26,16 @@ def queue_names(queues: object) -> tuple[str, ...] | None:
         raise ConfigurationError(
             f"queues is {queues!r}; give at least one name, or None for every queue"
         )
+    jsontext.checked(list(names), "queues")
     return names
+
+
+def text(name: str, value: object) -> str | None:
+    """Text to filter by, or None."""
+    if value is not None and not isinstance(value, str):
+        raise ConfigurationError(f"{name} is {value!r}; give text, or None for all")
+    jsontext.checked(value, name)
+    return value
 
 
 def span(name: str, seconds: object) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import attrs
 
@@ -35,27 +35,29 @@ def connect(
     own = {name: options.pop(name) for name in ("retention", "max_job_bytes") if name in options}
     config = parse_url(url_or_config, options) if isinstance(url_or_config, str) else url_or_config
     if not isinstance(url_or_config, str) and options:
-        raise ConfigurationError(
-            f"options {', '.join(options)} beside a {type(config).__name__}; set them in it"
-        )
+        raise _beside(config, options)
     storage: Storage = _storage_of(config)(config, clock=clock, retry=retry, **own)
     return storage
 
 
 def parse_url(url: str, options: dict[str, Any] | None = None) -> Config:
     """The configuration a URL stands for, with ``options`` over those in its query."""
-    parts = urlsplit(url)
-    settings: dict[str, Any] = dict(parse_qsl(parts.query))
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise ConfigurationError(f"{_scheme(url)!r}: the rest of this URL cannot be read") from None
     if parts.scheme == "memory":
-        return MemoryConfig(**_checked(MemoryConfig, url, settings | (options or {})))
+        if parts.path.strip("/"):
+            raise ConfigurationError("memory:// has no path; settings follow a question mark")
+        return MemoryConfig(**_settings(MemoryConfig, parts, options or {}))
     if parts.scheme == "sqlite":
-        if parts.netloc or not parts.path.startswith("/"):
+        if parts.netloc or not url.startswith("sqlite:///"):
             raise ConfigurationError(
-                f"{url!r}: a SQLite URL has three slashes before a relative path and four before "
-                "an absolute one: sqlite:///jobs.db, sqlite:////var/lib/jobs.db"
+                "a SQLite URL has three slashes before a relative path and four before an absolute "
+                "one: sqlite:///jobs.db, sqlite:////var/lib/jobs.db"
             )
-        settings["path"] = Path(unquote(parts.path[1:]))
-        return SqliteConfig(**_checked(SqliteConfig, url, settings | (options or {})))
+        path = Path(unquote(parts.path[1:]))
+        return SqliteConfig(path, **_settings(SqliteConfig, parts, options or {}))
     raise ConfigurationError(f"{_scheme(url)!r} is no scheme qml knows; give one of {SCHEMES}")
 
 
@@ -65,6 +67,19 @@ def _scheme(url: str) -> str:
     return scheme + mark if mark else url.partition(":")[0]
 
 
+def _settings(kind: type[Any], parts: SplitResult, options: dict[str, Any]) -> dict[str, Any]:
+    """The settings in a URL's query, and ``options`` over them; nothing is passed over."""
+    if parts.fragment:
+        raise ConfigurationError("a '#' in a URL begins what is no part of the path; write %23")
+    given = parse_qsl(parts.query, keep_blank_values=True)
+    names = [name for name, _ in given]
+    if len(set(names)) < len(names):
+        raise ConfigurationError(f"a setting is given twice: {', '.join(names)}")
+    if "path" in names:
+        raise ConfigurationError("the path stands before the question mark, and only there")
+    return _checked(kind, dict(given) | options)
+
+
 _READ: dict[str, Callable[[str], Any]] = {
     "max_jobs": int,
     "busy_timeout": float,
@@ -72,7 +87,7 @@ _READ: dict[str, Callable[[str], Any]] = {
 }
 
 
-def _checked(kind: type[Any], url: str, settings: dict[str, Any]) -> dict[str, Any]:
+def _checked(kind: type[Any], settings: dict[str, Any]) -> dict[str, Any]:
     """Settings with what a URL has as text made what it means; an unknown one is an error."""
     known = [field.name for field in attrs.fields(kind)]
     for name, value in settings.items():
@@ -94,7 +109,10 @@ class MemoryStorage(Storage):
 
     def __init__(self, config: MemoryConfig | None = None, **options: Any) -> None:
         own, settings = _split(options)
-        config = config or MemoryConfig(**settings)
+        if config is None:
+            config = MemoryConfig(**_checked(MemoryConfig, settings))
+        elif settings:
+            raise _beside(config, settings)
         super().__init__(MemoryDriver(config.max_jobs), **own)
 
 
@@ -106,8 +124,15 @@ class SqliteStorage(Storage):
 
         own, settings = _split(options)
         if not isinstance(config, SqliteConfig):
-            config = SqliteConfig(Path(config), **settings)
+            config = SqliteConfig(config, **_checked(SqliteConfig, settings))
+        elif settings:
+            raise _beside(config, settings)
         super().__init__(SqliteDriver(config), **own)
+
+
+def _beside(config: object, options: dict[str, Any]) -> ConfigurationError:
+    names = ", ".join(options)
+    return ConfigurationError(f"options {names} beside a {type(config).__name__}; set them in it")
 
 
 _OWN = ("clock", "retry", "retention", "max_job_bytes")

@@ -20,9 +20,6 @@ from ..values.states import (
 )
 from ..values.times import from_micros
 
-TEXT_KEPT = 20_000
-"""Characters kept of an exception's text or traceback; of longer ones the middle is cut out."""
-
 _STAMP = {
     StateKind.ENQUEUED: "enqueued_at",
     StateKind.SUCCEEDED: "succeeded_at",
@@ -112,16 +109,8 @@ def check_result(job: Job, state: JobState, max_bytes: int) -> None:
 
 
 def stamped(state: JobState, now: int) -> JobState:
-    """``state`` with the storage's time as the moment it was entered, and storable texts."""
-    changes: dict[str, object] = {_STAMP[state.kind]: from_micros(now)}
-    if isinstance(state, Failed):
-        changes["exception"] = jsontext.readable(state.exception, TEXT_KEPT)
-        changes["stack_trace"] = jsontext.readable(state.stack_trace, TEXT_KEPT)
-    elif isinstance(state, AwaitingRetry):
-        changes["last_exception"] = jsontext.readable(state.last_exception, TEXT_KEPT)
-    elif isinstance(state, Deleted) and state.reason is not None:
-        changes["reason"] = jsontext.readable(state.reason, TEXT_KEPT)
-    return trusted.changed(state, **changes)
+    """``state`` with the storage's time as the moment it was entered."""
+    return trusted.changed(state, **{_STAMP[state.kind]: from_micros(now)})
 
 
 def finish(job: Job, state: JobState, failure: Failure | None, now: int) -> tuple[Move, JobState]:
@@ -147,8 +136,8 @@ def with_failure(job: Job, failure: Failure, now: int) -> tuple[Failure, ...]:
         attempt=failure.attempt,
         at=from_micros(now),
         worker=failure.worker or worker,
-        exception=jsontext.readable(failure.exception, TEXT_KEPT),
-        traceback=jsontext.readable(failure.traceback, TEXT_KEPT),
+        exception=jsontext.readable(failure.exception),
+        traceback=jsontext.readable(failure.traceback),
     )
     return (*job.failures, kept)[-FAILURES_KEPT:]
 
@@ -191,7 +180,6 @@ def _next_try(job: Job, exception: str, policy: RetryPolicy, now: int) -> JobSta
 
 def cancel(job: Job, reason: str | None, now: int) -> tuple[Move, JobState]:
     """The job becomes Deleted. A running one keeps its lease until the run has ended."""
-    reason = reason and jsontext.readable(reason, TEXT_KEPT)
     state = job.with_state(Deleted(from_micros(now), reason)).state
     return move(job, state, ends_lease=False), state
 
@@ -220,9 +208,5 @@ def is_same_outcome(stored: JobState, sent: JobState) -> bool:
         return False
     if isinstance(stored, Succeeded) and isinstance(sent, Succeeded):
         return jsontext.dumps(stored.result) == jsontext.dumps(sent.result)
-    for name in ("exception", "last_exception", "reason"):
-        told = getattr(sent, name, None)
-        known = getattr(stored, name, None)
-        if known != (told and jsontext.readable(told, TEXT_KEPT)):
-            return False
-    return True
+    told = ("exception", "last_exception", "reason")
+    return all(getattr(stored, name, None) == getattr(sent, name, None) for name in told)

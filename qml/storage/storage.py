@@ -88,8 +88,8 @@ class Storage:
         """Jobs, the newest enqueued first; ``state_filter`` is a kind, its text, or several."""
         page = Page(
             states=kinds(state_filter),
-            queue=queue,
-            method=method,
+            queue=checks.text("queue", queue),
+            method=checks.text("method", method),
             limit=checks.number("limit", limit),
             offset=checks.number("offset", offset, 0) or 0,
         )

@@ -22,6 +22,11 @@ def _whole(config: object, field: "attrs.Attribute[Any]", value: object) -> None
         raise _invalid(config, field.name, value, "give a whole number, 1 or more")
 
 
+def _flag(config: object, field: "attrs.Attribute[Any]", value: object) -> None:
+    if not isinstance(value, bool):
+        raise _invalid(config, field.name, value, "give True or False")
+
+
 def _one_of(*choices: str) -> Any:
     def check(config: object, field: "attrs.Attribute[Any]", value: object) -> None:
         if value not in choices:
@@ -32,9 +37,11 @@ def _one_of(*choices: str) -> Any:
 
 def _absolute(path: Any) -> Path:
     """The path from the root, so that a later change of folder does not change the file."""
-    if str(path) in {"", ".", ":memory:"} or "\0" in str(path):
+    named = isinstance(path, str | Path) and str(path) not in {"", ".", ":memory:"}
+    if not named or "\0" in str(path):
+        shown = str(path) if isinstance(path, Path) else path
         raise ConfigurationError(
-            f"SqliteConfig path is {str(path)!r}; give the path of a file, or use memory://"
+            f"SqliteConfig path is {shown!r}; give the path of a file, or use memory://"
         )
     return Path(path).absolute()
 
@@ -60,7 +67,7 @@ class SqliteConfig:
     path: Path = attrs.field(converter=_absolute)
     durability: str = attrs.field(default="full", validator=_one_of("full", "normal"))
     busy_timeout: float = attrs.field(default=30.0, validator=_positive)
-    create: bool = attrs.field(default=True, validator=attrs.validators.instance_of(bool))
+    create: bool = attrs.field(default=True, validator=_flag)
 
 
 @attrs.frozen(kw_only=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from . import jsontext
+from . import jsontext, trusted
 from .errors import ConfigurationError, InvalidTransition, SerializationError
 from .ids import new_id
 from .states import MOVES, Enqueued, JobState, state_from_dict, state_to_dict
@@ -103,6 +103,7 @@ def _is_state(job: object, field: "attrs.Attribute[Any]", value: object) -> None
 
 
 _INT32 = 2**31 - 1
+_count = _whole(0, 2**63 - 1)
 _optional = attrs.validators.optional
 
 
@@ -144,9 +145,9 @@ class Job:
     id: str = attrs.field(default=None, kw_only=True, converter=_given_or_new, validator=_name)
     created_at: datetime = _moment()
     state: JobState = attrs.field(kw_only=True, validator=_is_state)
-    version: int = _kept(0)
-    attempt: int = _kept(0)
-    fence: int = _kept(0)
+    version: int = _kept(0, validator=_count)
+    attempt: int = _kept(0, validator=_count)
+    fence: int = _kept(0, validator=_count)
     lease_expires_at: datetime | None = _kept()
     failures: tuple[Failure, ...] = _kept(())
     max_attempts: int | None = _kept(eq=False)
@@ -155,10 +156,13 @@ class Job:
 
     @state.default
     def _enqueued(self) -> JobState:
-        return Enqueued(self.created_at, self.queue)
+        parts = {"enqueued_at": self.created_at, "queue": self.queue}
+        return trusted.make(Enqueued, parts)  # checked with the job itself
 
     def with_state(self, state: JobState) -> "Job":
         """This job in ``state``; InvalidTransition when the table of moves has no such move."""
+        if not isinstance(state, JobState):
+            raise _invalid("state", state, "give a state, such as Enqueued()")
         if state.kind not in MOVES[self.state.kind]:
             allowed = ", ".join(sorted(MOVES[self.state.kind])) or "nothing: it is final"
             raise InvalidTransition(

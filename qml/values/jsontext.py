@@ -126,18 +126,27 @@ def dumps(value: Any) -> str:
 def loads(text: str) -> Any:
     """The value of a text; a damaged one is a SerializationError."""
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_no_constant)
     except (ValueError, TypeError, RecursionError) as error:
         raise SerializationError(f"not readable as JSON: {error}") from error
 
 
-def readable(text: str, limit: int) -> str:
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+TEXT_KEPT = 20_000
+"""Characters kept of an exception's text or traceback; of longer ones the middle is cut out."""
+
+
+def readable(text: str, limit: int = TEXT_KEPT) -> str:
     """Text of any origin made storable: lone surrogates and NUL shown as escapes, the middle of a
     text longer than ``limit`` characters cut out. For failures, which must always be written down.
     """
     if len(text) > limit:
         half = limit // 2
-        text = f"{text[:half]}\n... {len(text) - 2 * half:,} characters cut ...\n{text[-half:]}"
+        cut = f"\n... {len(text) - 2 * half:,} characters cut ...\n"
+        text = f"{text[:half]}{cut}{text[len(text) - half :]}"
     if "\0" in text:
         text = text.replace("\0", "\\x00")
     return text if text.isascii() else text.encode(errors="backslashreplace").decode()

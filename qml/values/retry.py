@@ -8,6 +8,8 @@ import attrs
 from .errors import ConfigurationError
 from .times import span_micros
 
+MOST_RETRIES = 1_000_000
+
 LONGEST = 10**9
 """Seconds, some 31 years: no retry waits longer."""
 
@@ -40,6 +42,10 @@ class RetryPolicy:
         if not isinstance(self.max_retries, int):
             raise ConfigurationError(
                 f"RetryPolicy max_retries is {self.max_retries!r}; give a whole number"
+            )
+        if self.max_retries > MOST_RETRIES:
+            raise ConfigurationError(
+                f"RetryPolicy max_retries is {self.max_retries}; give {MOST_RETRIES:,} or less"
             )
         if self.jitter > 1:
             raise ConfigurationError(f"RetryPolicy jitter is {self.jitter!r}; give 0 to 1")

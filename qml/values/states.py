@@ -69,12 +69,41 @@ def _to_result(value: Any) -> Any:
 
 
 def _text(default: str = "") -> Any:
+    """A name: text as it is."""
     return attrs.field(default=default, validator=_is_text)
 
 
 def _is_text(state: object, field: "attrs.Attribute[str]", value: object) -> None:
     if not isinstance(value, str):
         raise ConfigurationError(f"{type(state).__name__} {field.name} is {value!r}; give text")
+    jsontext.checked(value, f"{type(state).__name__} {field.name}")
+
+
+def _told(default: str | None = "") -> Any:
+    """What happened, in words: kept readable and shortened, since it must always be storable."""
+
+    def convert(value: Any, state: Any, field: "attrs.Attribute[Any]") -> str | None:
+        if isinstance(value, str):
+            return jsontext.readable(value)
+        if value is None and default is None:
+            return None
+        raise ConfigurationError(f"{type(state).__name__} {field.name} is {value!r}; give text")
+
+    converter = attrs.Converter(convert, takes_self=True, takes_field=True)
+    return attrs.field(default=default, converter=converter)
+
+
+def _number(kind: Any) -> Any:
+    """A count, or a span of milliseconds: 0 or more."""
+
+    def check(state: object, field: "attrs.Attribute[Any]", value: Any) -> None:
+        good = isinstance(value, kind) and not isinstance(value, bool) and 0 <= value < 2**53
+        if not good:
+            raise ConfigurationError(
+                f"{type(state).__name__} {field.name} is {value!r}; give a number, 0 or more"
+            )
+
+    return attrs.field(default=0, validator=check)
 
 
 @attrs.frozen
@@ -103,7 +132,7 @@ class Processing(JobState):
     server_name: str = _text()
 
     def __attrs_post_init__(self) -> None:
-        if not self.worker_id:
+        if not self.worker_id or "\0" in self.worker_id:
             raise ConfigurationError("Processing needs a worker_id: who holds the job")
 
 
@@ -113,7 +142,7 @@ class Succeeded(JobState):
 
     kind = StateKind.SUCCEEDED
     succeeded_at: datetime = _moment()
-    total_duration_ms: float = 0
+    total_duration_ms: float = _number(int | float)
     result: Any = attrs.field(default=None, converter=_to_result)
 
 
@@ -123,9 +152,9 @@ class Failed(JobState):
 
     kind = StateKind.FAILED
     failed_at: datetime = _moment()
-    exception: str = _text()
-    stack_trace: str = _text()
-    retry_count: int = 0
+    exception: str = _told()
+    stack_trace: str = _told()
+    retry_count: int = _number(int)
 
 
 @attrs.frozen
@@ -134,7 +163,7 @@ class Deleted(JobState):
 
     kind = StateKind.DELETED
     deleted_at: datetime = _moment()
-    reason: str | None = None
+    reason: str | None = _told(None)
 
 
 @attrs.frozen
@@ -144,7 +173,7 @@ class Scheduled(JobState):
     kind = StateKind.SCHEDULED
     scheduled_at: datetime = _moment()
     enqueue_at: datetime = _moment(required=True)
-    reason: str | None = None
+    reason: str | None = _told(None)
 
 
 @attrs.frozen
@@ -154,8 +183,8 @@ class AwaitingRetry(JobState):
     kind = StateKind.AWAITING_RETRY
     scheduled_at: datetime = _moment()
     retry_at: datetime = _moment(required=True)
-    retry_count: int = 0
-    last_exception: str = _text()
+    retry_count: int = _number(int)
+    last_exception: str = _told()
 
 
 STATES: Mapping[StateKind, type[JobState]] = {

@@ -40,7 +40,10 @@ def aware_utc(name: str, moment: object) -> datetime:
             f"{name} is {moment!r}, a naive datetime: its time zone is anybody's guess. Give an "
             "aware one, such as datetime.now(timezone.utc)"
         )
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ConfigurationError(f"{name} is {moment!r}, which UTC has no date for") from None
 
 
 def utc_now() -> datetime:

@@ -240,7 +240,7 @@ class MemoryDriver:
             raise CapacityExceeded(
                 f"the memory store keeps at most {self._max_jobs:,} jobs, finished ones included; "
                 f"it has {stored:,} and cannot take {more:,} more. Purge or delete some, or "
-                "connect with a larger max_jobs (None = any number)"
+                "connect with a larger max_jobs"
             )
 
 

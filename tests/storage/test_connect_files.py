@@ -1,0 +1,147 @@
+"""The file behind a SQLite URL: where it is made, when it is not, and the schema in it."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from qml import Job, MigrationError, SqliteConfig, StorageError, StorageUnavailable, connect
+
+REPO = Path(__file__).parents[2]
+
+
+def files(folder):
+    """The SQLite files of a folder, less their logs and shared memory."""
+    return sorted(
+        path.name for path in folder.iterdir() if not path.name.endswith(("-wal", "-shm"))
+    )
+
+
+@pytest.mark.parametrize("how", ["sqlite:///{}?create=false", "config"])
+def test_those_who_only_look_make_nothing(tmp_path, how):
+    path = tmp_path / "jobs.db"
+
+    def look():
+        if how == "config":
+            return connect(SqliteConfig(path, create=False))
+        return connect(how.format(path))
+
+    with pytest.raises(StorageUnavailable, match=re.escape(str(path))):
+        look()
+    assert files(tmp_path) == []
+    path.touch()
+    with pytest.raises(StorageUnavailable, match="holds no jobs of qml"):
+        look()
+    assert path.read_bytes() == b""
+    with connect(SqliteConfig(path)) as storage:
+        job = storage.enqueue(Job("m"))
+    with look() as storage:
+        assert storage.get(job.id) == job
+
+
+def test_a_missing_folder_is_named_and_not_made(tmp_path):
+    with pytest.raises(StorageUnavailable, match=f"the folder {tmp_path}/no does not exist"):
+        connect(f"sqlite:///{tmp_path}/no/jobs.db")
+    assert files(tmp_path) == []
+
+
+def test_a_file_that_is_something_else(tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("Dear diary, " * 1_000)
+    with pytest.raises(StorageError, match=r"notes\.txt is damaged or no SQLite file"):
+        connect(f"sqlite:///{path}")
+    assert path.read_text() == "Dear diary, " * 1_000
+
+
+def test_a_relative_path_is_fixed_when_connecting(tmp_path, monkeypatch):
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    monkeypatch.chdir(first)
+    found = []
+    with connect("sqlite:///jobs.db") as storage:
+        job = storage.enqueue(Job("m"))
+        monkeypatch.chdir(second)
+        storage.driver._connections.before_fork()  # whatever is open is closed, and opened anew
+        storage.driver._connections.after_fork_in_parent()
+        found.append(storage.get(job.id))
+        storage.enqueue(Job("m"))
+        assert str(first / "jobs.db") in repr(storage)
+    assert found == [job]
+    assert files(first) == ["jobs.db"]
+    assert files(second) == []
+
+
+# -- the schema --------------------------------------------------------------------------------
+
+SET_VERSION = """
+import sqlite3, sys
+with sqlite3.connect(sys.argv[1]) as connection:
+    connection.execute("UPDATE qml_meta SET value = ? WHERE name = 'schema'", (sys.argv[2],))
+connection.close()
+"""
+
+
+def set_version(path, version):
+    """In a process of its own: two SQLite libraries in one would not see each other's locks."""
+    command = [sys.executable, "-c", SET_VERSION, path, str(version)]
+    subprocess.run(command, check=True, timeout=60)
+
+
+@pytest.mark.parametrize("create", [True, False])
+def test_a_newer_schema_is_left_alone(tmp_path, create):
+    path = tmp_path / "jobs.db"
+    with connect(SqliteConfig(path)) as storage:
+        job = storage.enqueue(Job("m"))
+    set_version(path, 99)
+    with pytest.raises(MigrationError) as caught:
+        connect(SqliteConfig(path, create=create))
+    said = str(caught.value)
+    assert re.search(rf"{path} has schema version 99, made by a newer qml; this is qml \d", said)
+    assert "upgrade it (pip install -U" in said
+    set_version(path, 1)
+    with connect(SqliteConfig(path)) as storage:
+        assert storage.get(job.id) == job
+
+
+INSTALL = """
+import sys, time
+from pathlib import Path
+from qml import Job, connect
+folder, number = Path(sys.argv[1]), sys.argv[2]
+(folder / f"{number}.ready").touch()
+while not (folder / "go").exists():
+    time.sleep(0.0005)
+with connect(f"sqlite:///{folder}/jobs.db") as storage:
+    storage.enqueue(Job("m", [number]))
+"""
+
+
+def test_processes_may_install_the_schema_at_once(tmp_path):
+    numbers = [str(number) for number in range(4)]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", INSTALL, tmp_path, number],
+            env={**os.environ, "PYTHONPATH": str(REPO)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number in numbers
+    ]
+    try:
+        until = time.monotonic() + 60
+        while len([*tmp_path.glob("*.ready")]) < len(processes) and time.monotonic() < until:
+            time.sleep(0.01)
+        (tmp_path / "go").touch()
+        told = [process.communicate(timeout=60)[1] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    assert [process.returncode for process in processes] == [0] * len(processes), told
+    with connect(f"sqlite:///{tmp_path}/jobs.db") as storage:
+        assert sorted(job.arguments[0] for job in storage.list()) == numbers
