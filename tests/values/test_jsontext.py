@@ -168,15 +168,24 @@ def test_500_levels_are_checked_from_a_deep_stack():
 
 def test_writing_from_a_deep_stack_says_what_to_do():
     room = sys.getrecursionlimit() - len_of_stack() - 100
-    with pytest.raises(SerializationError, match="enqueue from fewer calls"):
-        with_calls_below(room, lambda: jsontext.dumps(deep(500, 7)))
+    # Pythons differ in whether calls leave JSON less room; none may leave a RecursionError.
+    try:
+        text = with_calls_below(room, lambda: jsontext.dumps(deep(500, 7)))
+    except SerializationError as error:
+        assert "enqueue from fewer calls" in str(error)  # noqa: PT017
+    else:
+        assert same(jsontext.loads(text), deep(500, 7))
 
 
 def test_reading_from_a_deep_stack_is_no_recursion_error():
     room = sys.getrecursionlimit() - len_of_stack() - 100
     text = jsontext.dumps(deep(500, 7))
-    with pytest.raises(SerializationError, match="not readable as JSON"):
-        with_calls_below(room, lambda: jsontext.loads(text))
+    try:
+        value = with_calls_below(room, lambda: jsontext.loads(text))
+    except SerializationError as error:
+        assert "not readable as JSON" in str(error)  # noqa: PT017
+    else:
+        assert same(value, deep(500, 7))
 
 
 def test_a_job_of_500_levels_is_made_from_a_deep_stack():
