@@ -11,7 +11,8 @@ from collections.abc import Callable
 from types import ModuleType
 
 from .checks import claiming, ending, keeping, locking, storing
-from .checks.scene import MakeStorage, Scene
+from .checks.scene import Scene
+from .making import MakeStorage
 
 Check = Callable[[Scene], None]
 
@@ -37,8 +38,8 @@ CHECKS: tuple[Check, ...] = (
 def check_storage(make: MakeStorage) -> None:
     """Run every check, each on a fresh storage; AssertionError names those that fail.
 
-    ``make(clock)`` returns an empty storage that lives by the ManualClock it is given; it is closed
-    after each check.
+    ``make(clock)`` returns an empty storage that lives by the ManualClock it is given; a ``make``
+    without parameters has its storage's ``clock`` set. The storage is closed after each check.
     """
     failures: list[AssertionError] = []
     for check in CHECKS:

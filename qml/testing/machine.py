@@ -21,6 +21,7 @@ from hypothesis.stateful import initialize, multiple, rule, run_state_machine_as
 from ..values.retry import RetryPolicy
 from ..values.states import Processing, StateKind
 from .compare import outcome
+from .making import MakeStorage
 from .steps import (
     A_MICROSECOND,
     FIELDS,
@@ -35,7 +36,6 @@ from .steps import (
     SECONDS,
     WORKERS,
     Hand,
-    MakeStorage,
     Steps,
     claims,
 )

@@ -1,6 +1,6 @@
 """What every step of the machine does: ask oracle and storage alike, compare, check the laws."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,11 +24,11 @@ from ..values.states import (
     Succeeded,
 )
 from .compare import difference, outcome
+from .making import MakeStorage, fresh
 from .model import StorageModel
 from .strategies import json_values
 from .table import due_time
 
-MakeStorage = Callable[[ManualClock], Any]
 """Makes an empty storage that lives by the clock it is given."""
 
 A_MICROSECOND = 0.000001
@@ -93,7 +93,7 @@ class Steps(RuleBasedStateMachine):
         super().__init__()
         self.clock = ManualClock()
         self.oracle = StorageModel(self.clock, retry)
-        self.storage = make_storage(self.clock)
+        self.storage = fresh(make_storage, self.clock)
         self._before: dict[str, Job] = {}
         self._fences: dict[str, int] = {}
         self._by_hand = False

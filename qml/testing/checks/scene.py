@@ -1,6 +1,6 @@
 """What a check works with: a fresh storage, its clock, and words for what is expected."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,8 +10,7 @@ from ...values.errors import QmlError
 from ...values.job import Job
 from ...values.states import AwaitingRetry, Failed, Scheduled
 from ..compare import brief, difference
-
-MakeStorage = Callable[[ManualClock], Any]
+from ..making import MakeStorage, fresh
 
 A_MICROSECOND = 0.000001
 
@@ -21,7 +20,7 @@ class Scene:
 
     def __init__(self, make: MakeStorage) -> None:
         self.clock = ManualClock()
-        self.storage = make(self.clock)
+        self.storage = fresh(make, self.clock)
 
     def job(self, job_id: str = "a", **fields: Any) -> Job:
         """A job that is not stored yet."""
