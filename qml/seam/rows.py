@@ -196,9 +196,22 @@ def holder(row: Row) -> str | None:
     return row.locked_by or row.worker
 
 
+def is_free(row: Row, now: int) -> bool:
+    """Whether nobody holds the row at ``now``."""
+    return row.lease_until is None or row.lease_until <= now
+
+
 def holdable(row: Row, worker: str, now: int) -> bool:
     """Whether ``worker`` may take the row: nobody else holds it at ``now``."""
-    return row.lease_until is None or row.lease_until <= now or holder(row) == worker
+    return is_free(row, now) or holder(row) == worker
+
+
+def as_rewritten(row: Row, change: Rewrite) -> Row:
+    """The row after the rewrite of it."""
+    new = change.row._replace(seq=row.seq)
+    if change.keeps_lease:
+        new = new._replace(worker=row.worker, locked_by=row.locked_by, lease_until=row.lease_until)
+    return new._replace(payload=row.payload) if change.keeps_payload else new
 
 
 def as_claimed(row: Row, claim: Claim, rank: int) -> Row:

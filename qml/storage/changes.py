@@ -6,7 +6,7 @@ import attrs
 
 from ..seam.codec import decode_job, encode_job
 from ..seam.driver import Driver
-from ..seam.rows import PROCESSING, Move, Rewrite, Row, Verdict
+from ..seam.rows import PROCESSING, Move, Rewrite, Row, Verdict, as_rewritten
 from ..values.errors import ConcurrentModification, JobNotFound, UniqueKeyTaken
 from ..values.job import Job
 from ..values.states import FINAL, Deleted, JobState, Processing
@@ -54,7 +54,7 @@ def update(driver: Driver, job: Job, now: int, lease: int, max_bytes: int) -> Jo
         raise not_found(job.id)
     if row.version != job.version or (job.seq is not None and job.seq != row.seq):
         raise _modified(job, row)
-    new = _rewritten(job, row, now, lease, max_bytes)
+    new = _changed(job, row, now, lease, max_bytes)
     rewrite = Rewrite(
         seq=row.seq,
         version=row.version,
@@ -67,10 +67,7 @@ def update(driver: Driver, job: Job, now: int, lease: int, max_bytes: int) -> Jo
         raise key_taken(driver, job)
     if verdict is not Verdict.DONE:
         raise _modified(job, row)
-    if rewrite.keeps_lease:
-        held = {name: getattr(row, name) for name in ("worker", "locked_by", "lease_until")}
-        new = new._replace(**held)
-    return decode_job(new if not rewrite.keeps_payload else new._replace(payload=row.payload))
+    return decode_job(as_rewritten(row, rewrite))
 
 
 def _modified(job: Job, row: Row) -> ConcurrentModification:
@@ -89,7 +86,7 @@ def _keeps_lease(job: Job, row: Row) -> bool:
     return row.state != PROCESSING or isinstance(job.state, Deleted)
 
 
-def _rewritten(job: Job, row: Row, now: int, lease: int, max_bytes: int) -> Row:
+def _changed(job: Job, row: Row, now: int, lease: int, max_bytes: int) -> Row:
     started = isinstance(job.state, Processing) and row.state != PROCESSING
     attempt = row.attempt + started
     allowed = row.max_attempts if job.max_retries is None else job.max_retries + 1

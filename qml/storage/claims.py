@@ -117,7 +117,8 @@ def _on_newest(claimed: Job, row: Row) -> Job:
 def _ended_before(driver: Driver, claimed: Job, row: Row, rule: Rule, now: int) -> Job | JobLost:
     """The same claim, but its job is not processing any more: a repeat, or a cancelled run."""
     if row.lease_until is not None and row.locked_by is None:
-        # Cancelled: the run has ended now, and with it its lease, lapsed or not.
+        # Cancelled: the run has ended now, and with it its lease, lapsed or not. STALE: another
+        # has locked the row since, and the lease is over all the same.
         driver.let_go(row.id, row.worker or "", min(now, row.lease_until - 1))
     else:
         stored = decode_job(row)

@@ -19,6 +19,7 @@ def beat(storage: Storage, name: str, facts: dict[str, Any]) -> None:
     driver = storage.driver
     known = driver.read(PREFIX + name)
     body = jsontext.dumps({**facts, "seen_at": now})
+    # STALE, here and below: another was faster; the next beat puts it right.
     driver.write(PREFIX + name, body, known.version if known else 0)
     for record in driver.list(PREFIX):
         if now - _facts(record.body).get("seen_at", 0) > FORGOTTEN_AFTER:

@@ -9,6 +9,7 @@ import pytest
 from qml import (
     Job,
     JobAlreadyExists,
+    JobLost,
     Qml,
     RetryPolicy,
     SqliteStorage,
@@ -258,6 +259,9 @@ def _use_everything(storage, clock):
     first, second, *rest = storage.fetch_available_jobs_atomic("w", 8, ["default"])
     storage.renew(rest)
     storage.finish(first, Succeeded())
+    third = rest.pop()
+    mixed = storage.finish_many([(third, Succeeded()), (first, Succeeded(result="stale"))])
+    assert [type(answer) for answer in mixed] == [Job, JobLost]
     storage.release(second, 5)
     storage.update(storage.get(second.id).with_metadata(a=1))
     storage.cancel(rest[0].id)

@@ -25,6 +25,7 @@ from ...seam.rows import (
     chosen,
     holdable,
     holder,
+    is_free,
 )
 from ...values.clock import steady_micros
 from ...values.errors import CapacityExceeded, StorageUnavailable
@@ -106,7 +107,7 @@ class MemoryDriver:
             row = table.get(job_id)
             if row is None:
                 return Verdict.GONE
-            if holder(row) != worker or row.lease_until is None or row.lease_until <= now:
+            if holder(row) != worker or is_free(row, now):
                 return Verdict.STALE
             if row.state == PROCESSING:
                 table.replace(row._replace(lease_until=now))
@@ -123,7 +124,7 @@ class MemoryDriver:
             found = _filtered(reversed(self._all_rows()), query)
             end = None if query.limit is None else query.offset + query.limit
             return list(islice(found, query.offset, end))
-        free = [row for row in self._all_rows() if _due(row, query.now) and _free(row, query.now)]
+        free = [row for row in self._all_rows() if _due(row, query.now) and is_free(row, query.now)]
         limit = len(free) if query.limit is None else query.limit
         return heapq.nsmallest(limit, free, key=lambda row: (-row.priority, row.seq))
 
@@ -246,10 +247,6 @@ class MemoryDriver:
 
 def _due(row: Row, now: int) -> bool:
     return row.due_at is not None and row.due_at <= now
-
-
-def _free(row: Row, now: int) -> bool:
-    return row.lease_until is None or row.lease_until <= now
 
 
 def _filtered(rows: Iterable[Row], page: Page) -> Iterable[Row]:

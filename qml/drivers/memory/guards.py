@@ -9,10 +9,11 @@ from ...seam.rows import (
     Hold,
     Move,
     Obstacle,
-    Rewrite,
     Row,
     Verdict,
+    as_rewritten,
     holdable,
+    is_free,
 )
 from .table import Table
 
@@ -47,19 +48,12 @@ def swap(table: Table, change: Change) -> Verdict:
             return Verdict.STALE
         new = _moved(row, change)
     else:
-        new = _rewritten(row, change)
+        new = as_rewritten(row, change)
     key = None if new.key_held == KEY_FREE else new.unique_key
     if key is not None and table.holds(key) not in (None, row.id):
         return Verdict.TAKEN
     table.replace(new)
     return Verdict.DONE
-
-
-def _rewritten(row: Row, change: Rewrite) -> Row:
-    new = change.row._replace(seq=row.seq)
-    if change.keeps_lease:
-        new = new._replace(worker=row.worker, locked_by=row.locked_by, lease_until=row.lease_until)
-    return new._replace(payload=row.payload) if change.keeps_payload else new
 
 
 def _moved(row: Row, move: Move) -> Row:
@@ -91,7 +85,7 @@ def hold(table: Table, order: Hold) -> Verdict:
             return Verdict.STALE
     elif not holdable(row, order.worker, order.now):
         return Verdict.STALE
-    elif row.lease_until is None or row.lease_until <= order.now:
+    elif is_free(row, order.now):
         row = _locked(row, order)
     table.replace(row._replace(lease_until=order.until))
     return Verdict.DONE

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Sequence
 
-from ...seam.rows import Change, Hold, Move, Verdict
+from ...seam.rows import Change, Hold, Move, Rewrite, Verdict
 from .library import library as sqlite
 from .statements import SQL
 
@@ -31,7 +31,7 @@ def _end_claims(connection: sqlite3.Connection, changes: Sequence[Change]) -> bo
     except sqlite.IntegrityError:
         pass  # a key was taken meanwhile: one by one tells whose
     connection.execute(SQL["rollback"])
-    connection.execute(SQL["begin"])
+    connection.execute(SQL["begin"])  # if another is faster, the whole of the work is done anew
     return False
 
 
@@ -70,8 +70,7 @@ def _move(connection: sqlite3.Connection, move: Move) -> int:
     return connection.execute(SQL["move"], move._asdict()).rowcount
 
 
-def _rewrite(connection: sqlite3.Connection, change: "Change") -> int:
-    assert not isinstance(change, Move)
+def _rewrite(connection: sqlite3.Connection, change: Rewrite) -> int:
     values = change.row._asdict() | {
         "seq": change.seq,
         "expected": change.version,

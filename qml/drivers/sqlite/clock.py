@@ -42,10 +42,10 @@ class SharedClock:
         if self._boot is None:
             return time.time_ns() // 1000
         stored = self._connections.read(self._read)
-        if not stored and not self._connections.may_create:
-            return time.time_ns() // 1000  # an onlooker writes nothing down
         if self._connections.may_create and self._due_step(stored) != 0:
             stored = self._connections.write(self._follow)
+        if not stored:  # an onlooker writes nothing down
+            return time.time_ns() // 1000
         return steady_micros() + int(stored["offset"])
 
     def _read(self, connection: sqlite3.Connection) -> dict[str, Any]:

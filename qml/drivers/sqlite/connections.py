@@ -136,7 +136,8 @@ class Connections:
                 _again_while_busy(lambda: connection.execute(SQL["begin"]), deadline)
                 try:
                     result = work(connection)
-                    _again_while_busy(lambda: connection.execute(SQL["commit"]), deadline)
+                    if connection.in_transaction:  # else ``work`` has rolled it back
+                        _again_while_busy(lambda: connection.execute(SQL["commit"]), deadline)
                     return result
                 except BaseException:
                     # After "disk full" or an I/O error SQLite has ended the transaction itself.

@@ -2,4 +2,6 @@
 
 from ..statements import read_statements
 
-SQL = read_statements("qml.drivers.sqlite", "statements.sql", "columns", "jobs")
+FRAGMENTS = ("columns", "jobs", "claimable", "lapsed_claim")
+
+SQL = read_statements("qml.drivers.sqlite", "statements.sql", *FRAGMENTS)

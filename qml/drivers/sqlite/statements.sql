@@ -4,14 +4,24 @@
 -- name: columns
 -- Not a statement: what "{columns}" stands for, in the order of qml.seam.rows.Row.
 j.seq, j.id, j.version, j.state, j.queue, j.priority, j.method, j.attempt, j.fence,
-j.max_attempts, j.ahead, j.worker, j.locked_by, j.lease_until, j.due_at, j.finished_at, j.created_at,
-j.key_held, j.unique_key, j.unique_while, j.max_retries, j.timeout_seconds, j.job_type,
+j.max_attempts, j.ahead, j.worker, j.locked_by, j.lease_until, j.due_at, j.finished_at,
+j.created_at, j.key_held, j.unique_key, j.unique_while, j.max_retries, j.timeout_seconds, j.job_type,
 j.detail, j.failures, j.metadata, p.body
 
 -- name: jobs
 -- Not a statement: what "{jobs}" stands for. Payloads stand apart, since SQLite rewrites a whole
 -- record at every update (claim + finish of a 16 kB job: six times the cost in one table).
 qml_jobs AS j LEFT JOIN qml_payloads AS p ON p.seq = j.seq
+
+-- name: claimable
+-- Not a statement: what "{claimable}" stands for: ready, due, and held by nobody but the worker.
+-- due_at is asked again, for the case that the store's clock was set back a little.
+j.ready = 1 AND j.due_at <= :now
+AND (j.lease_until IS NULL OR j.lease_until <= :now OR coalesce(j.locked_by, j.worker) = :worker)
+
+-- name: lapsed_claim
+-- Not a statement: what "{lapsed_claim}" stands for: a claim whose lease has ended, unrescued.
+(state = 'processing' AND coalesce(lease_until <= :now, FALSE))
 
 -- name: has_schema
 SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'qml_meta'
@@ -27,8 +37,8 @@ ON CONFLICT (name) DO UPDATE SET value = excluded.value
 -- "ready" = in the index a claim reads; what is due later gets there by "ripen".
 INSERT INTO qml_jobs (
     id, version, state, queue, priority, method, attempt, fence, max_attempts, ahead, worker,
-    locked_by, lease_until, due_at, finished_at, created_at, key_held, unique_key, unique_while, max_retries,
-    timeout_seconds, job_type, detail, failures, metadata, ready
+    locked_by, lease_until, due_at, finished_at, created_at, key_held, unique_key, unique_while,
+    max_retries, timeout_seconds, job_type, detail, failures, metadata, ready
 ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: insert_payload
@@ -72,7 +82,8 @@ UPDATE qml_jobs SET
     worker = iif(:keeps_lease, worker, :worker),
     locked_by = iif(:keeps_lease, locked_by, :locked_by),
     lease_until = iif(:keeps_lease, lease_until, :lease_until),
-    due_at = :due_at, ready = iif(due_at IS :due_at, ready, :due_at IS 0), finished_at = :finished_at,
+    due_at = :due_at, ready = iif(due_at IS :due_at, ready, :due_at IS 0),
+    finished_at = :finished_at,
     created_at = :created_at, key_held = :key_held, unique_key = :unique_key,
     unique_while = :unique_while, max_retries = :max_retries, timeout_seconds = :timeout_seconds,
     job_type = :job_type, detail = :detail, failures = :failures, metadata = :metadata
@@ -86,16 +97,10 @@ UPDATE qml_payloads SET body = :payload WHERE seq = (SELECT seq FROM qml_jobs WH
 SELECT due_at FROM qml_jobs WHERE ready = 0 AND due_at IS NOT NULL ORDER BY due_at LIMIT 1
 
 -- name: anything_for
-SELECT 1 FROM qml_jobs
-WHERE ready = 1 AND due_at <= :now
-  AND (lease_until IS NULL OR lease_until <= :now OR coalesce(locked_by, worker) = :worker)
-LIMIT 1
+SELECT 1 FROM qml_jobs AS j WHERE {claimable} LIMIT 1
 
 -- name: anything_in_queue
-SELECT 1 FROM qml_jobs
-WHERE ready = 1 AND queue = :queue AND due_at <= :now
-  AND (lease_until IS NULL OR lease_until <= :now OR coalesce(locked_by, worker) = :worker)
-LIMIT 1
+SELECT 1 FROM qml_jobs AS j WHERE j.queue = :queue AND {claimable} LIMIT 1
 
 -- name: ripen
 UPDATE qml_jobs SET ready = 1 WHERE seq IN (
@@ -104,16 +109,11 @@ UPDATE qml_jobs SET ready = 1 WHERE seq IN (
 )
 
 -- name: best
--- due_at is asked again, for the case that the store's clock was set back a little.
-SELECT {columns} FROM {jobs}
-WHERE j.ready = 1 AND j.due_at <= :now
-  AND (j.lease_until IS NULL OR j.lease_until <= :now OR coalesce(j.locked_by, j.worker) = :worker)
+SELECT {columns} FROM {jobs} WHERE {claimable}
 ORDER BY j.priority DESC, j.seq LIMIT :limit
 
 -- name: best_in_queue
-SELECT {columns} FROM {jobs}
-WHERE j.ready = 1 AND j.queue = :queue AND j.due_at <= :now
-  AND (j.lease_until IS NULL OR j.lease_until <= :now OR coalesce(j.locked_by, j.worker) = :worker)
+SELECT {columns} FROM {jobs} WHERE j.queue = :queue AND {claimable}
 ORDER BY j.priority DESC, j.seq LIMIT :limit
 
 -- name: take
@@ -130,16 +130,13 @@ WHERE id = :id AND seq = coalesce(:seq, seq) AND worker = :worker AND fence = :f
   AND lease_until IS NOT NULL AND locked_by IS NULL
 
 -- name: lock
--- Over a processing row whose lease has lapsed, the old hand becomes stale.
+-- Over a lapsed claim, the old hand becomes stale.
 UPDATE qml_jobs SET
-    fence = fence + (state = 'processing' AND coalesce(lease_until <= :now, FALSE)),
-    version = version + (state = 'processing' AND coalesce(lease_until <= :now, FALSE)),
-    worker = iif(
-        state = 'processing' AND coalesce(lease_until <= :now, FALSE), :worker, worker
-    ),
+    fence = fence + {lapsed_claim}, version = version + {lapsed_claim},
+    worker = iif({lapsed_claim}, :worker, worker),
     locked_by = CASE
         WHEN lease_until > :now THEN locked_by
-        WHEN state = 'processing' AND lease_until IS NOT NULL THEN NULL
+        WHEN {lapsed_claim} THEN NULL
         ELSE :worker
     END,
     lease_until = :until

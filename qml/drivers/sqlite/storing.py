@@ -23,9 +23,7 @@ def insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> Inserted:
             payloads.append((cursor.lastrowid or 0, row.payload))
     cursor.executemany(SQL["insert_payload"], payloads)
     if obstacles:
-        # All or none. The transaction goes on, empty: its caller commits it.
-        connection.execute(SQL["rollback"])
-        connection.execute(SQL["begin"])
+        connection.execute(SQL["rollback"])  # all or none
         return Inserted([], obstacles)
     return Inserted([seq for seq, _ in payloads], [])
 
