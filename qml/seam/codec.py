@@ -41,6 +41,9 @@ _NAMES: Mapping[StateKind, Set[str]] = {
     kind: {field.name for field in attrs.fields(cls)} for kind, cls in STATES.items()
 }
 
+UNREADABLE = (SerializationError, TypeError, ValueError, OverflowError)
+"""What reading a damaged record may raise."""
+
 
 def encode_state(state: JobState) -> str:
     """A state's data as text; its kind, and who holds the job, stand in columns of their own."""
@@ -180,40 +183,34 @@ def decode_job(row: Row, state: JobState | None = None) -> Job:
                 "damage": None,
             },
         )
-    except (SerializationError, TypeError, ValueError, OverflowError):
+    except UNREADABLE:
         return _salvage(row)
 
 
 def _salvage(row: Row) -> Job:
+    """The job of a damaged row: each column that cannot be read is replaced, and named."""
     damage: list[str] = []
-    read = partial(_part, damage)
-    arguments, kwargs = read("payload", lambda: _payload(row.payload), lambda: ([], {}))
-    parts = {name: getattr(row, name) for name in _SAME}
-    parts["arguments"] = arguments
-    parts["kwargs"] = kwargs
-    parts["metadata"] = read("metadata", lambda: _object(row.metadata), dict)
-    parts["created_at"] = read("created_at", lambda: from_micros(row.created_at), lambda: EPOCH)
-    parts["state"] = read(
-        "state",
-        lambda: decode_state(row.state, row.detail, row.worker),
-        lambda: _stand_in(row),
-    )
-    parts["lease_expires_at"] = read("lease", lambda: _moment(row.lease_until), lambda: EPOCH)
-    parts["failures"] = read("failures", lambda: decode_failures(row.failures), tuple)
-    parts["damage"] = "; ".join(damage) or None
-    return trusted.make(Job, parts)
+    state, harmless = None, {}
+    if (fault := _fault(lambda: decode_state(row.state, row.detail, row.worker))) is not None:
+        damage.append(f"state {fault}")
+        state = _stand_in(row)
+    for column, (read, instead) in _READERS.items():
+        if (fault := _fault(partial(read, getattr(row, column)))) is not None:
+            damage.append(f"{column} {fault}")
+            harmless[column] = instead
+    return trusted.changed(decode_job(row._replace(**harmless), state), damage="; ".join(damage))
+
+
+def _fault(read: Callable[[], Any]) -> Exception | None:
+    try:
+        read()
+    except UNREADABLE as error:
+        return error
+    return None
 
 
 def _moment(micros: int | None) -> datetime | None:
     return None if micros is None else from_micros(micros)
-
-
-def _part(damage: list[str], name: str, read: Callable[[], Any], instead: Callable[[], Any]) -> Any:
-    try:
-        return read()
-    except (SerializationError, TypeError, ValueError, OverflowError) as error:
-        damage.append(f"{name} {error}")
-        return instead()
 
 
 def _payload(text: str) -> tuple[list[Any], dict[str, Any]]:
@@ -230,6 +227,16 @@ def _object(text: str) -> dict[str, Any]:
     if type(value) is not dict:
         raise SerializationError("is not a JSON object")
     return value
+
+
+# What reads a column of a row, and what stands in for one that cannot be read.
+_READERS: Mapping[str, tuple[Callable[[Any], Any], Any]] = {
+    "payload": (_payload, "[[],{}]"),
+    "metadata": (_object, "{}"),
+    "created_at": (from_micros, 0),
+    "lease_until": (_moment, 0),
+    "failures": (decode_failures, "[]"),
+}
 
 
 def _stand_in(row: Row) -> JobState:

@@ -32,12 +32,19 @@ def connect(
     configuration may stand in the URL (``?durability=normal``) or be given as ``options``, and so
     may the storage's own (``retention``, ``max_job_bytes``).
     """
-    own = {name: options.pop(name) for name in ("retention", "max_job_bytes") if name in options}
-    config = parse_url(url_or_config, options) if isinstance(url_or_config, str) else url_or_config
-    if not isinstance(url_or_config, str) and options:
-        raise _beside(config, options)
+    own, settings = split_options(options)
+    config = config_of(url_or_config, settings)
     storage: Storage = _storage_of(config)(config, clock=clock, retry=retry, **own)
     return storage
+
+
+def config_of(url_or_config: str | Config, settings: dict[str, Any]) -> Config:
+    """The configuration that a URL and ``settings`` stand for; beside one there are none."""
+    if isinstance(url_or_config, str):
+        return parse_url(url_or_config, settings)
+    if settings:
+        raise _beside(url_or_config, settings)
+    return url_or_config
 
 
 def parse_url(url: str, options: dict[str, Any] | None = None) -> Config:
@@ -108,7 +115,7 @@ class MemoryStorage(Storage):
     """Jobs in this process only, gone when it ends; for tests and for trying things out."""
 
     def __init__(self, config: MemoryConfig | None = None, **options: Any) -> None:
-        own, settings = _split(options)
+        own, settings = split_options(options)
         if config is None:
             config = MemoryConfig(**_checked(MemoryConfig, settings))
         elif settings:
@@ -122,7 +129,7 @@ class SqliteStorage(Storage):
     def __init__(self, config: SqliteConfig | Path | str, **options: Any) -> None:
         from ..drivers.sqlite import SqliteDriver  # not before it is asked for: sqlite3 costs 5 ms
 
-        own, settings = _split(options)
+        own, settings = split_options(options)
         if not isinstance(config, SqliteConfig):
             config = SqliteConfig(config, **_checked(SqliteConfig, settings))
         elif settings:
@@ -138,7 +145,8 @@ def _beside(config: object, options: dict[str, Any]) -> ConfigurationError:
 _OWN = ("clock", "retry", "retention", "max_job_bytes")
 
 
-def _split(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def split_options(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Options that every storage has, and the rest, which are settings of its configuration."""
     own = {name: value for name, value in options.items() if name in _OWN}
     return own, {name: value for name, value in options.items() if name not in _OWN}
 

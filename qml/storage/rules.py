@@ -1,5 +1,7 @@
 """What becomes of a job: pure functions from a job, an event and the time to a guarded move."""
 
+from typing import Any
+
 from ..seam import codec
 from ..seam.rows import KEY_FREE, NEVER_AHEAD, NOT_AHEAD, Move
 from ..values import jsontext, trusted
@@ -97,14 +99,21 @@ def check_is_claim(job: Job) -> None:
 
 def check_result(job: Job, state: JobState, max_bytes: int) -> None:
     """A result larger than allowed is a SerializationError that names the size."""
-    if not isinstance(state, Succeeded) or state.result is None:
+    if isinstance(state, Succeeded):
+        name = f"job {job.id} ({job.method}): its result"
+        check_size(name, state.result, max_bytes, job_id=job.id)
+
+
+def check_size(name: str, result: Any, max_bytes: int, *, job_id: str | None = None) -> None:
+    """A result larger than allowed is a SerializationError that names the size."""
+    if result is None:
         return
-    size = len(jsontext.dumps(state.result).encode())
+    size = len(jsontext.dumps(result).encode())
     if size > max_bytes:
         raise SerializationError(
-            f"job {job.id} ({job.method}): its result is {size:,} bytes of JSON, more than the "
-            f"{max_bytes:,} allowed; store it elsewhere and return its name",
-            job_id=job.id,
+            f"{name} is {size:,} bytes of JSON, more than the {max_bytes:,} allowed; store it "
+            "elsewhere and return its name",
+            job_id=job_id,
         )
 
 
@@ -130,14 +139,14 @@ def _failure_of(job: Job, state: JobState) -> Failure | None:
 
 
 def with_failure(job: Job, failure: Failure, now: int) -> tuple[Failure, ...]:
-    """The failures a job remembers after this one, at the storage's time, with storable texts."""
+    """The failures a job remembers after this one, at the storage's time."""
     worker = job.state.worker_id if isinstance(job.state, Processing) else ""
     kept = Failure(
         attempt=failure.attempt,
         at=from_micros(now),
         worker=failure.worker or worker,
-        exception=jsontext.readable(failure.exception),
-        traceback=jsontext.readable(failure.traceback),
+        exception=failure.exception,
+        traceback=failure.traceback,
     )
     return (*job.failures, kept)[-FAILURES_KEPT:]
 

@@ -13,7 +13,7 @@ from ..values.clock import Clock, StoreClock
 from ..values.config import Retention
 from ..values.errors import JobLost
 from ..values.job import Failure, Job
-from ..values.retry import RetryPolicy
+from ..values.retry import RetryPolicy, policy_or_none
 from ..values.states import JobState, StateKind, kinds
 from ..values.times import from_micros
 from . import changes, checks, claims, rules, storing, upkeep, waiting
@@ -42,7 +42,7 @@ class Storage:
         max_job_bytes: int = jsontext.MAX_BYTES,
     ) -> None:
         self.driver = driver
-        self.retry_policy = retry or RetryPolicy()
+        self.retry_policy = policy_or_none("Storage retry", retry) or RetryPolicy()
         self.retention = retention or Retention()
         self.max_job_bytes = max_job_bytes
         driver.install()

@@ -8,6 +8,7 @@ import attrs
 
 from . import jsontext, trusted
 from .errors import ConfigurationError, InvalidTransition, SerializationError
+from .fields import told
 from .ids import new_id
 from .states import MOVES, Enqueued, JobState, state_from_dict, state_to_dict
 from .times import aware_utc, utc_now
@@ -18,15 +19,19 @@ FAILURES_KEPT = 20
 UNIQUE_WHILE = ("unfinished", "queued")
 
 
+def _failed_at(moment: object) -> datetime:
+    return aware_utc("Failure at", moment)
+
+
 @attrs.frozen
 class Failure:
     """One failed attempt: its number, when (UTC), which worker, the exception, the traceback."""
 
-    attempt: int
-    at: datetime
-    worker: str
-    exception: str
-    traceback: str
+    attempt: int = attrs.field(validator=attrs.validators.instance_of(int))
+    at: datetime = attrs.field(converter=_failed_at)
+    worker: str = told()
+    exception: str = told()
+    traceback: str = told()
 
 
 def _invalid(field: str, value: object, remedy: str) -> ConfigurationError:

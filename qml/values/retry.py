@@ -22,6 +22,13 @@ def _at_least(low: float) -> Any:
     return check
 
 
+def policy_or_none(name: str, retry: object) -> "RetryPolicy | None":
+    """``retry`` if it is a policy or None; a ConfigurationError calls it ``name``."""
+    if retry is None or isinstance(retry, RetryPolicy):
+        return retry
+    raise ConfigurationError(f"{name} is {retry!r}; give a RetryPolicy")
+
+
 @attrs.frozen(kw_only=True)
 class RetryPolicy:
     """Retries with exponential backoff.

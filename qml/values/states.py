@@ -9,6 +9,7 @@ import attrs
 
 from . import jsontext
 from .errors import ConfigurationError
+from .fields import told
 from .times import aware_utc, utc_now
 
 
@@ -79,20 +80,6 @@ def _is_text(state: object, field: "attrs.Attribute[str]", value: object) -> Non
     jsontext.checked(value, f"{type(state).__name__} {field.name}")
 
 
-def _told(default: str | None = "") -> Any:
-    """What happened, in words: kept readable and shortened, since it must always be storable."""
-
-    def convert(value: Any, state: Any, field: "attrs.Attribute[Any]") -> str | None:
-        if isinstance(value, str):
-            return jsontext.readable(value)
-        if value is None and default is None:
-            return None
-        raise ConfigurationError(f"{type(state).__name__} {field.name} is {value!r}; give text")
-
-    converter = attrs.Converter(convert, takes_self=True, takes_field=True)
-    return attrs.field(default=default, converter=converter)
-
-
 def _number(kind: Any) -> Any:
     """A count, or a span of milliseconds: 0 or more."""
 
@@ -152,8 +139,8 @@ class Failed(JobState):
 
     kind = StateKind.FAILED
     failed_at: datetime = _moment()
-    exception: str = _told()
-    stack_trace: str = _told()
+    exception: str = told("")
+    stack_trace: str = told("")
     retry_count: int = _number(int)
 
 
@@ -163,7 +150,7 @@ class Deleted(JobState):
 
     kind = StateKind.DELETED
     deleted_at: datetime = _moment()
-    reason: str | None = _told(None)
+    reason: str | None = told(None)
 
 
 @attrs.frozen
@@ -173,7 +160,7 @@ class Scheduled(JobState):
     kind = StateKind.SCHEDULED
     scheduled_at: datetime = _moment()
     enqueue_at: datetime = _moment(required=True)
-    reason: str | None = _told(None)
+    reason: str | None = told(None)
 
 
 @attrs.frozen
@@ -184,7 +171,7 @@ class AwaitingRetry(JobState):
     scheduled_at: datetime = _moment()
     retry_at: datetime = _moment(required=True)
     retry_count: int = _number(int)
-    last_exception: str = _told()
+    last_exception: str = told("")
 
 
 STATES: Mapping[StateKind, type[JobState]] = {

@@ -26,7 +26,9 @@ def changed(value: T, **changes: Any) -> T:
     """A copy with some fields changed."""
     copy = object.__new__(type(value))
     for name in _names(cast(Any, type(value))):
-        _set(copy, name, changes[name] if name in changes else getattr(value, name))
+        _set(copy, name, getattr(value, name))
+    for name, part in changes.items():
+        _set(copy, name, part)  # AttributeError for a field that there is not
     return copy
 
 

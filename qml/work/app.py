@@ -4,11 +4,11 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, Self, TypeVar, overload
 
-from ..storage.connect import Config, connect, parse_url
+from ..storage.connect import Config, config_of, connect, split_options
 from ..storage.storage import Storage
 from ..values.errors import ConfigurationError, JobFailed
 from ..values.job import Job
-from ..values.retry import RetryPolicy
+from ..values.retry import RetryPolicy, policy_or_none
 from ..values.states import Deleted, Failed, Succeeded
 from .naming import method_name
 from .options import Options
@@ -34,9 +34,7 @@ class Qml:
         retry: RetryPolicy | None = None,
         **options: Any,
     ) -> None:
-        if retry is not None and not isinstance(retry, RetryPolicy):
-            raise ConfigurationError(f"Qml retry is {retry!r}; give a RetryPolicy")
-        self.retry = retry or RetryPolicy()
+        self.retry = policy_or_none("Qml retry", retry) or RetryPolicy()
         self.tasks: dict[str, Task[..., Any]] = {}
         self._lock = threading.Lock()
         self._storage: Storage | None = None
@@ -45,12 +43,9 @@ class Qml:
                 raise ConfigurationError(f"options {', '.join(options)} beside a storage")
             self._storage = url_or_storage
             self.retry = retry or url_or_storage.retry_policy
-        elif isinstance(url_or_storage, str):
-            config_options = {k: v for k, v in options.items() if k not in _STORAGE_OPTIONS}
-            self._config: Config = parse_url(url_or_storage, config_options)
         else:
-            self._config = url_or_storage
-        self._options = {k: v for k, v in options.items() if k in _STORAGE_OPTIONS}
+            self._options, settings = split_options(options)
+            self._config = config_of(url_or_storage, settings)
 
     @property
     def storage(self) -> Storage:
@@ -156,9 +151,6 @@ class Qml:
 
     def __exit__(self, *error: object) -> None:
         self.close()
-
-
-_STORAGE_OPTIONS = ("clock", "retention", "max_job_bytes")
 
 
 def _is_same(one: Callable[..., Any], other: Callable[..., Any]) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import attrs
 
+from ..storage.rules import check_size
 from ..values import jsontext
 from ..values.errors import SerializationError, UnknownMethod
 from ..values.retry import RetryPolicy
@@ -111,15 +112,9 @@ def _call(run: Run, function: Callable[..., Any], max_result_bytes: int) -> Outc
 
 
 def _storable(result: Any, max_bytes: int) -> Any:
-    if result is None:
-        return None
-    kept = jsontext.checked(result, "the task's result")
-    size = len(jsontext.dumps(kept).encode())
-    if size > max_bytes:
-        raise SerializationError(
-            f"the task's result is {size:,} bytes of JSON, more than the {max_bytes:,} allowed; "
-            "store it elsewhere and return its name"
-        )
+    name = "the task's result"
+    kept = jsontext.checked(result, name)
+    check_size(name, kept, max_bytes)
     return kept
 
 

@@ -7,7 +7,7 @@ import attrs
 
 from ..values.errors import ConfigurationError
 from ..values.job import Job
-from ..values.retry import RetryPolicy
+from ..values.retry import RetryPolicy, policy_or_none
 from ..values.states import Scheduled
 from ..values.times import aware_utc
 
@@ -29,8 +29,7 @@ class Options:
     id: str | None = None
 
     def __attrs_post_init__(self) -> None:
-        if self.retry is not None and not isinstance(self.retry, RetryPolicy):
-            raise ConfigurationError(f"retry is {self.retry!r}; give a RetryPolicy")
+        policy_or_none("retry", self.retry)
         start(self.run_after, datetime.now().astimezone())
         self.job("checked", [], {}, datetime.now().astimezone())
 
