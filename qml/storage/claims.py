@@ -83,6 +83,13 @@ def _rule(outcome: Outcome, now: int) -> Rule:
     return lambda job: rules.finish(job, outcome.state, outcome.failure, now)
 
 
+def or_raise(done: Job | JobLost) -> Job:
+    """The stored job; a JobLost is raised."""
+    if isinstance(done, JobLost):
+        raise done
+    return done
+
+
 def end(driver: Driver, ends: Sequence[tuple[Job, Rule]], now: int) -> list[Job | JobLost]:
     """Let each rule end its claim, all in one swap."""
     planned = [(job, *rule(job)) for job, rule in ends]

@@ -199,10 +199,7 @@ class Storage:
         may send the same outcome again. ``failure`` adds a traceback to a state that has none.
         Times are the storage's, except ``retry_at``.
         """
-        [done] = self.finish_many([(job, state, failure)])
-        if isinstance(done, JobLost):
-            raise done
-        return done
+        return claims.or_raise(self.finish_many([(job, state, failure)])[0])
 
     def finish_many(
         self, outcomes: Iterable[tuple[Job, JobState] | tuple[Job, JobState, Failure | None]]
@@ -218,12 +215,18 @@ class Storage:
     def release(self, job: Job, delay: float | None = None) -> Job:
         """Hand a claimed job back, its attempt not charged: ready at once, or ``delay`` seconds
         from now. JobLost when the claim no longer holds it."""
+        return claims.or_raise(self.release_many([job], delay)[0])
+
+    def release_many(
+        self, jobs: Sequence[Job], delay: float | None = None
+    ) -> builtins.list[Job | JobLost]:
+        """``release`` for many jobs in one step; for each the stored job, or a JobLost."""
         now = self.clock.micros()
         due = None if delay is None else now + checks.delay("delay", delay)
-        rules.check_is_claim(job)
-        [done] = claims.end(self.driver, [(job, lambda j: rules.release(j, due, now))], now)
-        if isinstance(done, JobLost):
-            raise done
+        for job in jobs:
+            rules.check_is_claim(job)
+        ends = [(job, lambda j: rules.release(j, due, now)) for job in jobs]
+        done = claims.end(self.driver, ends, now) if ends else []
         self.driver.notify()
         return done
 

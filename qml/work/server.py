@@ -13,7 +13,7 @@ from uuid import uuid4
 from ..storage import checks, servers
 from ..storage.claims import Batch
 from ..storage.storage import Storage
-from ..values.errors import ConfigurationError, StorageError
+from ..values.errors import ConfigurationError, JobLost, StorageError
 from ..values.job import Job
 from ..values.retry import RetryPolicy
 from .backoff import Backoff
@@ -24,7 +24,7 @@ from .finisher import Finisher
 from .pool import Pool
 from .runs import Run, Runs
 from .signals import Signals
-from .stopping import PATIENCE, drain
+from .stopping import drain
 
 log = logging.getLogger("qml.server")
 
@@ -229,22 +229,22 @@ class Server:
         return [run for run in runs if run not in too_early]
 
     def _hand_back(self, runs: Sequence[Run], delay: float | None = None) -> None:
-        enough = time.monotonic() + PATIENCE
+        if not runs:
+            return
         for run in runs:
-            try:
-                self.storage.release(run.job, delay)
-            except StorageError as error:
-                run.lost = True
-                log.warning("%s", error)
-                if time.monotonic() > enough:
-                    log.warning("the store is out of reach; leases that lapse give the rest back")
-                    break
+            run.lost = True  # first: a task that runs is told, and what it returns is not recorded
+        try:
+            answers = self.storage.release_many([run.job for run in runs], delay)
+        except StorageError as error:
+            answers = []
+            log.warning("%s; %d jobs come back when their leases lapse", error, len(runs))
+        for answer in answers:
+            if isinstance(answer, JobLost):
+                log.warning("%s", answer)
         self.runs.remove(runs)
 
     def hand_back(self, runs: Sequence[Run]) -> None:
         """Give runs up: their jobs go back to the store, uncharged, for others to take."""
-        for run in runs:
-            run.lost = True
         self.handed_back += len(runs)
         self.interrupted += sum(run.started_at is not None for run in runs)
         self._hand_back(runs)

@@ -273,3 +273,19 @@ def test_with_state_of_what_is_no_state(wrong):
 def test_a_record_that_no_storage_wrote(more):
     with pytest.raises(SerializationError):
         Job.from_json('{"method":"m","state":{"kind":"enqueued"},' + more + "}")
+
+
+def test_a_failure_can_always_be_written_down():
+    failure = Failure(1, MOMENT, "w", "lone \ud800, NUL \0", "x" * 5_000_000)
+    assert failure.exception == "lone \\ud800, NUL \\x00"
+    assert len(failure.traceback) < 30_000
+    failure.traceback.encode()
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong"), [("at", datetime(2030, 1, 1)), ("worker", None), ("exception", b"x")]
+)
+def test_a_failure_says_what_is_wrong_with_it(field, wrong):
+    parts = {"attempt": 1, "at": MOMENT, "worker": "w", "exception": "e", "traceback": "t"}
+    with pytest.raises(ConfigurationError, match=f"Failure {field} is"):
+        Failure(**parts | {field: wrong})

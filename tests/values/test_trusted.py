@@ -53,3 +53,8 @@ def test_changed_with_nothing_is_equal_and_not_the_same():
     job = Job("m")
     assert changed(job) == job
     assert changed(job) is not job
+
+
+def test_a_change_of_what_is_not_there_is_an_error():
+    with pytest.raises(AttributeError):
+        changed(Job("m"), pririty=3)

@@ -197,8 +197,7 @@ def test_law11_a_stop_is_obeyed_while_the_store_is_down(app, gate):
 def test_law11_a_file_that_stays_locked_holds_a_stop_up_for_a_bounded_time(
     tmp_path, gate, monkeypatch
 ):
-    for module in ("stopping", "server"):
-        monkeypatch.setattr(f"qml.work.{module}.PATIENCE", 0.5)
+    monkeypatch.setattr("qml.work.stopping.PATIENCE", 0.5)
     with SqliteStorage(tmp_path / "jobs.db", busy_timeout=0.3) as storage:
         app = Qml(storage)
         app.task(name="t")(gate.wait).enqueue_many([()] * 20)
@@ -279,3 +278,22 @@ def test_a_server_runs_in_any_thread_and_without_unix_signals(app, monkeypatch):
 
 def test_the_patience_of_a_stop_is_written_down():
     assert (stopping.PATIENCE, stopping.LAST_WORDS) == (10.0, 1.0)
+
+
+def test_many_claims_are_handed_back_in_one_step(app, monkeypatch):
+    """One transaction, and not one for each; what is not ours any more stops no other."""
+    jobs = app.task(name="t")(lambda: None).enqueue_many([()] * 5)
+    server = app.server(threads=5)
+    runs = server._admit(server._claim(5, 0))
+    app.storage.delete(jobs[0].id)
+    swaps = []
+    swap = app.storage.driver.swap
+    monkeypatch.setattr(
+        app.storage.driver, "swap", lambda changes: swaps.append(len(changes)) or swap(changes)
+    )
+    server.hand_back(runs)
+    assert swaps == [5]
+    assert [job.attempt for job in app.storage.list("enqueued")] == [0] * 4
+    assert all(run.lost for run in runs)
+    assert len(server.runs) == 0
+    assert (server.handed_back, server.interrupted) == (5, 0)

@@ -1,0 +1,82 @@
+"""Small promises of apps and servers that stand in no other file."""
+
+import threading
+
+import pytest
+
+from qml import ConfigurationError, MemoryStorage, Qml, SqliteConfig, current_job
+from qml.storage import servers
+from tests.work.support import Gate, eventually
+
+
+def test_an_async_function_is_refused(memory_app):
+    async def later():
+        return 1
+
+    with pytest.raises(ConfigurationError, match=r"is an async function.*asyncio\.run"):
+        memory_app.task(later)
+    assert memory_app.tasks == {}
+
+
+def test_a_function_without_a_signature_is_refused(memory_app):
+    with pytest.raises(ConfigurationError, match=r"task \w+: .*wrap it in a function of your own"):
+        memory_app.task(name="minimum")(min)
+
+
+def test_a_complete_burst_is_told_from_a_stopped_one(app):
+    app.task(name="t")(lambda: None).enqueue()
+    assert app.server(threads=1).run(burst=True) is True
+    server = app.server(threads=1)
+    threading.Timer(0.1, server.stop).start()
+    assert server.run() is False
+
+
+def test_work_that_had_begun_is_told_from_work_that_waited(app):
+    gate = Gate()
+    app.task(name="t")(lambda n: gate.wait()).enqueue_many([(1,), (2,)])
+    server = app.server(threads=1, lease_seconds=60).start()
+    gate.someone_waits()
+    server.pool.put(server._admit(server._claim(1, 0)))  # as if claimed ahead
+    server.stop(grace_seconds=0)
+    gate.open()
+    assert (server.handed_back, server.interrupted) == (2, 1)
+
+
+def test_a_server_stepped_by_hand_is_not_listed(app):
+    server = app.server()
+    server.tick()
+    server.step()
+    assert servers.alive(app.storage) == []
+    with server:
+        eventually(lambda: [one["name"] for one in servers.alive(app.storage)])
+    assert servers.alive(app.storage) == []
+
+
+def test_after_hoarding_nothing_is_taken_ahead_for_a_while(app):
+    server = app.server(threads=2)
+    server.pool._average = 0.0001  # as after many short jobs
+    assert server.pool.room()[1] > 0
+    app.task(name="t")(lambda: None).enqueue_many([()] * 4)
+    server.pool.put(server._admit(server._claim(0, 4)))
+    server.pool.withdraw(older_than=-1.0)
+    assert server.pool.room() == (2, 0)
+
+
+def test_settings_beside_a_configuration_are_refused(tmp_path):
+    with pytest.raises(ConfigurationError, match="options durability beside a SqliteConfig"):
+        Qml(SqliteConfig(tmp_path / "jobs.db"), durability="normal")
+
+
+@pytest.mark.parametrize("make", [lambda wrong: Qml("memory://", retry=wrong), MemoryStorage])
+def test_a_policy_is_a_policy(make):
+    with pytest.raises(ConfigurationError, match="is 3; give a RetryPolicy"):
+        make(3) if make is not MemoryStorage else make(retry=3)
+
+
+def test_a_current_job_is_what_its_class_says(memory_app):
+    from qml import CurrentJob
+
+    seen = []
+    memory_app.task(name="t")(lambda: seen.append(type(current_job()))).enqueue()
+    memory_app.server().step()
+    assert seen == [CurrentJob]
