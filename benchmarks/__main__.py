@@ -6,30 +6,54 @@ import platform
 import sys
 
 from qml import __version__
-from qml.drivers.sqlite.library import library
 
-from . import idle, latency, rates
+from . import idle, latency, peers, rates
+from .loops import Effort
+from .stores import SERVERS, STORES, kind_of, opened
+
+QUICK = {"seconds": 0.01, "size": 50, "rounds": 1, "latencies": 3, "idle": 0.1}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--durability", choices=("full", "normal", "both"), default="both")
-    parser.add_argument("--size", type=int, default=20_000, help="jobs that are drained")
-    parser.add_argument("--rounds", type=int, default=3, help="medians are taken over these")
-    parser.add_argument("--latencies", type=int, default=300, help="jobs whose start is timed")
-    parser.add_argument("--idle", type=float, default=10.0, help="seconds a server sits idle")
-    options = parser.parse_args(arguments)
+    options = _options(arguments)
     print(
-        f"qml {__version__}, Python {platform.python_version()}, SQLite {library.sqlite_version}, "
-        f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}\n"
+        f"qml {__version__}, Python {platform.python_version()}, {os.cpu_count()} cores, "
+        f"load {os.getloadavg()[0]:.1f}; 200-byte payload, medians of {options.rounds}\n"
     )
-    both = ("full", "normal")
-    for durability in both if options.durability == "both" else (options.durability,):
-        rates.show(durability, options.size, options.rounds)
-        latency.show(durability, options.latencies)
-    idle.show(options.idle)
+    effort = Effort(options.seconds, options.size)
+    with opened(options.stores, options.url) as stores:
+        found = []
+        for store in stores:
+            found.append(rates.measure(store, effort, options.rounds))
+            print(rates.beside(store, found[-1]), flush=True)
+        print(rates.overview(stores, found), flush=True)
+        latency.show(stores, options.latencies)
+        idle.show(stores, options.idle)
+    if missing := set(peers.PEERS) - peers.there():
+        print(f"Left out: {', '.join(sorted(missing))}; python -m benchmarks.peers brings them")
     return 0
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--stores", nargs="+", choices=STORES, default=[*STORES], metavar="NAME")
+    parser.add_argument("--url", action="append", default=[], help="a server to use, not our own")
+    parser.add_argument("--seconds", type=float, default=0.7, help="how long each enqueues")
+    parser.add_argument("--size", type=int, default=10_000, help="jobs that are drained")
+    parser.add_argument("--rounds", type=int, default=3, help="medians are taken over these")
+    parser.add_argument("--latencies", type=int, default=150, help="jobs whose start is timed")
+    parser.add_argument("--idle", type=float, default=10.0, help="seconds a server sits idle")
+    parser.add_argument(
+        "--quick", action="store_true", help="a little of all, to see that it works"
+    )
+    options = parser.parse_args(arguments)
+    if options.quick:
+        vars(options).update(QUICK)
+    for url in options.url:
+        if kind_of(url) not in SERVERS:
+            parser.error(f"--url is for a server: {' or '.join(SERVERS)}://")
+    return options
 
 
 if __name__ == "__main__":

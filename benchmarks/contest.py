@@ -1,65 +1,62 @@
 """Contestants take turns, each in a process of its own; what counts is the median of their rounds.
 
 Turns, because a machine that others use is faster one minute than the next: a ratio of two rates
-measured in the same round says more than either rate. A contestant is a module with ``LOOPS``.
+measured in the same round says more than either rate.
 """
 
-import argparse
 import json
 import os
 import statistics
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from .loops import URL, Effort
+from .stores import Store
+
 REPO = Path(__file__).parents[1]
-
-Loop = Callable[[Path, str, int], float]
-"""Does the work ``size`` times on a new file with a durability; the rate per second."""
-
-PAYLOAD = "x" * 200
-THREADS = 8
 
 
 class Turn(NamedTuple):
-    """One contestant's loop: run by ``python -m module loop`` of an interpreter."""
+    """One loop of one contestant, with an interpreter that has what it imports."""
 
-    module: str
+    contestant: str
     loop: str
-    size: int
-    python: str = sys.executable
+    effort: Effort
+    python: str | Path = sys.executable
 
 
-def take(turn: Turn, durability: str) -> float:
-    """Run one turn on a new file; its rate per second."""
-    with tempfile.TemporaryDirectory(prefix="qml-bench-") as folder:
-        command = [turn.python, "-m", turn.module, turn.loop, str(Path(folder) / "bench.db")]
-        command += ["--durability", durability, "--size", str(turn.size)]
-        environment = {**os.environ, "PYTHONPATH": str(REPO)}
-        done = subprocess.run(
-            command, cwd=REPO, env=environment, stdout=subprocess.PIPE, text=True, check=True
-        )
-    return float(json.loads(done.stdout))
+def take(turn: Turn, store: Store) -> float:
+    """Take a turn in an empty store; its rate per second."""
+    module = f"benchmarks.contestants.{turn.contestant}"
+    effort = (f"--seconds={turn.effort.seconds}", f"--size={turn.effort.size}")
+    with store.new() as url, child(url, module, turn.loop, *effort, python=turn.python) as process:
+        answer, _ = process.communicate()
+    if process.returncode:
+        raise SystemExit(f"{turn.contestant} failed at {turn.loop} on {store.name}: see above")
+    return float(json.loads(answer))
 
 
-def rates(turns: Mapping[str, Turn], durability: str, rounds: int) -> dict[str, float]:
+def child(
+    url: str, module: str, *arguments: str, python: str | Path = sys.executable
+) -> "subprocess.Popen[str]":
+    """A process that runs a module of ours on a store, and talks on its standard streams."""
+    return subprocess.Popen(
+        [python, "-m", module, *arguments],
+        cwd=REPO,
+        env={**os.environ, "PYTHONPATH": str(REPO), URL: url},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def medians(turns: Mapping[str, Turn], store: Store, rounds: int) -> dict[str, float]:
     """The median rate of each turn over ``rounds`` rounds, in each of which all take one."""
     found: dict[str, list[float]] = {name: [] for name in turns}
     for _ in range(rounds):
         for name, turn in turns.items():
-            found[name].append(take(turn, durability))
-    return {name: statistics.median(values) for name, values in found.items()}
-
-
-def enter(loops: Mapping[str, Loop], arguments: Sequence[str] | None = None) -> None:
-    """What a contestant's module does when it is run: one loop, its rate printed."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("loop", choices=[*loops])
-    parser.add_argument("file", type=Path)
-    parser.add_argument("--durability", default="full")
-    parser.add_argument("--size", type=int, default=1000)
-    options = parser.parse_args(arguments)
-    print(json.dumps(loops[options.loop](options.file, options.durability, options.size)))
+            found[name].append(take(turn, store))
+    return {name: statistics.median(rates) for name, rates in found.items()}

@@ -1,24 +1,33 @@
 """From the call of enqueue to the start of the task, on a server with nothing else to do."""
 
+import os
 import random
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from qml import Qml, Task
 
-from .contest import PAYLOAD, REPO, THREADS
+from .contest import child
+from .loops import PAYLOAD, THREADS, URL
+from .stores import Store
 from .table import table
 
 PAUSE = 0.03
 
 
-def _app(file: Path, durability: str) -> tuple[Qml, Task[[str], float]]:
-    jobs = Qml(f"sqlite:///{file}", durability=durability)
+class Trip(NamedTuple):
+    """Seconds in the call of enqueue, and from the call to the start of the job. The start may come
+    before the call has returned."""
+
+    call: float
+    start: float
+
+
+def _app(url: str) -> tuple[Qml, Task[[str], float]]:
+    jobs = Qml(url)
 
     @jobs.task(name="started")
     def started(text: str) -> float:
@@ -27,64 +36,60 @@ def _app(file: Path, durability: str) -> tuple[Qml, Task[[str], float]]:
     return jobs, started
 
 
-def serve(file: Path, durability: str) -> None:
+def serve(url: str) -> None:
     """A server, until its standard input ends."""
-    jobs, _ = _app(file, durability)
-    with jobs.server(threads=THREADS):
+    jobs, _ = _app(url)
+    with jobs, jobs.server(threads=THREADS):
         print("ready", flush=True)
         sys.stdin.read()
 
 
-def measure(jobs: Qml, started: "Task[[str], float]", size: int) -> list[tuple[float, float]]:
-    """Of each job: seconds in the call of enqueue, and from the call to the start. In the sum is
-    the commit with its flush; the start may come before the call has returned."""
-    found = []
+def trips(jobs: Qml, started: "Task[[str], float]", size: int) -> Iterator[Trip]:
+    """Jobs with a pause between."""
     for _ in range(size):
         time.sleep(random.uniform(0.5, 1.5) * PAUSE)
         begun = time.monotonic()
         job = started.enqueue(PAYLOAD)
         stored = time.monotonic()
-        found.append((stored - begun, jobs.result(job, 30) - begun))
-    return found
+        yield Trip(stored - begun, jobs.result(job, 30) - begun)
 
 
-def within(durability: str, size: int) -> list[tuple[float, float]]:
+def within(store: Store, size: int) -> list[Trip]:
     """Enqueued by the server's own process."""
-    with tempfile.TemporaryDirectory(prefix="qml-bench-") as folder:
-        jobs, started = _app(Path(folder) / "bench.db", durability)
+    with store.new() as url:
+        jobs, started = _app(url)
         with jobs, jobs.server(threads=THREADS):
-            return measure(jobs, started, size)
+            return [*trips(jobs, started, size)]
 
 
-def across(durability: str, size: int) -> list[tuple[float, float]]:
+def across(store: Store, size: int) -> list[Trip]:
     """Enqueued by another process than the server's."""
-    with tempfile.TemporaryDirectory(prefix="qml-bench-") as folder:
-        file = Path(folder) / "bench.db"
-        command = [sys.executable, "-m", "benchmarks.latency", str(file), durability]
-        with subprocess.Popen(
-            command, cwd=REPO, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        ) as server:
-            assert server.stdout is not None
-            server.stdout.readline()
-            jobs, started = _app(file, durability)
-            with jobs:
-                found = measure(jobs, started, size)
-            server.communicate()
+    with store.new() as url, child(url, __name__) as server:
+        assert server.stdout is not None
+        server.stdout.readline()
+        jobs, started = _app(url)
+        with jobs:
+            found = [*trips(jobs, started, size)]
+        server.communicate()
         return found
 
 
-def show(durability: str, size: int) -> None:
-    """Measure both and print a table."""
-    rows = []
-    for name, found in (
-        ("in one process", within(durability, size)),
-        ("across processes", across(durability, size)),
-    ):
-        rows.append(_row(f"{name}: the call of enqueue", [call for call, _ in found]))
-        rows.append(_row(f"{name}: call to start", [start for _, start in found]))
-        rows.append(_row(f"{name}: return to start", [max(0.0, s - c) for c, s in found]))
-    title = f"Latency of an idle server, durability {durability}, {size} jobs"
+def show(stores: Sequence[Store], size: int) -> None:
+    """Measure and print a table: across processes, where a store is shared by several."""
+    rows: list[list[str]] = []
+    for store in stores:
+        found = [("in one process", within(store, size))]
+        if store.shared:
+            found.append(("across processes", across(store, size)))
+        for name, taken in found:
+            rows += _rows(f"{store.name}, {name}", taken)
+    title = f"Latency of an idle server of {THREADS} threads, {size} jobs"
     print(table(title, ["", "p50 ms", "p99 ms", "worst ms"], rows), flush=True)
+
+
+def _rows(name: str, taken: Sequence[Trip]) -> Iterator[list[str]]:
+    yield _row(f"{name}: the call of enqueue", [trip.call for trip in taken])
+    yield _row("   from the call to the start", [trip.start for trip in taken])
 
 
 def _row(name: str, seconds: Sequence[float]) -> list[str]:
@@ -93,4 +98,4 @@ def _row(name: str, seconds: Sequence[float]) -> list[str]:
 
 
 if __name__ == "__main__":
-    serve(Path(sys.argv[1]), sys.argv[2])
+    serve(os.environ[URL])

@@ -1,53 +1,60 @@
-"""Rates of enqueueing and draining, beside the bare database and huey."""
+"""Rates of enqueueing and draining: qml beside the bare driver of its store and beside others."""
+
+from collections.abc import Iterator, Mapping, Sequence
 
 from . import peers
-from .contest import Turn, rates
+from .contest import Turn, medians
+from .loops import Effort
+from .stores import Store
 from .table import rate, share, table
 
-QML, BARE, HUEY = "benchmarks.qml_loops", "benchmarks.bare_loops", "benchmarks.huey_loops"
-
-NAMES = {
+ROWS = {
     "enqueue": "enqueue, one by one",
     "enqueue_threads": "enqueue, one by one, 8 threads",
     "enqueue_many": "enqueue_many of 1,000",
     "drain": "drain, 8 threads",
 }
+"""What is measured, by the name of its loop."""
+
+BARE = ("sqlite", "postgresql", "redis")
+"""The kinds of stores that there are without qml."""
+
+Rates = Mapping[str, Mapping[str, float]]
+"""By row, then by contestant; qml comes first."""
 
 
-def show(durability: str, size: int, rounds: int) -> None:
-    """Measure all with one durability and print a table of medians."""
-    rows = [_enqueues(loop, durability, size, rounds) for loop in list(NAMES)[:3]]
-    head = ["", "qml/s", "bare/s", "qml of bare", "huey/s", "qml of huey"]
-    print(table(f"Enqueue, durability {durability}, 200-byte payload", head, rows), flush=True)
-    _drain(durability, size, rounds)
+def measure(store: Store, effort: Effort, rounds: int) -> Rates:
+    """All rows on one store."""
+    return {row: medians(dict(_turns(store, row, effort)), store, rounds) for row in ROWS}
 
 
-def _turns(loop: str, size: int) -> dict[str, Turn]:
-    """Enqueueing with a flush each is slow: a tenth of the jobs will do, but for batches."""
-    turns = {"qml": Turn(QML, loop, size), "bare": Turn(BARE, loop, size)}
-    other = peers.python()
-    if other is not None and loop != "enqueue_many":
-        turns["huey"] = Turn(HUEY, loop, size, other)
-    return turns
+def _turns(store: Store, row: str, effort: Effort) -> Iterator[tuple[str, Turn]]:
+    yield "qml", Turn("qml", row, effort)
+    if store.kind in BARE:
+        yield "bare", Turn("bare", row, effort)
+    for name in peers.of(store.kind, row):
+        some = effort._replace(size=max(1, round(effort.size * peers.PEERS[name].share)))
+        yield name, Turn(name, row, some, peers.python())
 
 
-def _enqueues(loop: str, durability: str, size: int, rounds: int) -> list[str]:
-    some = size if loop == "enqueue_many" else max(8, size // 10)
-    found = rates(_turns(loop, some), durability, rounds)
-    qml, bare, huey = found["qml"], found["bare"], found.get("huey")
-    beside = ["-", "-"] if huey is None else [rate(huey), share(qml, huey)]
-    return [NAMES[loop], rate(qml), rate(bare), share(qml, bare), *beside]
+def beside(store: Store, found: Rates) -> str:
+    """A table of one store: qml, and what it is of each of the others."""
+    names = dict.fromkeys(name for rates in found.values() for name in rates)
+    head = ["jobs/s"]
+    for name in names:
+        head += [name] if name == "qml" else [name, f"qml of {name}"]
+    rows = [[ROWS[row], *_cells(rates, names)] for row, rates in found.items()]
+    return table(f"{store.name}: {store.facts()}", head, rows)
 
 
-def _drain(durability: str, size: int, rounds: int) -> None:
-    turns = {"qml": Turn(QML, "drain", size)}
-    for batch in (1, 8, 32, 100):
-        turns[f"bare loop, batches of {batch}"] = Turn(BARE, f"drain_{batch}", size)
-    other = peers.python()
-    if other is not None:
-        turns["huey, 8 threads"] = Turn(HUEY, "drain", max(1, size // 10), other)
-    found = rates(turns, durability, rounds)
-    rows = [[name, rate(value), share(found["qml"], value)] for name, value in found.items()]
-    print(table(f"{NAMES['drain']}, durability {durability}", ["", "jobs/s", "qml of it"], rows))
-    if other is None:
-        print("huey is left out: python -m benchmarks.peers makes its environment\n", flush=True)
+def _cells(rates: Mapping[str, float], names: Mapping[str, None]) -> Iterator[str]:
+    for name in names:
+        yield rate(rates[name]) if name in rates else "-"
+        if name != "qml":
+            yield share(rates["qml"], rates[name]) if name in rates else "-"
+
+
+def overview(stores: Sequence[Store], found: Sequence[Rates]) -> str:
+    """A table of qml on all stores."""
+    rows = [[ROWS[row], *(rate(rates[row]["qml"]) for rates in found)] for row in ROWS]
+    return table("qml on each", ["jobs/s", *(store.name for store in stores)], rows)

@@ -1,10 +1,11 @@
 """qml, "queue me later": background jobs in threads, kept in SQLite, claimed once."""
 
 from ._version import __version__
-from .storage.connect import MemoryStorage, SqliteStorage, connect
+from .storage.connect import connect
+from .storage.engines import MemoryStorage, PostgresStorage, RedisStorage, SqliteStorage
 from .storage.storage import Storage
 from .values.clock import ManualClock
-from .values.config import MemoryConfig, Retention, SqliteConfig
+from .values.config import MemoryConfig, PostgresConfig, RedisConfig, Retention, SqliteConfig
 from .values.errors import (
     CapacityExceeded,
     ConcurrentModification,
@@ -66,9 +67,13 @@ __all__ = [
     "MemoryConfig",
     "MemoryStorage",
     "MigrationError",
+    "PostgresConfig",
+    "PostgresStorage",
     "Processing",
     "Qml",
     "QmlError",
+    "RedisConfig",
+    "RedisStorage",
     "Retention",
     "Retry",
     "RetryPolicy",

@@ -1,10 +1,11 @@
 """The commands with their flags and help."""
 
 import argparse
-from typing import Any
+import re
+from typing import Any, NoReturn
 
 from .._version import __version__
-from . import codes, demo, jobs, run, stats
+from . import codes, copy, demo, doctor, jobs, run, stats
 
 FORMAT = argparse.RawDescriptionHelpFormatter
 
@@ -14,6 +15,11 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"formatter_class": FORMAT, "allow_abbrev": False, **options})
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong with the arguments, but not a URL's password among them."""
+        hidden = re.sub(r"://\S*@", "://***@", message)
+        super().error(re.sub(r"(password=)[^&\s]*", r"\1***", hidden))
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -25,7 +31,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"qml {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (run, stats, jobs, demo):
+    for module in (run, stats, jobs, doctor, copy, demo):
         module.add_to(commands)
     return parser
 

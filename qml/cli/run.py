@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from .._version import __version__
-from ..storage.connect import MemoryStorage
+from ..storage.engines import MemoryStorage
 from ..values.errors import ConfigurationError
 from ..work.app import Qml
 from ..work.server import Server

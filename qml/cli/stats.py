@@ -8,6 +8,7 @@ import attrs
 
 from ..seam.rows import Page
 from ..storage import servers
+from ..storage.facts import SILENT
 from ..storage.storage import Storage
 from ..values.states import StateKind
 from . import codes, settings, stores
@@ -19,9 +20,6 @@ COLUMNS = ("enqueued", "due", "scheduled", "awaiting_retry", "processing")
 
 LOOKED_AT = 20_000
 """Scheduled and waiting jobs that are looked at one by one for whether they are due."""
-
-SILENT = 35.0
-"""Seconds without a sign (servers give one every 10) after which a server counts as silent."""
 
 
 @attrs.frozen

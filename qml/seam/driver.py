@@ -9,16 +9,16 @@ Round trips: each verb is one, whatever the number of rows.
 from collections.abc import Sequence
 from typing import Protocol
 
+from .findings import Findings
 from .rows import (
-    Available,
     Change,
     Claim,
     Claimed,
     Finished,
     Hold,
     Inserted,
-    Lapsed,
     Page,
+    Query,
     Record,
     Row,
     Verdict,
@@ -60,7 +60,7 @@ class Driver(Protocol):
         rescued; on any other the hold vanishes. STALE when it does not hold it."""
         ...
 
-    def scan(self, query: Page | Available | Lapsed) -> list[Row]:
+    def scan(self, query: Query) -> list[Row]:
         """The rows a query names, in the query's order."""
         ...
 
@@ -105,6 +105,11 @@ class Driver(Protocol):
 
     def describe(self) -> str:
         """The store in a few words for logs and errors, without a password."""
+        ...
+
+    def examine(self) -> Findings:
+        """What an operator should know about the store itself: whether it can keep the promises.
+        Asks it, and changes nothing."""
         ...
 
     def close(self) -> None:

@@ -173,11 +173,21 @@ class Lapsed(NamedTuple):
     limit: int
 
 
+class After(NamedTuple):
+    """All rows with a higher seq, the lowest first: the whole store, page by page."""
+
+    seq: int
+    limit: int
+
+
 class Finished(NamedTuple):
     """Rows in ``state`` that finished at ``by`` or before, longest ago first."""
 
     state: str
     by: int
+
+
+Query = Page | Available | Lapsed | After
 
 
 class Record(NamedTuple):

@@ -4,8 +4,10 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, Self, TypeVar, overload
 
-from ..storage.connect import Config, config_of, connect, split_options
+from ..storage.connect import connect
+from ..storage.engines import config_of, split_options
 from ..storage.storage import Storage
+from ..storage.urls import Config
 from ..values.errors import ConfigurationError, JobFailed
 from ..values.job import Job
 from ..values.retry import RetryPolicy, policy_or_none

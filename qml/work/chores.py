@@ -8,14 +8,17 @@ from collections.abc import Callable, Sequence
 import attrs
 
 from ..storage.storage import Storage
-from ..values.errors import StorageUnavailable
+from ..values.errors import StorageError
 from ..values.states import Deleted
 from .backoff import Backoff
 from .executor import Outcome, Raised
+from .outage import Outage
 from .pool import Pool
 from .runs import Run, Runs
 
 log = logging.getLogger("qml.server")
+
+RESCUE = "rescue of orphans"
 
 
 @attrs.define
@@ -32,8 +35,9 @@ class Chore:
 class Rounds:
     """The loop around chores: one thread, each chore in its time, an outage waited out."""
 
-    def __init__(self, chores: Sequence[Chore]) -> None:
+    def __init__(self, chores: Sequence[Chore], outage: Outage) -> None:
         self._chores = chores
+        self._outage = outage
         self._stopped = threading.Event()
 
     def loop(self) -> None:
@@ -50,9 +54,10 @@ class Rounds:
         try:
             chore.step()
             chore.backoff.reset()
-        except StorageUnavailable as error:
+            self._outage.worked(chore.name)
+        except StorageError as error:
             pause = min(chore.period, chore.backoff.next())
-            log.warning("%s: %s; trying again in %.1f s", chore.name, error, pause)
+            self._outage.failed(chore.name, error, pause, chore.backoff.tries)
         except Exception:
             log.exception("%s failed; trying again in %.1f s", chore.name, pause)
         chore.next_at = time.monotonic() + pause
@@ -149,20 +154,27 @@ class Keeper:
 class Upkeep:
     """Keeps the store in order: rescue of orphans, purge, sign of life."""
 
-    def __init__(self, storage: Storage, beat: Callable[[], None]) -> None:
+    def __init__(self, storage: Storage, beat: Callable[[], None], outage: Outage) -> None:
         self._storage = storage
         self._beat = beat
+        self._outage = outage
 
     def chores(self) -> list[Chore]:
         """Its steps with their periods."""
         return [
-            Chore("rescue of orphans", 1.0, self.rescue),
+            Chore(RESCUE, 1.0, self.rescue),
             Chore("purge of finished jobs", 5.0, self.purge),
             Chore("heartbeat", 10.0, self.heartbeat),
         ]
 
     def rescue(self) -> None:
-        """Take jobs from workers that are gone."""
+        """Take jobs from workers that are gone. Not right after an outage, in which the leases of
+        those that live have lapsed, too: they are given the time to renew them."""
+        if self._outage.fails(RESCUE):
+            self._beat()  # a write, which says whether the store takes any
+            return
+        if self._outage.settling:
+            return
         for job in self._storage.rescue():
             last = job.failures[-1].exception if job.failures else "claimed ahead, never started"
             log.warning("rescued job %s (%s), now %s: %s", job.id, job.method, job.state.kind, last)

@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from ..storage.storage import Storage
-from ..values.errors import JobLost, SerializationError, StorageError, StorageUnavailable
+from ..values.errors import JobLost, SerializationError, StorageError
 from ..values.job import Failure, Job
 from ..values.retry import RetryPolicy
 from ..values.states import Failed, JobState
 from .backoff import Backoff
 from .executor import Discarded, Outcome, Raised, Snoozed, Succeeded, describe
+from .outage import Outage
 from .runs import Run, Runs
 from .verdicts import next_state
 
@@ -19,6 +20,8 @@ log = logging.getLogger("qml.server")
 
 MOST = 500
 """Outcomes in one batch, so that a write stays short."""
+
+WHAT = "recording of outcomes"
 
 Ended = tuple[Run, Outcome]
 Judged = Succeeded | Raised | Discarded
@@ -29,11 +32,16 @@ class Finisher:
     """One thread that writes down what came of runs. ``policy_of``: a job's retry policy."""
 
     def __init__(
-        self, storage: Storage, runs: Runs, policy_of: Callable[[Job], RetryPolicy]
+        self,
+        storage: Storage,
+        runs: Runs,
+        policy_of: Callable[[Job], RetryPolicy],
+        outage: Outage,
     ) -> None:
         self._storage = storage
         self._runs = runs
         self._policy_of = policy_of
+        self._outage = outage
         self._waiting: list[Ended] = []
         self._news = threading.Condition()
         self._stopped = False
@@ -60,17 +68,14 @@ class Finisher:
         while batch:
             try:
                 self.record(batch)
+                self._outage.worked(WHAT)
                 return
             except Exception as error:
                 pause = backoff.next()
-                report = log.warning if isinstance(error, StorageUnavailable) else log.exception
-                report(
-                    "the outcomes of %d jobs wait, since the store does not answer (%s); trying "
-                    "again in %.1f s",
-                    len(batch),
-                    error,
-                    pause,
-                )
+                if isinstance(error, StorageError):
+                    self._outage.failed(WHAT, error, pause, backoff.tries)
+                else:
+                    log.exception("%s failed: %s; trying again in %.1f s", WHAT, error, pause)
                 if not self._waits_on(backoff, pause):
                     log.error("giving up on %d outcomes; their jobs run again", len(batch))
                     return

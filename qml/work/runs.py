@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from ..values.job import Job
 
@@ -49,9 +49,11 @@ class Run:
 
 
 class Runs:
-    """All runs of a server whose outcome is not recorded, and those late beyond their limit."""
+    """All runs of a server whose outcome is not recorded, and those late beyond their limit.
+    ``emptied`` is called whenever none is held any more."""
 
-    def __init__(self) -> None:
+    def __init__(self, emptied: Callable[[], None] = lambda: None) -> None:
+        self._emptied = emptied
         self._lock = threading.Lock()
         self._held: dict[Run, None] = {}
         self._late: dict[str, Run] = {}
@@ -67,8 +69,11 @@ class Runs:
         with self._lock:
             for run in runs:
                 self._held.pop(run, None)
-            if not self._held:
+            emptied = not self._held
+            if emptied:
                 self._changed.notify_all()
+        if emptied:
+            self._emptied()
 
     def held(self) -> list[Run]:
         """Every run that is held."""

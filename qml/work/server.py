@@ -21,6 +21,7 @@ from .burst import nothing_soon
 from .chores import Keeper, Rounds, Upkeep
 from .executor import Outcome, Runnable, Snoozed, execute
 from .finisher import Finisher
+from .outage import Outage
 from .pool import Pool
 from .runs import Run, Runs
 from .signals import Signals
@@ -82,12 +83,14 @@ class Server:
         self._wire(policy_of)
 
     def _wire(self, policy_of: Callable[[Job], RetryPolicy]) -> None:
-        self.runs = Runs()
+        self.runs = Runs(self._nothing_runs)
         self.pool = Pool(self.threads, self._execute, self._ended, self.runs.forget_late, self.name)
-        self.finisher = Finisher(self.storage, self.runs, policy_of)
+        self.outage = Outage()
+        self.finisher = Finisher(self.storage, self.runs, policy_of, self.outage)
         self.keeper = Keeper(self.storage, self.runs, self.pool, self._ended, self.lease_seconds)
-        self.upkeep = Upkeep(self.storage, self._beat)
-        self._rounds = [Rounds(self.keeper.chores()), Rounds(self.upkeep.chores())]
+        self.upkeep = Upkeep(self.storage, self._beat, self.outage)
+        chores = (self.keeper.chores(), self.upkeep.chores())
+        self._rounds = [Rounds(some, self.outage) for some in chores]
 
     # -- running -------------------------------------------------------------------------------
 
@@ -178,8 +181,10 @@ class Server:
                 backoff.reset()
             except Exception as error:
                 pause = backoff.next()
-                report = log.warning if isinstance(error, StorageError) else log.exception
-                report("no jobs are claimed: %s; trying again in %.1f s", error, pause)
+                if isinstance(error, StorageError):
+                    self.outage.failed("claiming", error, pause, backoff.tries)
+                else:
+                    log.exception("claiming failed: %s; trying again in %.1f s", error, pause)
                 self._stopping.wait(pause)
         self.hand_back(self.pool.withdraw())
 
@@ -192,6 +197,7 @@ class Server:
             return False
         idle = len(self.runs) == 0
         batch = self._claim(free, ahead)
+        self.outage.worked("claiming")
         self.pool.put(self._admit(batch))
         if len(batch.jobs) == free + ahead:
             return False
@@ -269,6 +275,12 @@ class Server:
 
     def _ended(self, run: Run, outcome: Outcome) -> None:
         self.finisher.put(run, outcome)
+
+    def _nothing_runs(self) -> None:
+        """The hint that came with the last outcome was a little early for a burst to end by."""
+        if self._burst:
+            with suppress(StorageError):
+                self.storage.driver.notify()
 
     def _beat(self) -> None:
         if not self._started:  # stepped by hand: nobody would strike it off

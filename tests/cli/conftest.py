@@ -40,7 +40,8 @@ def sleep(seconds):
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch):
     for name in list(os.environ):
-        if name.startswith("QML_") or name == "COLUMNS":
+        ours = name.startswith("QML_") and not name.startswith("QML_TEST_")
+        if ours or name == "COLUMNS":
             monkeypatch.delenv(name)
 
 

@@ -1,23 +1,24 @@
-"""Starts processes, kills them at random moments, and gathers the evidence."""
+"""Starts processes, and kills or stops them, and the server, at random moments."""
 
 import os
 import random
 import signal
-import sqlite3
 import time
+from collections.abc import Callable
+from typing import Any
 
 from qml import connect
 from qml.values.clock import steady_micros
-from qml.values.states import Failed, Succeeded
 
-from .history import History, Stored
-from .judge import Case
+from .conduct import PATIENCE
+from .history import History
 from .ledger import Ledger, read_all
 from .processes import Plan, fork
+from .stores import Server
 
 
 class Controller:
-    """One run. It opens no database before its last fork."""
+    """One run. It opens no store before its last fork."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -76,11 +77,14 @@ class Controller:
 
     # -- the run -------------------------------------------------------------------------------
 
-    def kill_until(self, kills: int, interval: float, pause: float) -> None:
-        """Start everybody, and kill one at random moments about ``interval`` seconds apart until
-        ``kills`` were made; before each, with probability ``pause``, stop another for a while."""
-        for role in ("enqueuer", *["server"] * self.plan.workers):
+    def start(self) -> None:
+        """Start everybody."""
+        for role in ["enqueuer"] * self.plan.enqueuers + ["server"] * self.plan.workers:
             self._start(role)
+
+    def kill_processes(self, kills: int, interval: float, pause: float) -> None:
+        """Kill a process at random moments about ``interval`` seconds apart, ``kills`` times;
+        before each, with probability ``pause``, stop another for a while."""
         while self.kills < kills:
             time.sleep(self._chance.uniform(0.0, 2 * interval))
             self._bury()
@@ -89,6 +93,45 @@ class Controller:
                 self._pause(self._victim("server"))
             self._start(self._kill(self._victim("server", "enqueuer")))
         self._resume(everybody=True)
+
+    def kill_server(self, server: Server, kills: int) -> None:
+        """Kill the server and start it on the same data, ``kills`` times; after every other time
+        freeze it for a while: clients still connect and send, and some give up before it goes on.
+        An outage may be shorter or longer than a lease."""
+        lease, chance = self.plan.lease, self._chance
+        for number in range(kills):
+            self._outage("kill", server.kill, server.start, lease * chance.uniform(0.0, 1.2))
+            if number % 2:
+                length = lease * chance.uniform(0.5, 5.0)
+                self._outage("freeze", server.pause, server.resume, length)
+        self._see_all_back()
+
+    def _outage(
+        self, how: str, begin: Callable[[], Any], end: Callable[[], Any], length: float
+    ) -> None:
+        """In one of three a process is killed, too, and the next finds no server."""
+        self._let_run(self.plan.lease * self._chance.uniform(0.2, 1.8))
+        self._ledger.note("down", how=how)
+        begin()
+        if self._chance.random() < 1 / 3:
+            self._start(self._kill(self._victim("server", "enqueuer")))
+        self._let_run(length)
+        end()
+        self._ledger.note("up")
+
+    def _see_all_back(self) -> None:
+        """Go on until each process has had an answer since the last outage; in vain if one never
+        has, and then the judge knows."""
+        until = time.monotonic() + PATIENCE / 1e6 + 1
+        living = {life for life, _ in self._living.values()}
+        while living & History(read_all(self.plan.folder)).deaf() and time.monotonic() < until:
+            self._let_run(0.2)
+
+    def _let_run(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            time.sleep(0.02)
+            self._bury()
 
     def _victim(self, *roles: str) -> int:
         """Anybody of these roles who is not paused."""
@@ -103,7 +146,7 @@ class Controller:
             self._kill(pid)
         begun = time.monotonic()
         drained = None
-        with connect(f"sqlite:///{self.plan.database}") as storage:
+        with connect(self.plan.url) as storage:
             while drained is None and time.monotonic() - begun < limit:
                 counts = storage.get_job_counts()
                 if sum(counts.values()) == counts["succeeded"] + counts["failed"]:
@@ -119,29 +162,3 @@ class Controller:
             _, status = os.waitpid(pid, 0)
             self._ledger.note("dead", life=life, status=os.waitstatus_to_exitcode(status))
         self._living.clear()
-
-    def case(self, drained: float | None) -> Case:
-        """All that there is to judge."""
-        with connect(f"sqlite:///{self.plan.database}") as storage:
-            stored = {job.id: _stored(job) for job in storage.list()}
-        log = (
-            self.plan.log.read_text(errors="replace").splitlines() if self.plan.log.exists() else []
-        )
-        connection = sqlite3.connect(self.plan.database)
-        found = connection.execute("PRAGMA integrity_check").fetchall()
-        connection.close()
-        integrity = "; ".join(text for (text,) in found)
-        return Case(History(read_all(self.plan.folder)), stored, tuple(log), integrity, drained)
-
-
-def _stored(job):
-    state = job.state
-    return Stored(
-        id=job.id,
-        state=state.kind.value,
-        fence=job.fence,
-        attempt=job.attempt,
-        max_attempts=job.max_attempts,
-        result=state.result if isinstance(state, Succeeded) else None,
-        exception=state.exception if isinstance(state, Failed) else "",
-    )

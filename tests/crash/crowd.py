@@ -1,4 +1,4 @@
-"""Many processes and threads on one SQLite file, all at once: ``python -m tests.crash.crowd``.
+"""Many processes and threads on one store, all at once: ``python -m tests.crash.crowd``.
 
 Each thread enqueues, claims, renews and finishes as fast as it can. Nobody may see an error, no job
 may be claimed twice, none may be lost; the longest wait for each verb is printed. Exit code 0 or 1.
@@ -6,11 +6,9 @@ may be claimed twice, none may be lost; the longest wait for each verb is printe
 
 import argparse
 import logging
-import multiprocessing
 import random
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
@@ -21,6 +19,8 @@ import attrs
 
 from qml import Job, Succeeded, connect
 from qml.storage.storage import Storage
+
+from . import at_once, stores
 
 LEASE = 600.0
 """Seconds: longer than a run, so that a job given twice was never rescued in between."""
@@ -83,24 +83,20 @@ class Busy:
         tally.faults += [str(lost) for lost in done if not isinstance(lost, Job)]
 
 
-def process(url: str, threads: int, seconds: float, number: int, barrier: Any, out: Any) -> None:
-    """One process of the crowd: begins with all others and sends its tally to ``out``."""
+def process(number: int, ready: Callable[[], Any], url: str, threads: int, seconds: float) -> Tally:
+    """One process of the crowd: begins with all others, and returns what it saw."""
     tally = Tally()
     logging.getLogger("qml").addHandler(_Handler(tally))
     with connect(url) as storage:
-        barrier.wait()
+        ready()
         deadline = time.monotonic() + seconds
-        crowd = [
-            threading.Thread(
-                target=Busy(storage, tally, number * threads + n).until, args=(deadline,)
-            )
-            for n in range(threads)
-        ]
-        for thread in crowd:
-            thread.start()
-        for thread in crowd:
-            thread.join()
-    out.put(attrs.evolve(tally, waits=dict(tally.waits)))
+
+        def busy(thread: int, ready: Callable[[], Any]) -> None:
+            ready()
+            Busy(storage, tally, number * threads + thread).until(deadline)
+
+        at_once.in_threads(threads, busy)
+    return attrs.evolve(tally, waits=dict(tally.waits))
 
 
 class _Handler(logging.Handler):
@@ -113,22 +109,6 @@ class _Handler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if record.name != "qml.sqlite":
             self._tally.faults.append(f"logged: {record.getMessage()}")
-
-
-def gather(url: str, processes: int, threads: int, seconds: float) -> list[Tally]:
-    """Run the crowd and return every process's tally."""
-    context = multiprocessing.get_context("spawn")
-    barrier, out = context.Barrier(processes), context.Queue()
-    crowd = [
-        context.Process(target=process, args=(url, threads, seconds, n, barrier, out), daemon=True)
-        for n in range(processes)
-    ]
-    for one in crowd:
-        one.start()
-    tallies = [out.get(timeout=seconds + 120) for _ in crowd]
-    for one in crowd:
-        one.join()
-    return tallies
 
 
 def faults(tallies: list[Tally], storage: Storage) -> list[str]:
@@ -165,18 +145,21 @@ def table(tallies: list[Tally], seconds: float) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Run, judge, print; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.crash.crowd", description=__doc__)
+    stores.add_options(parser)
     parser.add_argument("--processes", type=int, default=8)
     parser.add_argument("--threads", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--durability", default="full", choices=("full", "normal"))
     options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory(prefix="qml-crowd-") as folder:
-        url = f"sqlite:///{Path(folder) / 'jobs.db'}?durability={options.durability}"
-        tallies = gather(url, options.processes, options.threads, options.seconds)
-        with connect(url) as storage:
+    crowd = options.processes, options.threads, options.seconds
+    with (
+        tempfile.TemporaryDirectory(prefix="qml-crowd-") as folder,
+        stores.opened(options, Path(folder)) as store,
+    ):
+        tallies = at_once.in_processes(options.processes, process, store.url, *crowd[1:])
+        with connect(store.url) as storage:
             found = faults(tallies, storage)
     jobs = sum(len(tally.finished) for tally in tallies)
-    print(f"{options.processes} processes of {options.threads} threads, {options.seconds:g} s")
+    print("{} processes of {} threads, {:g} s".format(*crowd))
     print(f"  {jobs} jobs finished\n{table(tallies, options.seconds)}")
     print("\n".join([f"REJECTED: {len(found)} faults", *found[:20]]) if found else "PASSED")
     return 1 if found else 0

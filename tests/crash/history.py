@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import attrs
 
@@ -16,17 +15,8 @@ STALL = 150_000
 stood still. Only that, or a kill, excuses a lease that lapsed."""
 
 
-@attrs.frozen
-class Stored:
-    """A job as the store had it at the end."""
-
-    id: str
-    state: str
-    fence: int
-    attempt: int
-    max_attempts: int
-    result: Any = None
-    exception: str = ""
+ANSWERS = ("claim", "renewal", "ended", "ack", "refusal")
+"""Kinds of notes that a process writes when the store answered it."""
 
 
 @attrs.define
@@ -47,9 +37,13 @@ class Claim:
 
     def ended_by_holder(self, moment: int) -> bool:
         """Whether its holder sent an end by ``moment``, which was accepted or never answered."""
-        answers = [note["verdict"] for note in self.ended if not note["rescue"]]
-        sent = any(not note["rescue"] and note["at"] <= moment for note in self.endings)
-        return sent and (not answers or "done" in answers)
+        answers = {(note["life"], note["began"]): note["verdict"] for note in self.ended}
+        return any(
+            not note["rescue"]
+            and note["at"] <= moment
+            and answers.get((note["life"], note["began"]), "done") == "done"
+            for note in self.endings
+        )
 
 
 @attrs.define
@@ -64,26 +58,61 @@ class Run:
 
 
 @attrs.define
+class Call:
+    """One enqueue of ``jobs`` in a single call, and what its client knows of it.
+
+    ``answer``: "ack" (they are stored), "refusal" (they are not, or were before), "unknown" (the
+    store did not say), None (the client was killed meanwhile). ``again``: after an unknown call
+    with the same jobs. ``taken``: the id of a stored job that was given beside them.
+    """
+
+    jobs: list[str]
+    again: bool = False
+    taken: str | None = None
+    answer: str | None = None
+
+    @property
+    def stored(self) -> bool:
+        """Whether the client knows that its jobs are stored."""
+        return self.answer == "ack" or (self.answer == "refusal" and self.again)
+
+
+@attrs.define
 class Life:
-    """One process. Times are None while they have not come."""
+    """One process. Times are None while they have not come. ``answers``: when the store answered;
+    ``misses``: calls that it did not answer; ``logs``: what was logged."""
 
     role: str = ""
+    born: int = 0
     killed: int | None = None
     dead: int | None = None
     status: int | None = None
     pulse: int | None = None
     stalls: list[tuple[int, int]] = attrs.field(factory=list)
+    answers: list[int] = attrs.field(factory=list)
+    misses: list[Note] = attrs.field(factory=list)
+    logs: list[Note] = attrs.field(factory=list)
+
+
+@attrs.define
+class Outage:
+    """A time without the server: killed or frozen (``how``) at ``down``, serving at ``up``."""
+
+    how: str
+    down: int
+    up: int = NEVER
 
 
 class History:
-    """Claims and runs by job in the order of their fences, lives, and what was enqueued."""
+    """Claims and runs by job in the order of their fences, lives, what was enqueued, outages."""
 
     def __init__(self, notes: Iterable[Note]) -> None:
         self.claims: dict[str, list[Claim]] = defaultdict(list)
         self.runs: dict[str, list[Run]] = defaultdict(list)
         self.lives: dict[int, Life] = defaultdict(Life)
-        self.intents: list[list[str]] = []
-        self.acks: list[list[str]] = []
+        self.calls: list[Call] = []
+        self.outages: list[Outage] = []
+        self._last_call: dict[int, Call] = {}  # by life
         self._later: list[Note] = []
         readers: dict[str, Callable[[Note], None]] = {
             "born": self._born,
@@ -91,12 +120,18 @@ class History:
             "dead": self._dead,
             "pulse": self._pulse,
             "stall": self._stall,
+            "miss": self._miss,
+            "log": lambda note: self.lives[note["life"]].logs.append(note),
+            "down": lambda note: self.outages.append(Outage(note["how"], note["at"])),
+            "up": self._up,
             "intent": self._intent,
-            "ack": self._ack,
+            **dict.fromkeys(("ack", "unknown", "refusal"), self._answer),
             "claim": self._claim,
             "start": self._start,
         }
         for note in notes:
+            if note["kind"] in ANSWERS:
+                self.lives[note["life"]].answers.append(note["at"])
             readers.get(note["kind"], self._later.append)(note)
         self._sort()
         self._attach()
@@ -104,7 +139,8 @@ class History:
     # -- one method per kind of note, in the order of time -------------------------------------
 
     def _born(self, note: Note) -> None:
-        self.lives[note["life"]].role = note["role"]
+        life = self.lives[note["life"]]
+        life.role, life.born = note["role"], note["at"]
 
     def _kill(self, note: Note) -> None:
         self._pulse(note)
@@ -123,11 +159,21 @@ class History:
     def _stall(self, note: Note) -> None:
         self.lives[note["life"]].stalls.append((note["since"], note["at"]))
 
-    def _intent(self, note: Note) -> None:
-        self.intents.append(note["jobs"])
+    def _miss(self, note: Note) -> None:
+        """Whatever the call was to do, a renewal say, the process did not get it done."""
+        self._stall(note)
+        self.lives[note["life"]].misses.append(note)
 
-    def _ack(self, note: Note) -> None:
-        self.acks.append(note["jobs"])
+    def _up(self, note: Note) -> None:
+        self.outages[-1].up = note["at"]
+
+    def _intent(self, note: Note) -> None:
+        call = Call(note["jobs"], note["again"], note["taken"])
+        self._last_call[note["life"]] = call
+        self.calls.append(call)
+
+    def _answer(self, note: Note) -> None:
+        self._last_call[note["life"]].answer = note["kind"]
 
     def _claim(self, note: Note) -> None:
         facts = {k: v for k, v in note.items() if k != "kind"}
@@ -175,8 +221,33 @@ class History:
         return killed is not None and killed <= moment
 
     def stalled(self, claim: Claim) -> bool:
-        """Whether the claim's process stood still between its last renewal and the lapse."""
+        """Whether the claim's process stood still, or the store did, between its last renewal and
+        the lapse."""
         return any(
             since <= claim.until and until >= claim.renewed
             for since, until in self.lives[claim.life].stalls
         )
+
+    def away(self, since: int, until: int, grace: int) -> bool:
+        """Whether the server was away at some time in between, or had come back less than
+        ``grace`` before."""
+        return any(out.down <= until and out.up + grace >= since for out in self.outages)
+
+    def windows(self) -> list[tuple[int, int]]:
+        """The times between outages."""
+        ups = [-NEVER, *(outage.up for outage in self.outages)]
+        return list(zip(ups, [*(outage.down for outage in self.outages), NEVER], strict=True))
+
+    def deaf(self) -> set[int]:
+        """The lives that have had no answer since the last outage."""
+        since = self.windows()[-1][0]
+        return {
+            number
+            for number, life in self.lives.items()
+            if not life.answers or life.answers[-1] <= since
+        }
+
+
+def common(*times: tuple[int, int]) -> int:
+    """How long all these times are at once."""
+    return max(0, min(end for _, end in times) - max(begin for begin, _ in times))

@@ -9,34 +9,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 
-import attrs
-
-from .history import NEVER, Claim, History, Stored
+from . import conduct
+from .case import Case, Faults
+from .history import NEVER, Claim, History
 
 SLACK = 200_000
 """By how much the clocks of two processes may differ: each sets its own by half a round trip."""
 
-BAD_WORDS = ("locked", "Traceback", "ERROR", "CRITICAL", "does not answer", "malformed", "damaged")
-
-
-@attrs.frozen
-class Case:
-    """All that is judged: the history, the store at the end, what the processes logged, SQLite's
-    own check of the file, and how many seconds the rest took to be done (None = it never was)."""
-
-    history: History
-    stored: dict[str, Stored]
-    log: tuple[str, ...] = ()
-    integrity: str = "ok"
-    drained: float | None = 0.0
-
-
-Faults = Iterator[str]
-
 
 def no_job_is_lost(case: Case) -> Faults:
     """Every acknowledged job is there and succeeded, or has used up its attempts."""
-    for job in (job for jobs in case.history.acks for job in jobs):
+    for job in (job for call in case.history.calls if call.stored for job in call.jobs):
         stored = case.stored.get(job)
         if stored is None:
             yield f"job {job} was acknowledged and is not in the store"
@@ -58,13 +41,25 @@ def nothing_is_left(case: Case) -> Faults:
 
 def an_enqueue_is_all_or_nothing(case: Case) -> Faults:
     """Jobs enqueued in one call are all there or none; nothing is there that nobody enqueued."""
-    for jobs in case.history.intents:
-        there = sum(job in case.stored for job in jobs)
-        if there not in (0, len(jobs)):
-            yield f"of {len(jobs)} jobs enqueued in one call {there} are there: {jobs[0]}, ..."
-    meant = {job for jobs in case.history.intents for job in jobs}
+    for call in case.history.calls:
+        there = sum(job in case.stored for job in call.jobs)
+        if there not in (0, len(call.jobs)):
+            yield f"of {len(call.jobs)} jobs of one call {there} are there: {call.jobs[0]}, ..."
+    meant = {job for call in case.history.calls for job in call.jobs}
     for job in case.stored.keys() - meant:
         yield f"job {job} is in the store and nobody enqueued it"
+
+
+def refusals_are_true(case: Case) -> Faults:
+    """A call is refused if, and only if, one of its ids was taken; then it stored nothing."""
+    for call in case.history.calls:
+        job = call.jobs[0]
+        if call.answer == "refusal" and not call.again and call.taken is None:
+            yield f"job {job} was refused as stored already, in the only call that it was given in"
+        if call.taken is not None and call.answer == "ack":
+            yield f"job {job} was accepted beside one whose id was taken ({call.taken})"
+        if call.taken is not None and job in case.stored:
+            yield f"job {job} is in the store, though it stood beside one whose id was taken"
 
 
 def a_fence_is_given_once(case: Case) -> Faults:
@@ -192,30 +187,11 @@ def stale_hands_change_nothing(case: Case) -> Faults:
                 )
 
 
-def nobody_dies_by_itself(case: Case) -> Faults:
-    """A process ends only when it is killed, or told to and then in good order."""
-    for number, life in case.history.lives.items():
-        if life.status != (0 if life.killed is None else -9):
-            yield f"life {number} ({life.role}) died by itself: status {life.status}"
-
-
-def nothing_bad_is_logged(case: Case) -> Faults:
-    """No lock, no outage, no error reached a log."""
-    for line in case.log:
-        if any(word in line for word in BAD_WORDS):
-            yield f"logged: {line}"
-
-
-def the_file_is_sound(case: Case) -> Faults:
-    """SQLite finds nothing wrong with its file."""
-    if case.integrity != "ok":
-        yield f"integrity_check: {case.integrity}"
-
-
 RULES: tuple[Callable[[Case], Faults], ...] = (
     no_job_is_lost,
     nothing_is_left,
     an_enqueue_is_all_or_nothing,
+    refusals_are_true,
     a_fence_is_given_once,
     fences_rise,
     no_two_claims_live,
@@ -227,9 +203,7 @@ RULES: tuple[Callable[[Case], Faults], ...] = (
     outcomes_stand,
     outcomes_come_from_runs,
     stale_hands_change_nothing,
-    nobody_dies_by_itself,
-    nothing_bad_is_logged,
-    the_file_is_sound,
+    *conduct.RULES,
 )
 
 

@@ -1,8 +1,9 @@
 """Kill -9 in a loop, and a verdict: ``python -m tests.crash.kills --kills 2000 [--seed N]``.
 
-Exit code 0: nothing happened that must not. 1: something did; the faults are printed, and the
-folder with the database, the ledgers and the log is kept. A seed fixes who is killed and after
-which pauses, not what the operating system makes of it.
+Processes are killed at work, then, with ``--server-kills``, the server that they all use. Exit code
+0: nothing happened that must not. 1: something did; the faults are printed, and the folder with
+ledgers, logs and a SQLite file is kept. A seed fixes who is killed and after which pauses, not what
+the operating system makes of it.
 """
 
 import argparse
@@ -10,16 +11,16 @@ import shutil
 import sys
 import tempfile
 import time
-from collections import Counter
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from . import evidence, stores
+from .case import Case
 from .controller import Controller
-from .history import Claim, Run
-from .judge import Case, faults
+from .judge import faults
 from .mutants import MUTANTS
 from .processes import Plan
-
-SHOWN = 5
+from .report import report, verdict
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -29,18 +30,15 @@ def main(arguments: list[str] | None = None) -> int:
         MUTANTS[options.mutant]()
     folder = Path(options.folder or tempfile.mkdtemp(prefix="qml-kills-"))
     folder.mkdir(parents=True, exist_ok=True)
-    controller = Controller(
-        Plan(folder, options.seed, options.workers, options.threads, options.lease)
-    )
     begun = time.monotonic()
-    controller.kill_until(options.kills, options.interval, options.pauses)
-    case = controller.case(controller.drain(options.drain))
+    controller, case = _run(options, folder)
     found = faults(case)
-    print(f"seed {options.seed}: {controller.kills} kills, {controller.pauses} pauses", end=" ")
     print(
-        f"in {time.monotonic() - begun:.0f} s; lease {options.lease} s, {options.workers} servers"
+        f"{urlsplit(controller.plan.url).scheme}, seed {options.seed}: {controller.kills} kills, "
+        f"{controller.pauses} pauses in {time.monotonic() - begun:.0f} s; lease {options.lease} s, "
+        f"{options.workers} servers"
     )
-    print(f"{report(case)}\n{verdict(found, controller.kills)}")
+    print(f"{report(case)}\n{verdict(found, controller.kills, options.server_kills)}")
     if options.mutant or not (found or options.folder):
         shutil.rmtree(folder)
     else:
@@ -48,9 +46,24 @@ def main(arguments: list[str] | None = None) -> int:
     return 1 if found else 0
 
 
+def _run(options: argparse.Namespace, folder: Path) -> tuple[Controller, Case]:
+    with stores.opened(options, folder) as store:
+        url = store.impatient_url if options.server_kills else store.url
+        plan = Plan(folder, url, options.seed, options.workers, options.threads, options.lease)
+        controller = Controller(plan)
+        controller.start()
+        controller.kill_processes(options.kills, options.interval, options.pauses)
+        if store.server is not None:
+            controller.kill_server(store.server, options.server_kills)
+        drained = controller.drain(options.drain)
+        return controller, evidence.gather(plan, store, drained)
+
+
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.crash.kills", description=__doc__)
-    parser.add_argument("--kills", type=int, default=200)
+    stores.add_options(parser)
+    parser.add_argument("--kills", type=int, default=200, help="of processes")
+    parser.add_argument("--server-kills", type=int, default=0, help="of the server, after those")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--interval", type=float, default=0.2, help="mean seconds between kills")
     parser.add_argument("--pauses", type=float, default=0.25, help="share of kills with a SIGSTOP")
@@ -60,62 +73,10 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--drain", type=float, default=60.0, help="seconds to do the rest in")
     parser.add_argument("--mutant", choices=MUTANTS, help="break qml first")
     parser.add_argument("--folder", help="where to work; kept. Default: a temporary one")
-    return parser.parse_args(arguments)
-
-
-def report(case: Case) -> str:
-    """The run in figures, so that a verdict on too little is seen as such."""
-    history = case.history
-    acked = sum(len(jobs) for jobs in history.acks)
-    states = Counter(stored.state for stored in case.stored.values())
-    drained = "never" if case.drained is None else f"{case.drained:.1f} s"
-    figures = {
-        "processes": len(history.lives),
-        "jobs acknowledged": acked,
-        "  begun, never acknowledged": sum(len(jobs) for jobs in history.intents) - acked,
-        "  of these in the store": len(case.stored) - acked,
-        "jobs in the store": ", ".join(f"{n} {state}" for state, n in states.items()),
-        **_of_claims([claim for claims in history.claims.values() for claim in claims]),
-        **_of_runs([run for runs in history.runs.values() for run in runs]),
-        "done after the last kill in": drained,
-    }
-    return "\n".join(f"  {name:<30} {value}" for name, value in figures.items())
-
-
-def _of_claims(claims: list[Claim]) -> dict[str, int]:
-    ended = [note for claim in claims for note in claim.ended]
-    return {
-        "claims noted": len(claims),
-        "  renewals of them": sum(len(claim.renewals) for claim in claims),
-        "  rescued": sum(note["rescue"] and note["verdict"] == "done" for note in ended),
-        "  stale ends refused": sum(
-            not note["rescue"] and note["verdict"] != "done" for note in ended
-        ),
-    }
-
-
-def _of_runs(runs: list[Run]) -> dict[str, int]:
-    return {
-        "runs": len(runs),
-        "  cut short by a kill": sum(run.ended is None for run in runs),
-        "  that were repeats": len(runs) - len({run.job for run in runs}),
-    }
-
-
-def verdict(found: list[tuple[str, str]], kills: int) -> str:
-    """The faults, or what their absence says: by the rule of three, 3/n bounds the rate of an
-    event not seen in n independent tries, at 95 % confidence."""
-    if not found:
-        return (
-            f"PASSED: no fault in {kills} kills; by the rule of three, with 95 % confidence, less "
-            f"than 1 kill in {kills / 3:.0f} does harm"
-        )
-    lines = [f"REJECTED: {len(found)} faults"]
-    for rule, times in Counter(rule for rule, _ in found).most_common():
-        sentences = [sentence for name, sentence in found if name == rule]
-        lines.append(f"  {rule} ({times}):")
-        lines += [f"    {sentence}" for sentence in sentences[:SHOWN]]
-    return "\n".join(lines)
+    options = parser.parse_args(arguments)
+    if options.server_kills and (options.url or options.store not in stores.SERVERS):
+        parser.error(f"--server-kills needs a --store with a server: {', '.join(stores.SERVERS)}")
+    return options
 
 
 if __name__ == "__main__":

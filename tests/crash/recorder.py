@@ -1,40 +1,35 @@
-"""A driver that writes down every claim, renewal and end of a claim that passes through it."""
+"""A driver that writes down every claim, renewal and end of a claim that passes through it.
 
+It also notes each call that the store did not answer, and each that took long.
+"""
+
+from functools import partial
 from typing import Any
 
 from qml.seam.rows import Change, Claim, Claimed, Hold, Move, Verdict
-from qml.storage.storage import Storage
-from qml.values.clock import steady_micros
+from qml.values.clock import Clock, steady_micros
+from qml.values.errors import StorageUnavailable
 
 from .history import STALL
 from .ledger import Ledger
 
 
 class Recorder:
-    """Passes every verb on to ``driver``. Leases are noted in the time of the steady counter."""
+    """Passes every verb on to ``driver``. Leases are noted in the time of the steady counter, not
+    in that of the storage's ``clock``."""
 
-    def __init__(self, driver: Any, ledger: Ledger) -> None:
+    def __init__(self, driver: Any, clock: Clock, ledger: Ledger) -> None:
         self._driver = driver
+        self._clock = clock
         self._ledger = ledger
-        self._offset = 0
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._driver, name)
-
-    def learn_clock(self, storage: Storage) -> None:
-        """How far the storage's clock is ahead of the steady counter, to the twentieth part of a
-        millisecond."""
-        while True:
-            before = steady_micros()
-            there = storage.clock.micros()
-            if steady_micros() - before < 50:
-                self._offset = there - before
-                return
+        return partial(self._call, name)
 
     def claim(self, claim: Claim) -> Claimed:
         """Note each claim after it was made: a kill in between leaves one that nobody noted."""
-        began = steady_micros()
-        claimed = self._driver.claim(claim)
+        began, ahead = steady_micros(), self._ahead()
+        claimed: Claimed = self._call("claim", claim)
         self._ledger.note_all(
             [
                 {
@@ -43,18 +38,17 @@ class Recorder:
                     "fence": row.fence,
                     "version": row.version,
                     "began": began,
-                    "until": claim.lease_until - self._offset,
+                    "until": claim.lease_until - ahead,
                 }
                 for row in claimed.rows
             ]
         )
-        self._note_stall("claim", began)
         return claimed
 
     def hold(self, holds: list[Hold]) -> list[Verdict]:
         """Note each renewal after it was made."""
-        began = steady_micros()
-        verdicts: list[Verdict] = self._driver.hold(holds)
+        began, ahead = steady_micros(), self._ahead()
+        verdicts: list[Verdict] = self._call("hold", holds)
         self._ledger.note_all(
             [
                 {
@@ -62,13 +56,12 @@ class Recorder:
                     "job": hold.id,
                     "fence": hold.fence,
                     "began": began,
-                    "until": hold.until - self._offset,
+                    "until": hold.until - ahead,
                     "verdict": verdict.value,
                 }
                 for hold, verdict in zip(holds, verdicts, strict=True)
             ]
         )
-        self._note_stall("hold", began)
         return verdicts
 
     def swap(self, changes: list[Change]) -> list[Verdict]:
@@ -76,20 +69,36 @@ class Recorder:
         moves = [change for change in changes if isinstance(change, Move)]
         assert len(moves) == len(changes)
         began = steady_micros()
-        self._ledger.note_all([{"kind": "ending", **_facts(move)} for move in moves])
-        verdicts: list[Verdict] = self._driver.swap(changes)
+        facts = [{**_facts(move), "began": began} for move in moves]
+        self._ledger.note_all([{"kind": "ending", **fact} for fact in facts])
+        verdicts: list[Verdict] = self._call("swap", changes)
         self._ledger.note_all(
             [
-                {"kind": "ended", **_facts(move), "began": began, "verdict": verdict.value}
-                for move, verdict in zip(moves, verdicts, strict=True)
+                {"kind": "ended", **fact, "verdict": verdict.value}
+                for fact, verdict in zip(facts, verdicts, strict=True)
             ]
         )
-        self._note_stall("swap", began)
         return verdicts
 
-    def _note_stall(self, verb: str, began: int) -> None:
-        if steady_micros() - began > STALL:
-            self._ledger.note("stall", since=began, verb=verb)
+    def _call(self, verb: str, *given: Any) -> Any:
+        began = steady_micros()
+        try:
+            return getattr(self._driver, verb)(*given)
+        except StorageUnavailable as error:
+            self._ledger.note("miss", since=began, verb=verb, error=str(error))
+            raise
+        finally:
+            if verb != "wait" and steady_micros() - began > STALL:
+                self._ledger.note("stall", since=began, verb=verb)
+
+    def _ahead(self) -> int:
+        """How far the storage's clock is ahead of the steady counter, to the twentieth part of a
+        millisecond. It is set anew at each heartbeat."""
+        while True:
+            before = steady_micros()
+            there = self._clock.micros()
+            if steady_micros() - before < 50:
+                return there - before
 
 
 def _facts(move: Move) -> dict[str, Any]:

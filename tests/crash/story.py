@@ -2,8 +2,9 @@
 
 import attrs
 
-from tests.crash.history import History, Stored
-from tests.crash.judge import Case, faults
+from tests.crash.case import Case, Stored
+from tests.crash.history import History
+from tests.crash.judge import faults
 
 SECOND = 1_000_000
 
@@ -18,14 +19,15 @@ class Story:
             self.note(0, "born", life, role="server")
         self.note(0, "born", 3, role="enqueuer")
         self.ends = {1: 0, 2: 0, 3: 0}
+        self.end_at = 9
 
     def note(self, at, kind, life, **facts):
         self.notes.append({"at": int(at * SECOND), "kind": kind, "life": life, **facts})
 
-    def enqueue(self, *jobs, acked=True):
-        self.note(0.1, "intent", 3, jobs=list(jobs))
-        if acked:
-            self.note(0.2, "ack", 3, jobs=list(jobs))
+    def enqueue(self, *jobs, answer="ack", again=False, taken=None):
+        self.note(0.1, "intent", 3, jobs=list(jobs), again=again, taken=taken)
+        if answer:
+            self.note(0.1, answer, 3)
 
     def claim(self, at, life, fence, *, lease=1.0, version=None):
         began, until = int((at - 0.01) * SECOND), int((at + lease) * SECOND)
@@ -44,8 +46,10 @@ class Story:
 
     def finish(self, at, life, fence, *, state="succeeded", rescue=False, verdict="done"):
         facts = {"job": "j", "version": fence * 2, "state": state, "rescue": rescue}
+        facts["began"] = int((at - 0.01) * SECOND)
         self.note(at - 0.01, "ending", life, **facts)
-        self.note(at, "ended", life, began=int((at - 0.01) * SECOND), verdict=verdict, **facts)
+        if verdict:
+            self.note(at, "ended", life, verdict=verdict, **facts)
 
     def run(self, at, life, fence, *, length=0.5):
         self.claim(at, life, fence)
@@ -58,9 +62,17 @@ class Story:
         self.note(at + 0.01, "dead", life, status=-9)
         del self.ends[life]
 
+    def miss(self, since, until, life, verb="claim"):
+        facts = {"verb": verb, "error": "the server does not answer"}
+        self.note(until, "miss", life, since=int(since * SECOND), **facts)
+
+    def outage(self, down, up, how="kill"):
+        self.note(down, "down", 0, how=how)
+        self.note(up, "up", 0)
+
     def case(self, **changes):
         for life, status in self.ends.items():
-            self.note(100, "dead", life, status=status)
+            self.note(self.end_at, "dead", life, status=status)
         notes = sorted(self.notes, key=lambda note: note["at"])
         return attrs.evolve(Case(History(notes), self.stored), **changes)
 

@@ -4,7 +4,7 @@ import pytest
 
 from qml import Job, MemoryStorage, Succeeded
 from tests.crash.crowd import Tally, faults, table
-from tests.crash.kills import verdict
+from tests.crash.report import verdict
 
 
 @pytest.fixture

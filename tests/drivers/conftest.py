@@ -14,8 +14,18 @@ def _sqlite(folder):
     return importlib.import_module("qml.drivers.sqlite").SqliteDriver(config)
 
 
+def _redis(folder):
+    config = importlib.import_module("tests.drivers.redis_store").config(folder)
+    return importlib.import_module("qml.drivers.redis").RedisDriver(config)
+
+
+def _postgres(folder):
+    config = importlib.import_module("tests.drivers.postgres_store").config(folder)
+    return importlib.import_module("qml.drivers.postgres").PostgresDriver(config)
+
+
 # Imported when a test asks, so that one driver's trouble is not another's. Nothing is skipped.
-MAKERS = {"memory": _memory, "sqlite": _sqlite}
+MAKERS = {"memory": _memory, "sqlite": _sqlite, "postgres": _postgres, "redis": _redis}
 
 
 @pytest.fixture(params=MAKERS)

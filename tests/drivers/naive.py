@@ -10,6 +10,7 @@ from qml.seam.rows import (
     KEY_FREE,
     KEY_UNTIL_CLAIMED,
     NEVER_AHEAD,
+    After,
     Available,
     Change,
     Claim,
@@ -211,6 +212,8 @@ class NaiveDriver:
                 if row.due_at is not None and row.due_at <= query.now and not _held(row, query.now)
             ]
             return self._in_order(free)[: query.limit]
+        if isinstance(query, After):
+            return [row for row in self.rows if row.seq > query.seq][: query.limit]
         assert isinstance(query, Lapsed)
         lapsed = [
             row for row in self.rows if row.state == "processing" and _lease_ended(row, query.now)

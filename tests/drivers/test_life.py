@@ -15,8 +15,11 @@ LONG = 20.0
 
 
 def drain_hints(driver):
-    """Hints may come for nothing: take those that stand."""
-    while driver.wait(0):
+    """Hints may come for nothing: take those that stand. One who listens to a server gives some
+    when it begins to hear, and hears its own come back."""
+    wakeups = getattr(driver, "_wakeups", None)
+    pause = 0.05 if hasattr(wakeups, "_hears") else 0
+    while driver.wait(pause) or not getattr(wakeups, "_hears", True):
         pass
 
 

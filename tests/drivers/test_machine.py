@@ -20,6 +20,7 @@ from qml.seam.rows import (
     AHEAD,
     KEY_FREE,
     NEVER_AHEAD,
+    After,
     Available,
     Claim,
     Finished,
@@ -218,6 +219,7 @@ class DriverMachine(RuleBasedStateMachine):
     def look_with_a_limit(self, limit):
         self.both("scan", Available(self.now, limit))
         self.both("scan", Lapsed(self.now, limit))
+        self.both("scan", After(self.last_seq - limit, limit))
 
     @rule(
         name=NAMES,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from qml.seam.rows import Available, Lapsed, Page, Verdict
+from qml.seam.rows import After, Available, Lapsed, Page, Verdict
 
 from .making import (
     NOW,
@@ -205,11 +205,21 @@ def test_lapsed_follows_claims_renewals_and_ends(driver):
     assert ids(driver.scan(Lapsed(NOW + 20, 10))) == ["a"]
 
 
+def test_after_goes_through_the_whole_store_page_by_page(driver):
+    stored = put(driver, row("a"), later("b", NOW), running("c"), done("d"), row("e", priority=9))
+    assert driver.scan(After(0, 2)) == stored[:2]
+    assert driver.scan(After(stored[1].seq, 2)) == stored[2:4]
+    assert driver.scan(After(stored[3].seq, 2)) == stored[4:]
+    assert driver.scan(After(stored[4].seq, 2)) == []
+    driver.erase(["c"], 1)
+    assert ids(driver.scan(After(stored[1].seq - 1, 9))) == ["b", "d", "e"]
+
+
 def test_looking_changes_nothing(driver):
     put(driver, row("a"), later("b", NOW), running("c", lease_until=NOW - 5), done("d"))
     driver.write("r", "{}", 0)
     before = everything(driver)
-    for look in (Page(), Available(NOW + 9), Lapsed(NOW + 9, 9)):
+    for look in (Page(), Available(NOW + 9), Lapsed(NOW + 9, 9), After(0, 9)):
         driver.scan(look)
     driver.count(Page(), "state")
     driver.load(["a"])

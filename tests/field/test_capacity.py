@@ -156,8 +156,8 @@ def test_law10_a_freed_thread_triggers_the_next_claim_whatever_the_options(make_
 
 def test_law3_twenty_thousand_due_at_one_instant_all_move(make_storage, clock):
     """dq 258, pro 1464."""
-    options = {"max_jobs": 30_000} if make_storage.kind == "memory" else {"durability": "normal"}
-    storage = make_storage(clock=clock, **options)
+    options = {"memory": {"max_jobs": 30_000}, "sqlite": {"durability": "normal"}}
+    storage = make_storage(clock=clock, **options.get(make_storage.kind, {}))
     due = clock.now().replace(minute=1)
     storage.enqueue_many(
         [Job("t", state=Scheduled(clock.now(), due), priority=n % 3) for n in range(20_000)]

@@ -37,7 +37,7 @@ def is_free(storage):
 def test_law8_of_many_enqueues_of_one_key_one_is_stored_and_its_arguments_stay(make_storage):
     """rq 1701: a second enqueue overwrote the first one's arguments."""
     storages = [make_storage()]
-    if make_storage.kind == "sqlite":
+    if make_storage.kind != "memory":
         storages.append(make_storage())
 
     def enqueue(index):

@@ -2,11 +2,11 @@
 
 import pytest
 
-from qml import MemoryStorage, SqliteStorage
+from qml import connect
+from tests.storage.stores import KINDS
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=KINDS)
 def storage(request, tmp_path):
-    made = MemoryStorage() if request.param == "memory" else SqliteStorage(tmp_path / "jobs.db")
-    with made:
+    with connect(KINDS[request.param](tmp_path)) as made:
         yield made

@@ -1,24 +1,20 @@
 """Every storage, fresh and under a clock that stands still: what this folder's tests run on."""
 
-import itertools
-
 import pytest
 
 from qml.testing import ManualClock
+from tests.storage.stores import KINDS
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=KINDS)
 def make_storage(request, tmp_path):
     """A function of a clock and options of ``connect``: an empty storage, closed at the end."""
-    made, numbers = [], itertools.count()
+    made = []
 
     def make(clock, **options):
         from qml.storage.connect import connect  # here: one storage's trouble is not another's
 
-        url = "memory://"
-        if request.param == "sqlite":
-            url = f"sqlite:///{tmp_path}/{next(numbers)}.db"
-        made.append(connect(url, clock=clock, **options))
+        made.append(connect(KINDS[request.param](tmp_path), clock=clock, **options))
         return made[-1]
 
     make.kind = request.param

@@ -2,6 +2,8 @@
 
 import contextlib
 import re
+import subprocess
+import sys
 import traceback
 from pathlib import Path
 
@@ -16,7 +18,11 @@ from qml import (
     Job,
     MemoryConfig,
     MemoryStorage,
+    PostgresConfig,
+    PostgresStorage,
     Processing,
+    RedisConfig,
+    RedisStorage,
     Retention,
     RetryPolicy,
     SqliteConfig,
@@ -24,7 +30,7 @@ from qml import (
     StorageError,
     connect,
 )
-from qml.storage.connect import parse_url
+from qml.storage.urls import parse_url
 from qml.testing import ManualClock
 
 SLASHES = "three slashes before a relative path and four before an absolute one"
@@ -99,6 +105,67 @@ def test_settings_in_the_query(folder):
     )
     assert parse_url("sqlite:///a.db?create=true").create is True
     assert parse_url("memory://?max_jobs=7") == MemoryConfig(max_jobs=7)
+
+
+def test_settings_in_the_url_of_a_server_are_told_from_its_library_s_own():
+    url = "postgresql://u:p%40w@h:5/db?sslmode=require&schema_name=my%20jobs&host=%2Frun"
+    config = PostgresConfig(
+        "postgresql://u:p%40w@h:5/db?sslmode=require&host=%2Frun",
+        schema_name="my jobs",
+        max_connections=3,
+    )
+    assert parse_url(url, {"max_connections": 3}) == config
+    assert parse_url(f"{url}&max_connections=3") == config
+    assert parse_url("postgres://h/db?auto_migrate=false&pool_timeout=2") == PostgresConfig(
+        "postgres://h/db", auto_migrate=False, pool_timeout=2.0
+    )
+    assert parse_url("rediss://h/1?key_prefix=a&ssl_ca_certs=x") == RedisConfig(
+        "rediss://h/1?ssl_ca_certs=x", key_prefix="a"
+    )
+    assert parse_url("unix:///run/redis.sock") == RedisConfig("unix:///run/redis.sock")
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql://h/db?schema_name=pg_x", "schema_name is 'pg_x'; give a name of 1 to 63"),
+        ("postgresql://h/db?max_connections=lots", "max_connections is 'lots'; give a number"),
+        ("postgresql://h/db?schema_name=a&schema_name=b", "a setting is given twice"),
+        ("redis://h?answer_timeout=0", "RedisConfig answer_timeout is 0.0; give a number above 0"),
+    ],
+)
+def test_a_wrong_setting_in_the_url_of_a_server(url, said):
+    with pytest.raises(ConfigurationError, match=re.escape(said)):
+        parse_url(url)
+
+
+@pytest.mark.parametrize(("kind", "library"), [("postgres", "psycopg2"), ("redis", "redis")])
+def test_a_library_that_is_not_installed(kind, library):
+    """The driver may have been imported before, so it happens in a process of its own."""
+    script = (
+        f"import sys; sys.modules[{library!r}] = None; import qml\n"
+        f"try: qml.connect('{kind}://h/0')\n"
+        "except qml.ConfigurationError as error: print(error)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == (
+        f"this storage needs a library that is not installed ({library}): "
+        f"pip install 'queue-me-later[{kind}]'\n"
+    )
+
+
+def test_a_class_takes_its_own_configuration_only(tmp_path):
+    wanted = "give a PostgresConfig or what it is made from, not RedisConfig"
+    with pytest.raises(ConfigurationError, match=re.escape(wanted)) as caught:
+        PostgresStorage(RedisConfig("redis://:secret@h"))
+    assert "secret" not in str(caught.value)
+    with pytest.raises(ConfigurationError, match="give a SqliteConfig"):
+        SqliteStorage(MemoryConfig())
+    with pytest.raises(ConfigurationError, match="give a RedisConfig"):
+        RedisStorage(f"sqlite:///{tmp_path}/a.db")
+    assert files(tmp_path) == []
 
 
 def test_options_stand_above_the_query(folder):

@@ -6,9 +6,15 @@ from pathlib import Path
 import attrs
 import pytest
 
-from qml import MemoryConfig, Retention, SqliteConfig
+from qml import MemoryConfig, PostgresConfig, RedisConfig, Retention, SqliteConfig
 from qml.values.errors import ConfigurationError
 
+NEEDED = {
+    SqliteConfig: {"path": "a.db"},
+    PostgresConfig: {"database_url": "postgresql://h/db"},
+    RedisConfig: {"url": "redis://h"},
+}
+SCHEMA_REMEDY = "give a name of 1 to 63 bytes that does not begin with pg_"
 NAN, INF = float("nan"), float("inf")
 NOT_POSITIVE = (0, -1, NAN, INF, 1e12, True, "7", None)
 
@@ -19,6 +25,22 @@ def test_defaults(tmp_path):
         "path": tmp_path / "a.db",
         "durability": "full",
         "busy_timeout": 30.0,
+        "create": True,
+    }
+    of_both = {"max_connections": 10, "pool_timeout": 30.0, "connect_timeout": 5.0}
+    assert attrs.asdict(PostgresConfig("postgresql://h/db")) == {
+        **of_both,
+        "database_url": "postgresql://h/db",
+        "schema_name": "qml",
+        "auto_migrate": True,
+        "statement_timeout": 30.0,
+        "durability": "full",
+    }
+    assert attrs.asdict(RedisConfig("redis://h")) == {
+        **of_both,
+        "url": "redis://h",
+        "key_prefix": "qml",
+        "answer_timeout": 30.0,
         "create": True,
     }
     week = 7 * 24 * 3600
@@ -37,6 +59,30 @@ def test_defaults(tmp_path):
             for value in (0, -1, True, 1.0, "5", None)
         ],
         *[
+            (cls, "max_connections", value, "give a whole number, 1 or more")
+            for cls in (PostgresConfig, RedisConfig)
+            for value in (0, -1, True, 1.0, "5", None)
+        ],
+        *[
+            (cls, name, value, "give a number above 0")
+            for cls, names in {
+                PostgresConfig: ("pool_timeout", "connect_timeout", "statement_timeout"),
+                RedisConfig: ("pool_timeout", "connect_timeout", "answer_timeout"),
+            }.items()
+            for name in names
+            for value in NOT_POSITIVE
+        ],
+        *[
+            (PostgresConfig, "schema_name", value, SCHEMA_REMEDY)
+            for value in ("", "pg_x", "a\0", "ä" * 32, None, 7)
+        ],
+        *[
+            (RedisConfig, "key_prefix", value, "give 1 to 200 characters, no braces")
+            for value in ("", "{", "a}", "x" * 201, None, 7)
+        ],
+        (PostgresConfig, "durability", "none", "give one of full, normal"),
+        (PostgresConfig, "auto_migrate", "yes", "give True or False"),
+        *[
             (SqliteConfig, "durability", value, "give one of full, normal")
             for value in ("", "off", "FULL", None, ["full"])
         ],
@@ -49,7 +95,7 @@ def test_defaults(tmp_path):
     ],
 )
 def test_a_wrong_setting(cls, name, value, remedy):
-    needed = {"path": "a.db"} if cls is SqliteConfig else {}
+    needed = NEEDED.get(cls, {})
     with pytest.raises(ConfigurationError) as caught:
         cls(**needed, **{name: value})
     assert str(caught.value) == f"{cls.__name__} {name} is {value!r}; {remedy}"

@@ -13,8 +13,8 @@ def clock():
 
 @pytest.fixture(params=MAKERS)
 def make_storage(request, tmp_path):
-    """A function of options: a storage of each kind, closed when the test ends. The SQLite ones
-    of one test share a file."""
+    """A function of options: a storage of each kind, closed when the test ends. Those of one test
+    share a file, a schema, a prefix; those in memory share nothing."""
     made = []
 
     def make(**options):

@@ -8,8 +8,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from qml import MemoryStorage, SqliteStorage, StorageUnavailable
+from qml import (
+    MemoryStorage,
+    PostgresStorage,
+    RedisStorage,
+    SqliteStorage,
+    StorageUnavailable,
+)
 from qml.drivers.sqlite.library import library
+from qml.storage.engines import split_options
 
 PATIENCE = 30.0
 """Seconds after which a test gives up waiting. Only a failing test ever waits so long."""
@@ -40,7 +47,26 @@ def memory_storage(folder, **options):
     return MemoryStorage(**options)
 
 
-MAKERS = {"memory": memory_storage, "sqlite": sqlite_storage}
+def postgres_storage(folder, **options):
+    from tests.drivers import postgres_store
+
+    own, settings = split_options(options)
+    return PostgresStorage(postgres_store.config(folder, **settings), **own)
+
+
+def redis_storage(folder, **options):
+    from tests.drivers import redis_store
+
+    own, settings = split_options(options)
+    return RedisStorage(redis_store.config(folder, **settings), **own)
+
+
+MAKERS = {
+    "memory": memory_storage,
+    "sqlite": sqlite_storage,
+    "postgres": postgres_storage,
+    "redis": redis_storage,
+}
 
 
 class Wrapped:

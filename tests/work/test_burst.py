@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from qml import Qml, Retry, RetryPolicy, Snooze, StateKind, current_job
-from tests.work.support import Gate, eventually
+from tests.work.support import Gate, Wrapped, eventually
 
 
 @pytest.fixture
@@ -37,6 +37,47 @@ def test_a_burst_does_all_there_is_and_what_that_makes(app):
     assert burst(app) < 10
     counts = app.storage.get_job_counts()
     assert counts["succeeded"] == 5 + 1 + 20 + 1 + 1 == sum(counts.values())
+
+
+class Claims(Wrapped):
+    """Says how often the claim loop looked, and when it waits."""
+
+    looks = 0
+
+    def __init__(self, driver):
+        super().__init__(driver)
+        self.waits = threading.Event()
+
+    def meet(self, verb, orders):
+        self.looks += verb == "claim"
+        if verb == "wait":
+            self.waits.set()
+
+
+def test_a_burst_ends_though_the_last_hint_comes_before_the_last_run_is_struck_off(memory_app):
+    """The claim loop looks at that hint, finds the run still there, and waits."""
+    task = memory_app.task(name="t")(lambda: None)
+    driver = memory_app.storage.driver = Claims(memory_app.storage.driver)
+    server = memory_app.server(threads=1, poll_interval=600)
+    inner = server.runs.remove
+
+    def remove_late(runs):
+        looks = driver.looks
+        eventually(lambda: driver.looks > looks and driver.waits.is_set())
+        inner(runs)
+
+    def record(batch, record=server.finisher.record):
+        driver.waits.clear()
+        server.runs.remove = remove_late
+        record(batch)
+        server.runs.remove = inner
+
+    server.finisher.record = record
+    task.enqueue()
+    gives_up = threading.Timer(10, server.stop)
+    gives_up.start()
+    assert server.run(burst=True) is True
+    gives_up.cancel()
 
 
 def test_a_burst_waits_for_retries_that_are_due_soon(app):

@@ -7,6 +7,7 @@ import pytest
 from qml import Job, RetryPolicy, StateKind, StorageError
 from qml.work.executor import Discarded, Raised, Snoozed, Succeeded
 from qml.work.finisher import MOST, Finisher
+from qml.work.outage import Outage
 from qml.work.runs import Run, Runs
 from tests.work.support import Counting, Failing, Paused, eventually
 
@@ -20,7 +21,7 @@ class Bench:
     def __init__(self, storage, policy=AT_ONCE):
         self.storage = storage
         self.runs = Runs()
-        self.finisher = Finisher(storage, self.runs, lambda job: policy)
+        self.finisher = Finisher(storage, self.runs, lambda job: policy, Outage())
         self.thread = threading.Thread(target=self.finisher.loop)
 
     def claim(self, number):

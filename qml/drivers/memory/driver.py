@@ -8,9 +8,10 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from operator import attrgetter
 
+from ...seam.findings import Finding, Findings, Severity
 from ...seam.rows import (
     PROCESSING,
-    Available,
+    After,
     Change,
     Claim,
     Claimed,
@@ -19,6 +20,7 @@ from ...seam.rows import (
     Inserted,
     Lapsed,
     Page,
+    Query,
     Record,
     Row,
     Verdict,
@@ -115,11 +117,14 @@ class MemoryDriver:
                 table.replace(row._replace(lease_until=None, locked_by=None))
             return Verdict.DONE
 
-    def scan(self, query: Page | Available | Lapsed) -> list[Row]:
+    def scan(self, query: Query) -> list[Row]:
         """The rows a query names, in the query's order."""
         if isinstance(query, Lapsed):
             with self.lock:
                 return list(islice(self._open().lapsed(query.now), query.limit))
+        if isinstance(query, After):
+            later = (row for row in self._all_rows() if (row.seq or 0) > query.seq)
+            return list(islice(later, query.limit))
         if isinstance(query, Page):
             found = _filtered(reversed(self._all_rows()), query)
             end = None if query.limit is None else query.offset + query.limit
@@ -206,6 +211,11 @@ class MemoryDriver:
         """What it is, and its limit."""
         limit = "any number of" if self._max_jobs is None else f"at most {self._max_jobs:,}"
         return f"memory of this process ({limit} jobs)"
+
+    def examine(self) -> Findings:
+        """One note: nothing outlives the process."""
+        fact = "jobs live in this process only and are gone when it ends"
+        return [Finding(Severity.NOTE, "durability", fact, "use sqlite:///jobs.db to keep them")]
 
     def close(self) -> None:
         """Forget all rows. Waiters return; any later verb is StorageUnavailable."""

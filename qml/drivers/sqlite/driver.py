@@ -4,22 +4,22 @@ import json
 import os
 from collections.abc import Sequence
 
+from ...seam.findings import Findings
 from ...seam.rows import (
-    Available,
     Change,
     Claim,
     Claimed,
     Finished,
     Hold,
     Inserted,
-    Lapsed,
     Page,
+    Query,
     Record,
     Row,
     Verdict,
 )
 from ...values.config import SqliteConfig
-from . import changing, claiming, library, pages, records, schema, storing
+from . import changing, claiming, examination, library, pages, records, schema, storing
 from .clock import SharedClock
 from .connections import Connections
 from .statements import SQL
@@ -32,6 +32,7 @@ class SqliteDriver:
 
     def __init__(self, config: SqliteConfig) -> None:
         library.warn_once()
+        self._config = config
         self._connections = Connections(config)
         log_file = f"{os.path.realpath(config.path)}-wal"  # SQLite follows links too
         self._wakeups = Wakeups(self._connections.data_version, lambda: WalWatch(log_file))
@@ -84,7 +85,7 @@ class SqliteDriver:
         """See Driver.let_go."""
         return self._connections.write(lambda c: changing.let_go(c, job_id, worker, now))
 
-    def scan(self, query: Page | Available | Lapsed) -> list[Row]:
+    def scan(self, query: Query) -> list[Row]:
         """See Driver.scan."""
         return self._connections.read(lambda connection: pages.scan(connection, query))
 
@@ -136,6 +137,14 @@ class SqliteDriver:
     def describe(self) -> str:
         """See Driver.describe."""
         return self._connections.name
+
+    def examine(self) -> Findings:
+        """See Driver.examine."""
+        return examination.examine(self._connections, self._config)
+
+    def verify(self) -> Findings:
+        """Have SQLite look whether the file is whole; reads all of it."""
+        return examination.verify(self._connections)
 
     def close(self) -> None:
         """See Driver.close."""

@@ -5,16 +5,18 @@ import sqlite3
 from heapq import merge
 from itertools import islice
 
-from ...seam.rows import Available, Lapsed, Page, Row
+from ...seam.rows import After, Available, Page, Query, Row
 from .statements import SQL
 
 Rows = list[Row]
 
 
-def scan(connection: sqlite3.Connection, query: Page | Available | Lapsed) -> Rows:
+def scan(connection: sqlite3.Connection, query: Query) -> Rows:
     """The rows a query names, in its order."""
     if isinstance(query, Page):
         return _page(connection, query)
+    if isinstance(query, After):
+        return [*map(Row._make, connection.execute(SQL["after"], query._asdict()))]
     statement = SQL["available" if isinstance(query, Available) else "lapsed"]
     limits = {"now": query.now, "limit": _limit(query.limit)}
     return [*map(Row._make, connection.execute(statement, limits))]

@@ -193,6 +193,9 @@ SELECT {columns} FROM {jobs} WHERE j.seq IN (
 SELECT {columns} FROM {jobs} WHERE j.state = 'processing' AND j.lease_until <= :now
 ORDER BY j.lease_until, j.seq LIMIT :limit
 
+-- name: after
+SELECT {columns} FROM {jobs} WHERE j.seq > :seq ORDER BY j.seq LIMIT :limit
+
 -- name: count
 SELECT {by}, count(*) FROM qml_jobs
 WHERE (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))

@@ -1,0 +1,1 @@
+"""What very many jobs, very many clients and a forgotten transaction do to claims."""

@@ -1,0 +1,87 @@
+"""Guarded changes of rows: swap, hold, let go."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from psycopg2.errors import UniqueViolation
+
+from ...seam.rows import Change, Hold, Move, Rewrite, Row, Verdict
+from . import arrays
+from .connections import Call, Connections
+
+MOVE = Move._fields
+REWRITE = (*Row._fields[1:], "seq", "expected", "keeps_lease")
+TURN = "turn"
+
+
+def swap(connections: Connections, changes: Sequence[Change]) -> list[Verdict]:
+    """Carry out guarded changes, each for itself: as one batch, unless the order given matters."""
+    if _is_batch(changes):
+        verdicts = connections.write(lambda call: _together(call, changes))
+        if verdicts:
+            return verdicts
+    return [connections.write(partial(_alone, change)) for change in changes]
+
+
+def _is_batch(changes: Sequence[Change]) -> bool:
+    """Whether one statement can carry all of it out: changes of one kind, of a row each."""
+    kinds = {type(change) for change in changes}
+    return len(kinds) == 1 and len({_id(change) for change in changes}) == len(changes)
+
+
+def _id(change: Change) -> str:
+    return change.id if isinstance(change, Move) else change.row.id
+
+
+def _together(call: Call, changes: Sequence[Change]) -> list[Verdict]:
+    """The verdicts; none, and nothing is changed, when a key is in the way: then only one by one
+    tells whose."""
+    try:
+        verdicts = _run(call, changes, alone=len(changes) == 1)
+    except UniqueViolation:
+        return []
+    return [] if TURN in verdicts else [*map(Verdict, verdicts)]
+
+
+def _alone(change: Change, call: Call) -> Verdict:
+    try:
+        [verdict] = _run(call, [change], alone=True)
+    except UniqueViolation:
+        return Verdict.TAKEN
+    return Verdict(verdict)
+
+
+def _run(call: Call, changes: Sequence[Change], *, alone: bool) -> list[str]:
+    if isinstance(changes[0], Move):
+        statement, values = "move", arrays.columns(MOVE, changes)
+    else:
+        rows = [_rewritten(change) for change in changes if isinstance(change, Rewrite)]
+        statement, values = "rewrite", arrays.columns(REWRITE, rows)
+    found = call.run(call.sql[statement], {**values, "alone": alone})
+    return [verdict for (verdict,) in found]
+
+
+def _rewritten(change: Rewrite) -> tuple[object, ...]:
+    payload = None if change.keeps_payload else change.row.payload
+    return (*change.row[1:-1], payload, change.seq, change.version, change.keeps_lease)
+
+
+def hold(connections: Connections, holds: Sequence[Hold]) -> list[Verdict]:
+    """Extend leases or take locks, each for itself. Not flushed: a lease need not outlive a crash
+    of the server."""
+    if len({order.id for order in holds}) == len(holds):
+        return connections.write_unflushed(lambda call: _hold(call, holds)) if holds else []
+    return [verdict for order in holds for verdict in hold(connections, [order])]
+
+
+def _hold(call: Call, holds: Sequence[Hold]) -> list[Verdict]:
+    found = call.run(call.sql["hold"], arrays.columns(Hold._fields, holds))
+    return [Verdict(verdict) for (verdict,) in found]
+
+
+def let_go(call: Call, job_id: str, worker: str, now: int) -> Verdict:
+    """End what a worker holds."""
+    found = call.run(call.sql["let_go"], {"id": job_id, "worker": worker, "now": now})
+    if not found:
+        return Verdict.GONE
+    return Verdict.DONE if found[0][0] else Verdict.STALE

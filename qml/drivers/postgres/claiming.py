@@ -1,0 +1,51 @@
+"""Claims: ripen what has fallen due and take the best rows, in one round trip."""
+
+import random
+import time
+
+from ...seam.rows import Claim, Claimed, Row
+from . import arrays
+from .connections import Call, Connections
+from .session import Rows
+from .statements import LOCKS, RIPENING
+
+PATIENCE = 0.1
+"""Seconds that a claim tries again for which there are rows, all in others' hands at the moment."""
+
+PAUSE = 0.002
+"""Seconds between two tries, at most, doubled each time: a claim of others takes 1 ms."""
+
+
+def claim(connections: Connections, claim: Claim) -> Claimed:
+    """Take the best rows. Not flushed: a claim that a crash of the server takes back is only a job
+    claimed again."""
+    values = {
+        **claim._asdict(),
+        "most": claim.limit + claim.ahead,
+        "queues": None if claim.queues is None else arrays.literal(dict.fromkeys(claim.queues)),
+        "space": LOCKS,
+        "lock": connections.sql.lock(RIPENING),
+    }
+    patient_until, pause = time.monotonic() + PATIENCE, PAUSE
+    while True:
+        claimed, contended = connections.write_unflushed(lambda call: _take(call, claim, values))
+        if not contended or time.monotonic() > patient_until:
+            return claimed
+        time.sleep(random.uniform(0, pause))
+        pause *= 2
+
+
+def _take(call: Call, claim: Claim, values: dict[str, object]) -> tuple[Claimed, bool]:
+    """What was claimed; and whether nothing was, though there are rows."""
+    if call.again:
+        found = call.run(call.sql["claimed_before"], values)
+        if found:
+            return _claimed(found), False
+    of = "" if claim.queues is None else "_queues"
+    found = call.run(call.sql["ripen" + of] + call.sql["claim" + of], values)
+    return _claimed(found), bool(found[0][1]) and claim.limit > 0
+
+
+def _claimed(found: Rows) -> Claimed:
+    rows = [Row._make(values) for _, _, *values in found if values[0] is not None]
+    return Claimed(rows, found[0][0])

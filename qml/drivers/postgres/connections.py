@@ -1,0 +1,131 @@
+"""Calls on the server, each of which is asked again when its reply was lost.
+
+The fate of a commit in flight: every call that changes something has a random number of its own,
+its stamp, and writes it into the rows that it changes. When the connection breaks before the reply,
+nobody knows whether the call was carried out. So it is sent again, with the same stamp: its guards
+refuse what was done already, and a row that carries the stamp counts as done.
+"""
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import psycopg2
+
+from ...values.config import PostgresConfig
+from ...values.errors import StorageError, StorageUnavailable
+from . import troubles
+from .pool import Pool
+from .session import Lost, Rows, Session, Silent
+from .statements import Statements
+
+T = TypeVar("T")
+
+NAP = (0.001, 0.3)
+"""Seconds between tries, uneven so that those who were in each other's way do not keep step: the
+first at most, doubled each time up to the second."""
+
+UNKNOWN = "the call may or may not have been carried out, and is safe to repeat"
+
+SERVER_SHARE = 0.9
+"""What part of the time left the server is given, so that its answer comes before time is up."""
+
+
+class Call:
+    """One call of a verb, whatever the number of tries. ``again``: it may have been carried out."""
+
+    def __init__(self, head: str, sql: Statements, seconds: float) -> None:
+        self.sql = sql
+        self.stamp = random.getrandbits(62)
+        self.again = False
+        self._head = head
+        self._seconds = seconds
+        self.deadline = float("inf")
+        self._session: Session | None = None
+
+    def use(self, session: Session) -> None:
+        """Go on with this session; time counts from the first."""
+        self._session = session
+        self.deadline = min(self.deadline, time.monotonic() + self._seconds)
+
+    @property
+    def over(self) -> bool:
+        """Whether its time is up."""
+        return time.monotonic() >= self.deadline
+
+    def run(self, text: str, values: Mapping[str, Any]) -> Rows:
+        """What a text of statements brings, all of it one transaction."""
+        assert self._session is not None
+        left = (self.deadline - time.monotonic()) * 1000
+        timeout = {"timeout": max(1, int(left * SERVER_SHARE)), "stamp": self.stamp}
+        return self._session.run(self._head + text, {**values, **timeout}, self.deadline)
+
+
+class Connections:
+    """Carries out the calls of one storage."""
+
+    def __init__(self, config: PostgresConfig) -> None:
+        self._config = config
+        self.pool = Pool(config)
+        self.name = self.pool.name
+        self.sql = Statements(config.schema_name)
+        self._unflushed = self.sql["limits"] + self.sql["unflushed"]
+        self._flushed = self.sql["limits"] if config.durability == "full" else self._unflushed
+
+    def read(self, work: Callable[[Call], T]) -> T:
+        """A call that changes nothing."""
+        return self._carry_out(work, self._flushed, "ask again later", patient=False)
+
+    def ask(self, name: str, values: Mapping[str, Any]) -> Rows:
+        """A call that changes nothing, of one statement by its name."""
+        return self.read(lambda call: call.run(call.sql[name], values))
+
+    def write(self, work: Callable[[Call], T]) -> T:
+        """A call that changes something, and does not change it twice when it is asked again."""
+        return self._carry_out(work, self._flushed, UNKNOWN, patient=True)
+
+    def write_unflushed(self, work: Callable[[Call], T]) -> T:
+        """The same, committed without waiting for the disk, and given up soon when the server is
+        gone: for claims and leases, which lapse by themselves."""
+        return self._carry_out(work, self._unflushed, UNKNOWN, patient=False)
+
+    def notify(self) -> None:
+        """Hint to everybody who listens."""
+        self.write_unflushed(lambda call: call.run(call.sql["notify"], {}))
+
+    def _carry_out(self, work: Callable[[Call], T], head: str, fate: str, *, patient: bool) -> T:
+        call = Call(head, self.sql, self._config.statement_timeout)
+        longest = NAP[0]
+        while True:
+            try:
+                with self.pool.lend(call.deadline) as session:
+                    call.use(session)
+                    return work(call)
+            except Lost as error:
+                if call.over or (call.again and not patient):
+                    raise self._unanswered(error, fate) from error
+                call.again = True
+            except StorageUnavailable as error:  # there is no session to be had
+                if not call.again or self.pool.closed:
+                    raise
+                if call.over or not patient:
+                    raise self._unanswered(error, fate) from error
+            except psycopg2.Error as error:
+                if call.over or error.pgcode not in troubles.AGAIN:
+                    raise self._refused(error) from error
+            except ValueError as error:
+                raise StorageError(f"{self.name} cannot keep such a text: {error}") from error
+            time.sleep(random.uniform(0, longest))
+            longest = min(NAP[1], longest * 2)
+
+    def _refused(self, error: psycopg2.Error) -> StorageError:
+        return troubles.translated(error, self.name, self._config.database_url)
+
+    def _unanswered(self, error: Exception, fate: str) -> StorageUnavailable:
+        what = troubles.told(error, self._config.database_url)
+        if isinstance(error, Silent):
+            what = f"no answer came within {self._config.statement_timeout:g} s"
+        if not what.startswith(self.name):
+            what = f"{self.name}: {what}"
+        return StorageUnavailable(f"{what}; {fate}")

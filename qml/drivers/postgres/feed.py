@@ -1,0 +1,42 @@
+"""Hints from the server: LISTEN on a session of its own."""
+
+import time
+
+import psycopg2
+
+from ...values.errors import StorageUnavailable
+from .connections import Connections
+from .session import Lost
+
+ANSWER = 5.0
+"""Seconds within which the server must take the order to listen."""
+
+
+class Feed:
+    """Notifications of the schema's channel. The session is not counted among the pool's: it is
+    lent to nobody, and held as long as somebody waits."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._pool = connections.pool
+        self._session = self._pool.connect()
+        try:
+            deadline = time.monotonic() + ANSWER
+            self._session.run(connections.sql["listen"], None, deadline)
+        except (psycopg2.Error, Lost) as error:
+            self.close()
+            raise StorageUnavailable(" ".join(str(error).split())) from error
+
+    def fileno(self) -> int:
+        """What to wait on."""
+        return self._session.fileno()
+
+    def drain(self) -> bool:
+        """Whether there was a notification."""
+        try:
+            return self._session.notified()
+        except Lost as error:
+            raise StorageUnavailable(str(error)) from error
+
+    def close(self) -> None:
+        """Let the session go."""
+        self._pool.drop(self._session)

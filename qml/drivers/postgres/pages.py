@@ -1,0 +1,30 @@
+"""Reading many rows: pages, what is available, what has lapsed, counts."""
+
+from ...seam.rows import After, Available, Page, Query, Row
+from . import arrays
+from .connections import Connections
+
+
+def scan(connections: Connections, query: Query) -> list[Row]:
+    """The rows a query names, in its order."""
+    values = query._asdict()
+    if isinstance(query, Page):
+        statement = "page"
+        if query.states is not None:
+            statement = "page_of_states"
+            values["states"] = arrays.literal(dict.fromkeys(query.states))
+    elif isinstance(query, After):
+        statement = "after"
+    else:
+        statement = "available" if isinstance(query, Available) else "lapsed"
+    return [*map(Row._make, connections.ask(statement, values))]
+
+
+def count(connections: Connections, page: Page, by: str) -> dict[str, int]:
+    """How many rows the filters of a page leave, by a column."""
+    if by not in {"state", "queue", "method"}:
+        raise ValueError(f"count by {by!r}; give state, queue or method")
+    statement = connections.sql["count"].replace("{by}", by)
+    states = None if page.states is None else arrays.literal(page.states)
+    values = page._asdict() | {"states": states}
+    return dict(connections.read(lambda call: call.run(statement, values)))

@@ -1,0 +1,180 @@
+"""A bounded pool of sessions: the last given back is lent first, and who finds none waits."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import psycopg2
+
+from ...values.config import PostgresConfig
+from ...values.errors import StorageUnavailable
+from .. import forks
+from . import addresses, troubles
+from .session import Lost, Session, Silent
+
+FORK_PATIENCE = 5.0
+"""Seconds a fork waits for sessions that other threads begin to open: their sockets must be known,
+so that the child can close them."""
+
+PATIENCE = 5.0
+"""Seconds that ``close`` waits for the calls under way."""
+
+FOREVER = float("inf")
+
+
+class Pool:
+    """At most ``max_connections`` at any time. A forked child begins with none of its own, and
+    leaves those of its parent be."""
+
+    def __init__(self, config: PostgresConfig) -> None:
+        self._config = config
+        self._parameters = addresses.parameters(config)
+        self.name = addresses.described(self._parameters, config.schema_name)
+        self.closed = False
+        self._in_child: Callable[[], None] = lambda: None
+        self._fresh()
+        forks.guard(self)
+
+    def _fresh(self) -> None:
+        self._gate = threading.Condition()  # guards what follows
+        self._idle: list[Session] = []
+        self._lent = 0
+        self._opening = 0
+        self._all: set[Session] = set()
+
+    # -- lending -------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def lend(self, until: float = FOREVER) -> Iterator[Session]:
+        """A session for one call, by the time ``until`` or within the pool's own patience. One
+        that comes back in the middle of something is thrown away."""
+        session = self._take(until)
+        try:
+            yield session
+        finally:
+            self._give_back(session)
+
+    def _take(self, until: float) -> Session:
+        session = self._turn(until)
+        try:
+            while session is not None and not session.usable:
+                self.drop(session)
+                with self._gate:
+                    session = self._idle.pop() if self._idle else None
+            return session or self.connect(until)
+        except BaseException:
+            self._give_back(None)
+            raise
+
+    def _turn(self, until: float) -> Session | None:
+        """Wait for one's turn; an idle session, or None = one may be opened."""
+        most, patience = self._config.max_connections, self._config.pool_timeout
+        with self._gate:
+            self._gate.wait_for(
+                lambda: self.closed or self._lent < most, min(patience, until - time.monotonic())
+            )
+            self._check_open()
+            if self._lent >= most:
+                raise StorageUnavailable(
+                    f"{self.name}: all {most} connections of the pool were in use for "
+                    f"{patience:g} s; raise max_connections, or let fewer threads share it"
+                )
+            self._lent += 1
+            return self._idle.pop() if self._idle else None
+
+    def _give_back(self, session: Session | None) -> None:
+        usable = session is not None and session.usable
+        if session is not None and not usable:
+            self.drop(session)
+        with self._gate:
+            self._lent -= 1
+            if session is not None and usable:
+                self._idle.append(session)
+            if self.closed:
+                self._close_idle()
+            self._gate.notify()
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise StorageUnavailable(f"{self.name}: this storage is closed; connect again")
+
+    # -- opening -------------------------------------------------------------------------------
+
+    def connect(self, until: float = FOREVER) -> Session:
+        """A new session, which is not counted. Each host of the URL is tried in turn."""
+        fault = "it has no host"
+        for parameters in addresses.each_host(self._parameters):
+            deadline = min(until, time.monotonic() + self._config.connect_timeout)
+            try:
+                return self._connect(parameters, deadline)
+            except Silent:
+                fault = f"no answer came within {self._config.connect_timeout:g} s"
+            except (psycopg2.Error, Lost) as error:
+                fault = troubles.told(error, self._config.database_url)
+        # The library's error may quote the URL, so it is no cause.
+        raise StorageUnavailable(
+            f"{self.name} cannot be reached: {fault}; see that it runs and that the URL is right, "
+            "then ask again"
+        )
+
+    def _connect(self, parameters: addresses.Parameters, deadline: float) -> Session:
+        with self._gate:
+            self._opening += 1
+        session = None
+        try:
+            session = Session(parameters)
+        finally:
+            with self._gate:
+                self._opening -= 1
+                if session is not None:
+                    self._all.add(session)
+                self._gate.notify_all()
+        try:
+            session.connect(deadline)
+        except BaseException:
+            self.drop(session)
+            raise
+        return session
+
+    def drop(self, session: Session) -> None:
+        """Close a session for good."""
+        with self._gate:
+            self._all.discard(session)
+        session.close()
+
+    # -- the end, and forks --------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Close every session, after what is under way. Later calls are StorageUnavailable."""
+        with self._gate:
+            self.closed = True
+            self._gate.notify_all()
+            self._gate.wait_for(lambda: self._lent == 0, PATIENCE)
+            self._close_idle()
+
+    def _close_idle(self) -> None:
+        while self._idle:
+            session = self._idle.pop()
+            self._all.discard(session)
+            session.close()
+
+    def before_fork(self) -> None:
+        """Know every socket, and let nobody in."""
+        self._gate.acquire()
+        self._gate.wait_for(lambda: self._opening == 0, FORK_PATIENCE)
+
+    def after_fork_in_parent(self) -> None:
+        """Go on."""
+        self._gate.release()
+
+    def after_fork_in_child(self) -> None:
+        """Begin anew, with nothing inherited."""
+        for inherited in self._all:
+            inherited.abandon()
+        self._fresh()
+        self._in_child()
+
+    def when_forked(self, begin_anew: Callable[[], None]) -> None:
+        """Have ``begin_anew`` called in a forked child, for whoever has locks of his own."""
+        self._in_child = begin_anew

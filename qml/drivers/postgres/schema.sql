@@ -1,0 +1,56 @@
+-- The schema, as migrations: each is applied once, in order, inside one transaction.
+-- "{schema}" is the quoted name of the schema.
+
+-- migration: 1
+CREATE TABLE {schema}.qml_jobs (
+    seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    -- COLLATE "C": by bytes, as every other store orders and compares.
+    id text COLLATE "C" NOT NULL,
+    version bigint NOT NULL,
+    state text COLLATE "C" NOT NULL,
+    queue text COLLATE "C" NOT NULL,
+    priority integer NOT NULL,
+    method text COLLATE "C" NOT NULL,
+    attempt bigint NOT NULL,
+    fence bigint NOT NULL,
+    max_attempts bigint NOT NULL,
+    ahead smallint NOT NULL,
+    worker text COLLATE "C",
+    locked_by text COLLATE "C",
+    lease_until bigint,             -- times: microseconds since 1970 UTC
+    due_at bigint,
+    finished_at bigint,
+    created_at bigint NOT NULL,
+    key_held smallint NOT NULL,
+    unique_key text COLLATE "C",
+    unique_while text COLLATE "C" NOT NULL,
+    max_retries bigint,
+    timeout_seconds double precision,
+    job_type text COLLATE "C",
+    detail text COLLATE "C" NOT NULL,
+    failures text COLLATE "C" NOT NULL,
+    metadata text COLLATE "C" NOT NULL,
+    payload text COLLATE "C" NOT NULL,
+    ready boolean NOT NULL,
+    stamp bigint NOT NULL           -- the call that wrote the row last; see connections.py
+);
+CREATE UNIQUE INDEX qml_jobs_id ON {schema}.qml_jobs (id);
+CREATE INDEX qml_jobs_ready_any ON {schema}.qml_jobs (priority DESC, seq) WHERE ready;
+CREATE INDEX qml_jobs_ready_in ON {schema}.qml_jobs (queue, priority DESC, seq) WHERE ready;
+CREATE INDEX qml_jobs_waiting ON {schema}.qml_jobs (due_at, seq)
+    WHERE NOT ready AND due_at IS NOT NULL;
+CREATE INDEX qml_jobs_running ON {schema}.qml_jobs (lease_until, seq) WHERE state = 'processing';
+CREATE INDEX qml_jobs_finished ON {schema}.qml_jobs (state, finished_at, seq)
+    WHERE finished_at IS NOT NULL;
+CREATE INDEX qml_jobs_listing ON {schema}.qml_jobs (state, seq);
+CREATE UNIQUE INDEX qml_jobs_unique_key ON {schema}.qml_jobs (unique_key) WHERE key_held > 0;
+CREATE TABLE {schema}.qml_records (
+    name text COLLATE "C" PRIMARY KEY,
+    version bigint NOT NULL,
+    body text COLLATE "C" NOT NULL,
+    stamp bigint NOT NULL
+);
+CREATE TABLE {schema}.qml_meta (
+    name text COLLATE "C" PRIMARY KEY,
+    value text COLLATE "C" NOT NULL
+);

@@ -1,0 +1,62 @@
+"""The page of statements, made out to one schema."""
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+
+from ..statements import read_page
+
+LOCKS = 1903259468
+"""The space of qml's advisory locks: "qml" in ASCII."""
+
+RIPENING, MIGRATION = "ripening", "migration"
+
+
+class Statements(Mapping[str, str]):
+    """Whole statements by name. A claim of some queues has other parts than one of all."""
+
+    def __init__(self, schema: str) -> None:
+        self.schema = schema
+        self.channel = "qml_" + hashlib.sha256(schema.encode()).hexdigest()[:32]
+        page = {
+            **read_page("qml.drivers.postgres", "statements.sql"),
+            **read_page("qml.drivers.postgres", "examination.sql"),
+        }
+        self._texts = {name: self._whole(page, name, "all") for name in page}
+        self._texts["ripen_queues"] = self._whole(page, "ripen", "queues")
+        self._texts["claim_queues"] = self._whole(page, "claim", "queues")
+
+    def _whole(self, page: Mapping[str, str], name: str, of: str) -> str:
+        parts = {**page, "best": page[f"best_of_{of}"], "anything": page[f"anything_of_{of}"]}
+        text, before = page[name], ""
+        while text != before:
+            before, text = text, _replaced(text, parts)
+        return self.of_schema(text)
+
+    def of_schema(self, text: str) -> str:
+        """The text with the names of this schema and its channel. A name that has a brace in it
+        comes last, so that nothing is put in its place."""
+        return _replaced(text, {"schema": quoted(self.schema), "channel": self.channel})
+
+    def lock(self, purpose: str) -> int:
+        """The number of an advisory lock of this schema."""
+        digest = hashlib.sha256(f"{purpose} {self.schema}".encode()).digest()
+        return int.from_bytes(digest[:4], signed=True)
+
+    def __getitem__(self, name: str) -> str:
+        return self._texts[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._texts)
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+
+def _replaced(text: str, parts: Mapping[str, str]) -> str:
+    return re.sub(r"\{(\w+)\}", lambda found: parts.get(found[1], found[0]), text)
+
+
+def quoted(name: str) -> str:
+    """A name as SQL has it, in a statement that has parameters."""
+    return '"' + name.replace('"', '""').replace("%", "%%") + '"'

@@ -1,0 +1,50 @@
+"""What errors of the server and of its library mean: qml's own, with what to do."""
+
+import psycopg2
+
+from ...values import urls
+from ...values.errors import MigrationError, StorageError, StorageUnavailable
+
+AGAIN = ("40P01", "40001")
+"""Deadlock and serialization failure: nothing was changed, and trying again helps."""
+
+UNIQUE = "23505"
+
+UNAVAILABLE = {
+    "57014": "it took longer than statement_timeout; look for a long open transaction that holds "
+    "locks, or raise statement_timeout",
+    "55P03": "another transaction holds a lock; look for one that is open long",
+    "53100": "the server's disk is full; free some space there, then ask again",
+    "53200": "the server has no memory left; ask again later",
+    "53300": "raise the server's max_connections, or lower max_connections here",
+    "25006": "the server is read-only: a standby, or set so; connect to the primary (in the URL: "
+    "target_session_attrs=read-write)",
+    "40P01": "deadlocks did not end; ask again",
+    "40001": "other transactions were always faster; ask again",
+}
+UNAVAILABLE_CLASSES = ("08", "53", "57", "58", "40", "55")
+
+WRONG = {
+    "54000": "PostgreSQL cannot index a name longer than about 2,600 bytes (id, queue, state, "
+    "unique_key); give a shorter one",
+    "42501": "give the role of the URL the right to use the schema and its tables",
+}
+NOT_INSTALLED = ("42P01", "3F000", "42703")
+
+
+def translated(error: psycopg2.Error, name: str, url: str) -> StorageError:
+    """qml's error for a statement that the server refused."""
+    code = error.pgcode or ""
+    message = f"{name}: {told(error, url)}"
+    if code in NOT_INSTALLED:
+        cure = "the tables of qml are not there, or not complete; connect anew to make them"
+        return MigrationError(f"{message}; {cure}")
+    if code in UNAVAILABLE or code[:2] in UNAVAILABLE_CLASSES or not code:
+        return StorageUnavailable(f"{message}; {UNAVAILABLE.get(code, 'ask again later')}")
+    return StorageError(message + (f"; {WRONG[code]}" if code in WRONG else ""))
+
+
+def told(error: BaseException, url: str) -> str:
+    """What an error says, on one line and without a password."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return urls.without_passwords(text, url)

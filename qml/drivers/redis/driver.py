@@ -1,0 +1,170 @@
+"""The verbs of the seam on a Redis or Valkey server."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ...seam.findings import Findings
+from ...seam.rows import (
+    Change,
+    Claim,
+    Claimed,
+    Finished,
+    Hold,
+    Inserted,
+    Obstacle,
+    Page,
+    Query,
+    Record,
+    Row,
+    Verdict,
+)
+from ...values.config import RedisConfig
+from ..listening import Wakeups
+from . import examination, schema, texts
+from .connections import Connections
+from .feed import Hints, channel
+from .mending import Mending
+from .pages import Pages
+from .scripts import reading, writing
+
+INSERT, SWAP, CLAIM = writing("insert"), writing("swap"), writing("claim")
+HOLD, LET_GO, ERASE = writing("hold"), writing("let_go"), writing("erase")
+WRITE_RECORD = writing("write_record")
+LOAD, LIST_RECORDS = reading("load"), reading("list_records")
+
+
+class RedisDriver:
+    """Rows in a Redis or Valkey server. Every verb that writes is one Lua script."""
+
+    def __init__(self, config: RedisConfig) -> None:
+        self._config = config
+        self._connections = Connections(config)
+        self._wakeups = Wakeups(
+            self._connections.name, lambda: Hints(self._connections), self._publish
+        )
+        self._mending = Mending(self._connections)
+        self._pages = Pages(self._connections, self._mending.suspect)
+        self._connections.when_forked(self._begin_anew)
+
+    # -- rows ----------------------------------------------------------------------------------
+
+    def insert(self, rows: Sequence[Row]) -> Inserted:
+        """See Driver.insert."""
+        if not rows:
+            return Inserted([], [])
+        first, obstacles = texts.loads(self._write(INSERT, [*map(texts.row_texts, rows)]))
+        if obstacles:
+            return Inserted([], [Obstacle(int(at), by, holder) for at, by, holder in obstacles])
+        return Inserted([*range(int(first), int(first) + len(rows))], [])
+
+    def load(self, ids: Sequence[str]) -> list[Row | None]:
+        """See Driver.load."""
+        found = texts.loads(self._connections.read(LOAD, texts.dumps(list(ids))))
+        return [row and texts.row_of(row) for row in found]
+
+    def holder(self, unique_key: str) -> str | None:
+        """See Driver.holder."""
+        found = self._connections.ask("HGET", f"{self._connections.base}keys", unique_key)
+        return None if found is None else str(found, "utf-8", "replace")
+
+    def swap(self, changes: Sequence[Change]) -> list[Verdict]:
+        """See Driver.swap."""
+        return texts.verdicts(self._write(SWAP, [*map(texts.change_texts, changes)]))
+
+    def claim(self, claim: Claim) -> Claimed:
+        """See Driver.claim. One that finds nothing writes nothing."""
+        due, rows, wrong = texts.loads(self._write(CLAIM, texts.claim_texts(claim)))
+        self._mending.heed(wrong)
+        return Claimed(texts.rows_of(rows), texts.micros(due) if due else None)
+
+    def hold(self, holds: Sequence[Hold]) -> list[Verdict]:
+        """See Driver.hold."""
+        return texts.verdicts(self._write(HOLD, [*map(texts.hold_texts, holds)]))
+
+    def let_go(self, job_id: str, worker: str, now: int) -> Verdict:
+        """See Driver.let_go."""
+        [verdict] = texts.verdicts(self._write(LET_GO, [job_id, worker, texts.moment(now)]))
+        return verdict
+
+    def scan(self, query: Query) -> list[Row]:
+        """See Driver.scan. A long one is read in steps."""
+        return self._pages.scan(query)
+
+    def count(self, page: Page, by: str) -> dict[str, int]:
+        """See Driver.count."""
+        return self._pages.count(page, by)
+
+    def erase(self, target: Finished | Sequence[str], limit: int) -> int:
+        """See Driver.erase. The purge of finished rows is also when indexes are checked."""
+        order: list[Any] = [str(limit), list(target)]
+        if isinstance(target, Finished):
+            self._mending.step()
+            order[1:] = [None, target.state, texts.moment(target.by)]
+        erased, wrong = texts.loads(self._write(ERASE, order))
+        self._mending.heed(wrong)
+        return int(erased)
+
+    # -- records -------------------------------------------------------------------------------
+
+    def read(self, name: str) -> Record | None:
+        """See Driver.read."""
+        found = self._connections.ask("HGET", f"{self._connections.base}records", name)
+        return None if found is None else _record(name, found.decode("utf-8", "replace"))
+
+    def write(self, name: str, body: str | None, expected: int) -> Verdict:
+        """See Driver.write."""
+        [verdict] = texts.verdicts(self._write(WRITE_RECORD, [name, body, str(expected)]))
+        return verdict
+
+    def list(self, prefix: str) -> "list[Record]":
+        """See Driver.list."""
+        found = texts.loads(self._connections.read(LIST_RECORDS, prefix.encode()))
+        return [_record(name, stored) for name, stored in found]
+
+    # -- wakeups and life ----------------------------------------------------------------------
+
+    def notify(self) -> None:
+        """See Driver.notify."""
+        self._wakeups.notify()
+
+    def wait(self, timeout: float) -> bool:
+        """See Driver.wait."""
+        return self._wakeups.wait(timeout)
+
+    def _publish(self) -> None:
+        self._connections.ask("PUBLISH", channel(self._connections), "")
+
+    def install(self) -> None:
+        """See Driver.install."""
+        schema.install(self._connections, create=self._config.create)
+
+    def time(self) -> int:
+        """See Driver.time: the server's."""
+        seconds, micros = self._connections.ask("TIME")
+        return int(seconds) * 1_000_000 + int(micros)
+
+    def describe(self) -> str:
+        """See Driver.describe."""
+        return self._connections.name
+
+    def examine(self) -> Findings:
+        """See Driver.examine."""
+        return examination.examine(self._connections, self._config)
+
+    def close(self) -> None:
+        """See Driver.close."""
+        self._wakeups.close()
+        self._connections.close()
+
+    def _begin_anew(self) -> None:
+        """In a forked child."""
+        self._wakeups.begin_anew()
+        self._mending.begin_anew()
+
+    def _write(self, script: Any, order: Any) -> bytes:
+        return self._connections.write(script, texts.dumps(order))
+
+
+def _record(name: str, stored: str) -> Record:
+    version, _, body = stored.partition(" ")
+    return Record(name, int(version), body)

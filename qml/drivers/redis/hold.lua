@@ -1,0 +1,61 @@
+-- Longer leases, and locks. Order: holds, each id, seq, worker, fence, now, until. Answer: a
+-- letter per hold, as in swap.lua.
+
+if past then
+  return past
+end
+
+local SAVED = {'version', 'fence', 'worker', 'locked_by', 'lease_until'}
+
+-- The row as the renewal of a claim leaves it; nil when the claim holds it no more.
+local function renewed(row, worker, fence)
+  if row.worker == worker and row.fence == fence and row.lease_until and not row.locked_by then
+    return copy(row)
+  end
+end
+
+-- The row as a lock leaves it; nil when another holds it.
+local function locked(row, worker, now)
+  local new = copy(row)
+  if not is_free(row, now) then
+    return holder(row) == worker and new or nil
+  end
+  if is_running(row) then  -- over a lapsed claim, whose hand is stale from now on
+    new.worker, new.locked_by = worker, nil
+    new.fence, new.version = raised(row.fence), raised(row.version)
+  else
+    new.locked_by = worker
+  end
+  return new
+end
+
+local function hold(order)
+  local id, seq, worker, fence, now, until_then = unpack(order)
+  local row = read(id)
+  if not row then
+    return 'g'
+  end
+  if seq ~= cjson.null and seq ~= row.seq then
+    return 's'
+  end
+  local new
+  if fence == cjson.null then
+    new = locked(row, worker, now)
+  else
+    new = renewed(row, worker, fence)
+  end
+  if not new then
+    return 's'
+  end
+  new.lease_until = until_then
+  save(new, SAVED)
+  place(row, new)
+  return 'd'
+end
+
+local verdicts = {}
+for index, order in ipairs(ORDER) do
+  verdicts[index] = hold(order)
+end
+local text = table.concat(verdicts)
+return string.find(text, 'd') and answer(text) or text

@@ -1,0 +1,7 @@
+-- Rows by id. ARGV[1]: ids, as JSON. Answer: rows, null for an unknown one.
+
+local rows = {}
+for index, id in ipairs(cjson.decode(ARGV[1])) do
+  rows[index] = read(id) and written(id) or 'null'
+end
+return list(rows)

@@ -1,0 +1,33 @@
+"""The Lua scripts, each an atomic step of the server: a head that they share, and a few lines."""
+
+import hashlib
+from importlib.resources import files
+from typing import NamedTuple
+
+
+class Script(NamedTuple):
+    """A script's text, and the hash under which the server keeps it."""
+
+    name: str
+    text: bytes
+    sha: str
+
+
+def _read(*names: str) -> Script:
+    """One script of several files; a comment says where each begins, for the server's messages."""
+    pages = [
+        f"-- {name}.lua\n" + files(__package__).joinpath(f"{name}.lua").read_text(encoding="utf-8")
+        for name in names
+    ]
+    text = "\n".join(pages).encode()
+    return Script(names[-1], text, hashlib.sha1(text, usedforsecurity=False).hexdigest())
+
+
+def reading(name: str) -> Script:
+    """A script that changes nothing."""
+    return _read("rows", name)
+
+
+def writing(name: str) -> Script:
+    """A script that may be called twice and is carried out once."""
+    return _read("rows", "place", name)

@@ -1,0 +1,87 @@
+-- Guarded changes, each for itself. Order: moves and rewrites as qml.drivers.redis.texts writes
+-- them. Answer: a letter per change, see VERDICTS there.
+
+if past then
+  return past
+end
+
+local MOVED = {
+  'state', 'detail', 'failures', 'attempt', 'max_attempts', 'ahead', 'due_at', 'finished_at',
+  'key_held',
+}
+local SAVED = {
+  'version', 'state', 'detail', 'failures', 'attempt', 'max_attempts', 'ahead', 'due_at', 'ripe',
+  'finished_at', 'key_held', 'locked_by', 'lease_until',
+}
+local LEASE = {'worker', 'locked_by', 'lease_until'}
+
+local WHOLE = {unpack(COLUMNS)}
+WHOLE[#WHOLE + 1] = 'ripe'
+
+local function moved(row, values)
+  local move = named(values, MOVED)
+  local new = copy(row)
+  for _, column in ipairs(MOVED) do
+    new[column] = move[column]
+  end
+  new.version = raised(row.version)
+  new.key_held = move.key_held or row.key_held
+  if values[#MOVED + 1] == '1' then
+    new.locked_by, new.lease_until = nil, nil
+  end
+  return new, SAVED
+end
+
+local function rewritten(row, values, keeps_lease, keeps_payload)
+  local new = named(values, COLUMNS)
+  new.seq = row.seq
+  if keeps_lease == '1' then
+    for _, column in ipairs(LEASE) do
+      new[column] = row[column]
+    end
+  end
+  local columns = {}
+  for _, column in ipairs(WHOLE) do
+    if column ~= 'payload' or keeps_payload ~= '1' then
+      columns[#columns + 1] = column
+    end
+  end
+  return new, columns
+end
+
+local function change(order)
+  local kind, id, seq, version, lapsed_by, values = unpack(order)
+  local row = read(id)
+  if not row then
+    return 'g'
+  end
+  if (seq ~= cjson.null and seq ~= row.seq) or version ~= row.version then
+    return 's'
+  end
+  if lapsed_by ~= cjson.null and (not row.lease_until or row.lease_until > lapsed_by) then
+    return 's'
+  end
+  local new, columns
+  if kind == 'move' then
+    new, columns = moved(row, values)
+  else
+    new, columns = rewritten(row, values, order[7], order[8])
+  end
+  if other_holder(held_key(new), id) then
+    return 't'
+  end
+  new.ripe = row.ripe
+  if new.due_at ~= row.due_at then
+    new.ripe = ripe_for(new.due_at)
+  end
+  save(new, columns)
+  place(row, new)
+  return 'd'
+end
+
+local verdicts = {}
+for index, order in ipairs(ORDER) do
+  verdicts[index] = change(order)
+end
+local text = table.concat(verdicts)
+return string.find(text, 'd') and answer(text) or text

@@ -1,0 +1,152 @@
+"""Rows, orders and verdicts as the scripts read and write them: JSON arrays of texts.
+
+Only texts, since cjson keeps 14 digits of a number. A time is 20 digits that sort as it does.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from ...seam.rows import Change, Claim, Hold, Move, Row, Verdict
+
+Texts = list[Any]
+
+VERDICTS = {"d": Verdict.DONE, "s": Verdict.STALE, "g": Verdict.GONE, "t": Verdict.TAKEN}
+
+_BIAS = 10**19
+SEQ, RANK, TIME = 16, 10, 20  # digits
+
+_TIMES = {"lease_until", "due_at", "finished_at", "created_at"}
+_NUMBERS = {"version", "priority", "attempt", "fence", "max_attempts", "ahead", "key_held"}
+
+
+def moment(micros: int) -> str:
+    """A time as 20 digits that sort as it does, from before 1970 to beyond the year 9999."""
+    return f"{micros + _BIAS:0{TIME}d}"
+
+
+def micros(text: str) -> int:
+    """The time of 20 digits."""
+    return int(text) - _BIAS
+
+
+def seq_text(seq: int | None) -> str | None:
+    """A seq as digits that sort as it does."""
+    return None if seq is None else f"{seq:0{SEQ}d}"
+
+
+def dumps(order: Any) -> bytes:
+    """An order for a script."""
+    return json.dumps(order, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def loads(answer: bytes) -> Any:
+    """A script's answer. A damaged text is read as far as it can be: one bad record must not stop
+    the others."""
+    return json.loads(answer.decode("utf-8", "replace"), strict=False)
+
+
+def _writer(column: str) -> Callable[[Any], str] | None:
+    if column in _TIMES:
+        return moment
+    if column in _NUMBERS or column == "max_retries":
+        return str
+    if column == "timeout_seconds":
+        return repr
+    return seq_text if column == "seq" else None  # type: ignore[return-value]
+
+
+def _reader(column: str) -> Callable[[str], Any] | None:
+    if column in _TIMES:
+        return micros
+    if column in _NUMBERS or column in ("max_retries", "seq"):
+        return int
+    return float if column == "timeout_seconds" else None
+
+
+_WRITERS = tuple(map(_writer, Row._fields))
+_READERS = tuple(map(_reader, Row._fields))
+
+
+def row_texts(row: Row) -> Texts:
+    """A row's columns, None for an empty one."""
+    return [
+        value if write is None or value is None else write(value)
+        for value, write in zip(row, _WRITERS, strict=True)
+    ]
+
+
+def row_of(texts: Texts) -> Row:
+    """The row of what a script gives: false for an empty column."""
+    return Row._make(
+        [
+            None if text is False else text if read is None else read(text)
+            for text, read in zip(texts, _READERS, strict=True)
+        ]
+    )
+
+
+def rows_of(answer: Iterable[Texts]) -> list[Row]:
+    """The rows of what a script gives."""
+    return [row_of(texts) for texts in answer]
+
+
+def _time_text(time: int | None) -> str | None:
+    return None if time is None else moment(time)
+
+
+def change_texts(change: Change) -> Texts:
+    """A guarded change, its guards first."""
+    if isinstance(change, Move):
+        guards = (seq_text(change.seq), str(change.version), _time_text(change.lapsed_by))
+        return ["move", change.id, *guards, _moved(change)]
+    row = change.row
+    keeps = (str(int(change.keeps_lease)), str(int(change.keeps_payload)))
+    guards = (seq_text(change.seq), str(change.version), None)
+    texts = row_texts(row)
+    if change.keeps_payload:
+        texts[-1] = None
+    return ["rewrite", row.id, *guards, texts, *keeps]
+
+
+def _moved(move: Move) -> Texts:
+    """In the order of MOVED in swap.lua, and whether the lease ends."""
+    return [
+        *(move.state, move.detail, move.failures),
+        *(str(move.attempt), str(move.max_attempts), str(move.ahead)),
+        *(_time_text(move.due_at), _time_text(move.finished_at)),
+        None if move.key_held is None else str(move.key_held),
+        str(int(move.ends_lease)),
+    ]
+
+
+def hold_texts(hold: Hold) -> Texts:
+    """A renewal or a lock."""
+    fence = None if hold.fence is None else str(hold.fence)
+    times = (moment(hold.now), moment(hold.until))
+    return [hold.id, seq_text(hold.seq), hold.worker, fence, *times]
+
+
+def claim_texts(claim: Claim) -> Texts:
+    """A claim. A queue named twice counts once."""
+    queues = None if claim.queues is None else list(dict.fromkeys(claim.queues))
+    times = (moment(claim.now), moment(claim.lease_until))
+    return [claim.worker, *times, str(claim.limit), str(claim.ahead), claim.detail, queues]
+
+
+def pairs(flat: Sequence[bytes]) -> Iterable[tuple[bytes, bytes]]:
+    """Names and values of what the protocol gives as one list."""
+    return zip(flat[::2], flat[1::2], strict=True)
+
+
+def verdicts(answer: bytes) -> list[Verdict]:
+    """A letter for each order."""
+    return [VERDICTS[letter] for letter in answer.decode()]
+
+
+def tally_parts(tally: bytes) -> tuple[str, str, str]:
+    """State, queue and method of what rows are counted under, see tally_of in place.lua."""
+    _, state, queue, rest = tally.split(b" ", 3)
+    ends = (int(state), int(state) + int(queue))
+    parts: Sequence[bytes] = (rest[: ends[0]], rest[ends[0] : ends[1]], rest[ends[1] :])
+    return tuple(part.decode("utf-8", "replace") for part in parts)  # type: ignore[return-value]

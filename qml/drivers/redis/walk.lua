@@ -1,0 +1,56 @@
+-- A bounded part of a walk along some sorted sets. ARGV[1], as JSON: the sets; with how many digits
+-- their members begin; "up" or "down"; the digits after which to begin, or ""; the time at which to
+-- end, or ""; how many members to look at; how many rows to give; how many to pass over; and what
+-- rows must have, or null: the queue, the method, the time at which they are due and free.
+-- Answer: the digits after which to go on, "" = it is over; how many are still to be passed over;
+-- the rows; and whether rows had vanished, "yes" or "".
+
+local sets, digits, direction, after, by, look, want, skip, queue, method, free_at =
+  unpack(cjson.decode(ARGV[1]))
+digits, look, want, skip = tonumber(digits), tonumber(look), tonumber(want), tonumber(skip)
+
+local down = direction == 'down'
+local from, to = down and '+' or '-', down and '-' or '+'
+if after ~= '' then
+  from = '(' .. after .. (down and '' or '\255')
+end
+if by ~= '' then
+  to = '[' .. by .. '\255'
+end
+
+local function wanted(row)
+  return (queue == cjson.null or row.queue == queue)
+    and (method == cjson.null or row.method == method)
+    and (free_at == cjson.null or (row.due_at and row.due_at <= free_at and is_free(row, free_at)))
+end
+
+-- Nothing to ask of the rows passed over: the set knows which is the n-th.
+if skip > 0 and down and #sets == 1 and queue == cjson.null and method == cjson.null then
+  local passed = redis.call('ZREVRANGE', key(sets[1]), skip - 1, skip - 1)[1]
+  from = passed and '(' .. passed or '-'
+  skip = 0
+end
+
+local HEAVY = 4000000  -- bytes: what is longer is given in several steps
+
+local rows, last, looked, weight, vanished = {}, '', 0, 0, ''
+for member in merged(sets, digits, down, from, to) do
+  looked = looked + 1
+  local row = read(string.sub(member, digits + 1))
+  if not row then
+    vanished = 'yes'
+  elseif wanted(row) then
+    if skip > 0 then
+      skip = skip - 1
+    else
+      local text = written(row.id)
+      rows[#rows + 1] = text
+      weight = weight + #text
+    end
+  end
+  if looked == look or #rows == want or weight > HEAVY then
+    last = string.sub(member, 1, digits)
+    break
+  end
+end
+return list({'"' .. last .. '"', '"' .. skip .. '"', list(rows), '"' .. vanished .. '"'})

@@ -1,0 +1,60 @@
+"""What a storage answered when it was examined, not weighed yet."""
+
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+from ..values.job import Job
+from ..values.states import AwaitingRetry, Enqueued, Scheduled
+
+LOOKED_AT = 100
+"""Jobs that are looked at of each kind: available, oldest of a state, failed, lapsed."""
+
+SILENT = 35.0
+"""Seconds without a sign (servers give one every 10) after which a server counts as silent."""
+
+
+@attrs.frozen
+class Facts:
+    """What a storage answered. Spans are in seconds.
+
+    ``ahead``: of the store's clock before this machine's. ``servers``: see ``servers.alive``.
+    ``waiting``, ``failed``, ``lapsed``: some of each, the last those whose lease has. ``looked_at``
+    jobs were read, ``damaged`` of them not in full, ``example`` for one.
+    """
+
+    now: datetime
+    round_trip: float
+    ahead: float
+    counts: dict[str, int]
+    servers: list[dict[str, Any]]
+    waiting: list[Job]
+    failed: list[Job]
+    lapsed: list[Job]
+    looked_at: int
+    damaged: int
+    example: Job | None
+    connections: int | None
+
+    def alive(self) -> list[dict[str, Any]]:
+        """The servers that gave a sign lately."""
+        return [server for server in self.servers if server["silent_seconds"] <= SILENT]
+
+    def due(self) -> list[tuple[float, Job]]:
+        """The jobs a claim could take now, with how long they have waited, the longest first."""
+        waits = [(self._waited(job), job) for job in self.waiting if job.damage is None]
+        due = [(wait, job) for wait, job in waits if wait is not None]
+        return sorted(due, key=lambda pair: -pair[0])
+
+    def _waited(self, job: Job) -> float | None:
+        """Seconds since a job could be claimed; None = it cannot."""
+        if job.lease_expires_at is not None and job.lease_expires_at > self.now:
+            return None
+        match job.state:
+            case Enqueued(enqueued_at=since):
+                return (self.now - since).total_seconds()  # below 0 by a client's fast clock
+            case Scheduled(enqueue_at=since) | AwaitingRetry(retry_at=since):
+                seconds = (self.now - since).total_seconds()
+                return seconds if seconds >= 0 else None
+        return None

@@ -1,0 +1,149 @@
+"""How a storage is: asked, weighed, and told as findings, the worst first.
+
+What holds for every store is here; each driver examines its own kind (``Driver.examine``). Looking
+changes nothing, and costs the same for ten jobs and for a million: counts, and a few hundred jobs
+at the ends of the queues. ``deep`` reads everything.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from statistics import median
+from typing import Protocol, runtime_checkable
+
+from ..seam.codec import decode_job
+from ..seam.driver import Driver
+from ..seam.findings import Finding, Findings, Severity
+from ..seam.rows import After, Available, Lapsed, Page, Row
+from ..values.errors import MigrationError, StorageError, StorageUnavailable
+from ..values.job import Job
+from ..values.states import WAITING, StateKind
+from ..values.times import from_micros
+from . import servers
+from .diagnosis import judge
+from .facts import LOOKED_AT, Facts
+from .storage import Storage
+
+LOOKS = 5
+"""Times the clock is asked, for the round trip and the skew."""
+
+FEW = 10_000
+"""Jobs for later, up to which the next claim is asked for: of those due, a driver may have to look
+at each (Redis: 50 s for a million that nobody has claimed)."""
+
+PAGE = 500
+"""Jobs read at a time when all are."""
+
+
+@runtime_checkable
+class Verifiable(Protocol):
+    """A driver that can read through its store's own structure."""
+
+    def verify(self) -> Findings:
+        """Whether the store is whole. May take long; changes nothing."""
+        ...
+
+
+def examine(storage: Storage, *, deep: bool = False, connections: int | None = None) -> Findings:
+    """What an operator should know about a storage, the worst first; never a StorageError, since
+    that is a finding, too.
+
+    ``deep`` reads every job, and the store's own structure where the driver can.
+    ``connections``: the most that a storage opens (``max_connections``), to be held against the
+    threads of its servers.
+    """
+    driver = storage.driver
+    steps: list[Callable[[], Findings]] = [
+        lambda: judge(gather(storage, deep=deep, connections=connections)),
+        driver.examine,
+    ]
+    if deep and isinstance(driver, Verifiable):
+        steps.append(driver.verify)
+    found: Findings = []
+    for step in steps:
+        try:
+            found += step()
+        except StorageError as error:
+            found.append(unusable(error))
+            if isinstance(error, StorageUnavailable):
+                break  # the next step would wait for the same store
+    return worst_first(found)
+
+
+def worst_first(findings: Findings) -> Findings:
+    """Sorted by severity; what is alike stays in its order."""
+    return sorted(findings, key=lambda finding: -finding.severity)
+
+
+def unusable(error: StorageError, remedy: str = "") -> Finding:
+    """The finding for a store that could not be asked: the error's own text says why."""
+    topic = "schema" if isinstance(error, MigrationError) else "reachability"
+    return Finding(Severity.ERROR, topic, str(error), remedy)
+
+
+def gather(storage: Storage, *, deep: bool = False, connections: int | None = None) -> Facts:
+    """Ask the storage; nothing is weighed yet."""
+    driver = storage.driver
+    round_trip, ahead = _look_at_clock(driver)
+    now = storage.clock.micros()
+    counts = driver.count(Page(), "state")
+    waiting = _waiting(driver, now, counts)
+    failed = driver.scan(Page(states=(StateKind.FAILED.value,), limit=LOOKED_AT))
+    lapsed = driver.scan(Lapsed(now, LOOKED_AT))
+    looked_at, damaged, example = _damage(_all(driver) if deep else [*waiting, *failed, *lapsed])
+    return Facts(
+        now=from_micros(now),
+        round_trip=round_trip,
+        ahead=ahead,
+        counts=counts,
+        servers=servers.alive(storage),
+        waiting=[decode_job(row) for row in waiting],
+        failed=[decode_job(row) for row in failed],
+        lapsed=[decode_job(row) for row in lapsed],
+        looked_at=looked_at,
+        damaged=damaged,
+        example=example,
+        connections=connections,
+    )
+
+
+def _look_at_clock(driver: Driver) -> tuple[float, float]:
+    """The usual round trip, and by how much the store's clock is ahead of this machine's, as the
+    shortest trip tells; in seconds."""
+    looks = []
+    for _ in range(LOOKS):
+        wall, before = time.time(), time.perf_counter()
+        there = driver.time() / 1e6
+        trip = time.perf_counter() - before
+        looks.append((trip, there - wall - trip / 2))
+    return median(trip for trip, _ in looks), min(looks)[1]
+
+
+def _waiting(driver: Driver, now: int, counts: dict[str, int]) -> list[Row]:
+    """The jobs a claim would take next, and of each waiting state the first and last stored: what
+    a low priority or a queue without a server keeps waiting is among the first."""
+    later = counts.get(StateKind.SCHEDULED, 0) + counts.get(StateKind.AWAITING_RETRY, 0)
+    rows = driver.scan(Available(now, LOOKED_AT)) if later <= FEW else []
+    for kind in sorted(WAITING):
+        stored = counts.get(kind.value, 0)
+        for offset in {0, max(0, stored - LOOKED_AT)} if stored else ():
+            rows += driver.scan(Page(states=(kind.value,), limit=LOOKED_AT, offset=offset))
+    return list({row.id: row for row in rows}.values())
+
+
+def _all(driver: Driver) -> Iterator[Row]:
+    seq = 0
+    while rows := driver.scan(After(seq, PAGE)):
+        yield from rows
+        seq = rows[-1].seq or 0
+
+
+def _damage(rows: Iterable[Row]) -> tuple[int, int, Job | None]:
+    """How many rows there are, how many of them cannot be read in full, and the first of these."""
+    looked_at, damaged, example = 0, 0, None
+    for row in rows:
+        job = decode_job(row)
+        looked_at += 1
+        if job.damage is not None:
+            damaged += 1
+            example = example or job
+    return looked_at, damaged, example

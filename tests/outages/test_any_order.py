@@ -1,0 +1,59 @@
+"""Any operations in any order, the line cut at any request: the oracle's machine finds no fault."""
+
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import rule
+
+from qml.testing import StorageMachine
+from qml.testing.compare import difference, outcome
+from qml.testing.machine import usual_settings
+from qml.testing.steps import _side
+
+from .twins import Cut, is_unavailable
+
+AMONG = 8
+"""Of so many cuts one is for good: it takes a third of a second, and the others a millisecond."""
+
+
+class CutMachine(StorageMachine):
+    """`StorageMachine` on a storage whose line is cut now and then."""
+
+    @rule(
+        moment=st.integers(0, 3),
+        when=st.sampled_from(["before", "after"]),
+        away=st.sampled_from([False] * (AMONG - 1) + [True]),
+    )
+    def cut(self, moment: int, when: str, away: bool) -> None:
+        """At one of the requests to come, be it a change or a look."""
+        self.storage.driver.cut(moment, when, away)
+
+    def _ask(self, verb: str, *arguments: Any, **keywords: Any) -> tuple[Any, Any]:
+        """As in `Twins.ask`: the oracle follows what was carried out without an answer."""
+        line, oracle = self.storage.driver, getattr(self.oracle, verb)
+        cuts = line.cuts
+        while is_unavailable(
+            found := outcome(getattr(self.storage, verb), *_side(arguments, "stored"), **keywords)
+        ):
+            line.mend()
+            if difference(self.oracle.list(), self.storage.list()):
+                outcome(oracle, *_side(arguments, "oracle"), **keywords)
+        expected = outcome(oracle, *_side(arguments, "oracle"), **keywords)
+        if verb != "purge" or line.cuts == cuts:  # how many went may not be known any more
+            text = difference(expected, found)
+            assert text is None, f"{verb}: {text}"
+        return expected, found
+
+
+@pytest.mark.timeout(3600)
+def test_any_order_of_calls_and_cuts(store, proxy, led):
+    def make(clock, **options):
+        storage = store.open(led, clock=clock, patience=0.3, **options)
+        store.clear()
+        storage.driver = Cut(storage.driver, proxy)
+        return storage
+
+    count = max(1, int(settings.default.max_examples * 0.15))
+    CutMachine.run(make, settings=usual_settings(max_examples=count, stateful_step_count=30))

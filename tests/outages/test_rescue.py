@@ -1,0 +1,73 @@
+"""After an outage longer than a lease: who lived through it gets time to renew, before a rescue."""
+
+import contextlib
+import math
+import time
+
+import pytest
+
+from qml.work import outage
+from tests.work.support import eventually
+
+from .stores import Store, administrate, new_server
+from .tasks import SOON, Site
+
+LEASE = 0.5
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch):
+    monkeypatch.setattr(outage, "LONG", 0.3)
+
+
+@contextlib.contextmanager
+def running(site):
+    """A server in the middle of a job, whose lease nobody renews any more until the end."""
+    job = site.hold("goes on")
+    with site.app.server(
+        threads=2, poll_interval=0.05, lease_seconds=LEASE, grace_seconds=1
+    ) as server:
+        site.gates["goes on"].someone_waits()
+        [_, renewal, _] = server._rounds[0]._chores
+        renewal.next_at = math.inf
+        yield server, job
+        renewal.next_at = 0.0
+        server._rounds[0]._take(renewal)
+        site.open_gates()
+        assert site.done(job) == ["goes on"]
+    assert site.runs == {"goes on": 1}
+    assert site.storage.get(job.id).attempt == 1
+
+
+def lapse():
+    """Let the lease and more than that pass."""
+    end = time.monotonic() + 2 * LEASE
+    eventually(lambda: time.monotonic() > end)
+
+
+def test_who_was_cut_off_rescues_nobody_at_first(store, proxy, led):
+    with store.open(led, retry=SOON) as storage:
+        site = Site(storage)
+        with running(site) as (server, job):
+            proxy.refuse()
+            proxy.cut()
+            eventually(lambda: site.line.failed["claim"])
+            lapse()
+            proxy.heal()
+            assert eventually(lambda: not server.outage.lasts)
+            server.upkeep.rescue()
+            assert storage.get(job.id).attempt == 1
+            assert storage.get(job.id).state.kind == "processing"
+
+
+def test_who_could_only_look_rescues_nobody_at_first():
+    """A replica answers, and takes no writes, until it becomes the primary."""
+    with new_server("redis") as server, Store("redis", server.url).open(retry=SOON) as storage:
+        site = Site(storage)
+        with running(site) as (qml_server, job):
+            administrate(server.url, "REPLICAOF 127.0.0.1 1")
+            lapse()
+            eventually(lambda: site.line.failed["swap"])  # of a rescue
+            administrate(server.url, "REPLICAOF NO ONE")
+            qml_server.upkeep.rescue()
+            assert storage.get(job.id).state.kind == "processing"

@@ -1,0 +1,161 @@
+"""Outages: told once, and nothing is rescued until all who live can have renewed their leases."""
+
+import logging
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from qml import Job, Qml, RetryPolicy, StorageUnavailable, Succeeded
+from qml.seam.rows import Verdict
+from qml.work import outage as module
+from qml.work.chores import RESCUE, Rounds, Upkeep
+from qml.work.outage import LONG, REMIND, SETTLE, Outage
+from tests.work.support import Failing, Gate, eventually
+
+DOWN = StorageUnavailable("the server is away")
+
+
+@pytest.fixture
+def now(monkeypatch):
+    """Seconds, to be moved by hand."""
+    now = SimpleNamespace(seconds=1000.0)
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now.seconds))
+    return now
+
+
+@pytest.fixture
+def said(caplog):
+    """The lines an operator sees."""
+    caplog.set_level(logging.DEBUG, "qml.server")
+
+    def said():
+        lines = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
+        caplog.clear()
+        return lines
+
+    return said
+
+
+def test_an_outage_is_told_once_now_and_then_and_at_its_end(now, said):
+    outage = Outage()
+    for tries in range(1, 50):
+        for what in ("claiming", "heartbeat"):
+            outage.failed(what, DOWN, 0.5, tries)
+        now.seconds += 1
+    assert said() == [
+        "claiming failed: the server is away. What runs goes on and its outcome is kept; all is "
+        "tried again, this in 0.5 s"
+    ]
+    now.seconds += REMIND
+    outage.failed("heartbeat", DOWN, 5, 50)
+    outage.failed("claiming", DOWN, 5, 51)
+    seconds = 49 + REMIND
+    assert said() == [
+        f"heartbeat still fails, after {seconds:.0f} s of trying again: the server is away"
+    ]
+    outage.worked("claiming")
+    outage.worked("purge")
+    assert said() == []
+    outage.worked("heartbeat")
+    outage.worked("heartbeat")
+    assert said() == [f"the store does as it is told again, after {seconds:.1f} s; going on"]
+
+
+def test_a_store_that_answers_looks_and_refuses_writes_is_one_outage(now, said):
+    """A replica, say: a claim that finds nothing works there."""
+    outage = Outage()
+    for tries in range(1, 50):
+        outage.worked("claiming")
+        outage.failed("renewal", DOWN, 1, tries)
+        now.seconds += 1
+    assert len(said()) == 1
+    outage.worked("renewal")
+    assert len(said()) == 1
+    assert outage.settling
+
+
+def test_it_settles_after_a_long_outage_only(now):
+    outage = Outage()
+    outage.failed("x", DOWN, 1, 1)
+    now.seconds += LONG - 0.1
+    outage.worked("x")
+    assert outage.settling is False
+    outage.failed("x", DOWN, 1, 1)
+    now.seconds += LONG
+    outage.worked("x")
+    assert outage.settling
+    assert not outage.fails("x")
+    now.seconds += SETTLE - 0.1
+    assert outage.settling
+    now.seconds += 0.1
+    assert not outage.settling
+
+
+def test_what_fails_alone_does_not_keep_others_from_settling(now):
+    outage = Outage()
+    outage.failed("purge", DOWN, 1, 1)
+    now.seconds += 100
+    outage.failed("claiming", DOWN, 1, 1)
+    now.seconds += LONG
+    outage.worked("claiming")
+    assert outage.settling
+    now.seconds += SETTLE
+    assert not outage.settling
+    assert outage.fails("purge")
+
+
+def test_law11_who_lives_renews_before_anybody_rescues(storage, clock, now):
+    outage = Outage()
+    beats = []
+    upkeep = Upkeep(storage, lambda: beats.append(storage.driver.write("beat", "1", 0)), outage)
+    rounds = Rounds([], outage)
+    chore = next(chore for chore in upkeep.chores() if chore.name == RESCUE)
+    storage.enqueue_many([Job("t"), Job("t")])
+    living, _ = storage.fetch_available_jobs_atomic("w", 2)
+    clock.advance(60)  # the leases lapse in the outage
+    driver = storage.driver
+    storage.driver = Failing(driver, {"swap": 1, "write": 3})  # it answers looks
+    for _ in range(4):
+        rounds._take(chore)
+        assert outage.fails(RESCUE)
+        now.seconds += LONG
+    storage.driver = driver
+    for _ in range(3):  # rescues nothing the moment the store is back
+        rounds._take(chore)
+        assert outage.settling
+    assert beats == [Verdict.DONE]
+    assert storage.renew([living]) == [True]
+    now.seconds += SETTLE
+    rounds._take(chore)
+    states = [job.state.kind.value for job in storage.list()]
+    assert states == ["awaiting_retry", "processing"]
+
+
+def test_law11_a_job_that_runs_through_an_outage_runs_once(make_storage, monkeypatch):
+    """The sweep was faster than the renewal when the store came back, and jobs ran twice."""
+    monkeypatch.setattr(module, "LONG", 0.3)
+    monkeypatch.setattr(module, "SETTLE", 2.0)
+    app = Qml(make_storage(retry=RetryPolicy(base=0)))
+    gate, ran = Gate(), []
+
+    @app.task(name="t")
+    def task():
+        ran.append(1)
+        gate.wait()
+
+    job = task.enqueue()
+    plain = app.storage.driver
+    with app.server(threads=2, lease_seconds=0.4, poll_interval=0.1) as server:
+        gate.someone_waits()
+        verbs = ("claim", "swap", "hold", "load", "scan", "erase", "read", "write", "list")
+        app.storage.driver = Failing(plain, dict.fromkeys(verbs, 10**9))
+        eventually(lambda: server.outage.fails(RESCUE))
+        begun = time.monotonic()
+        eventually(lambda: time.monotonic() - begun > 2 * server.lease_seconds)
+        app.storage.driver = plain
+        eventually(lambda: plain.load([job.id])[0].lease_until > app.storage.clock.micros())
+        gate.open()
+        eventually(lambda: isinstance(app.storage.get(job.id).state, Succeeded))
+    assert ran == [1]
+    assert app.storage.get(job.id).attempt == 1
