@@ -1,6 +1,7 @@
 """A loop of psycopg2: each call is one statement and one commit.
 
-A claim is ``UPDATE ... FOR UPDATE SKIP LOCKED``, and many rows are one statement.
+A claim is ``UPDATE ... FOR UPDATE SKIP LOCKED``; many rows are one statement. Claims are flushed,
+too: a server may crash alone, and would give the same fence again.
 """
 
 from typing import Any

@@ -60,4 +60,4 @@ class Connection:
         self._connection.close()
 
     def _flush(self, durability: str) -> None:
-        self._connection.execute(f"PRAGMA synchronous = {durability}")
+        self._connection.execute(SQL[f"synchronous_{durability}"])

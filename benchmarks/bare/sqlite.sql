@@ -1,5 +1,11 @@
 -- The bare loop on SQLite, in qml's own tables.
 
+-- name: synchronous_full
+PRAGMA synchronous = full
+
+-- name: synchronous_normal
+PRAGMA synchronous = normal
+
 -- name: begin
 BEGIN IMMEDIATE
 

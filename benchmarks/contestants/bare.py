@@ -65,12 +65,12 @@ class Contestant:
     def drain(self, size: int) -> None:
         """As many threads as the database is fastest with: a claim and a finish in turn."""
         with ThreadPoolExecutor(self._module.DRAINERS) as pool:
-            done = sum(pool.map(lambda _: self._drain(), range(self._module.DRAINERS)))
+            done = sum(pool.map(self._drain, [size] * self._module.DRAINERS))
         assert done == size, f"{done} of {size} jobs were done"
 
-    def _drain(self) -> int:
+    def _drain(self, most: int) -> int:
         connection, done = self._connection(), 0
-        while rows := connection.claim(TAKEN):
+        while done <= most and (rows := connection.claim(TAKEN)):
             connection.finish(rows)
             done += len(rows)
         return done

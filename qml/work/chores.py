@@ -4,11 +4,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import attrs
 
 from ..storage.storage import Storage
-from ..values.errors import StorageError
+from ..values.clock import steady_micros
+from ..values.errors import CapacityExceeded, StorageError
 from ..values.states import Deleted
 from .backoff import Backoff
 from .executor import Outcome, Raised
@@ -47,7 +49,12 @@ class Rounds:
                 if chore.next_at <= time.monotonic() and not self._stopped.is_set():
                     self._take(chore)
             soonest = min(chore.next_at for chore in self._chores)
-            self._stopped.wait(max(0.0, soonest - time.monotonic()))
+            self._rest(max(0.0, soonest - time.monotonic()))
+
+    def _rest(self, seconds: float) -> None:
+        begun = steady_micros()
+        self._stopped.wait(seconds)
+        self._outage.held_up((steady_micros() - begun) / 1e6 - seconds)
 
     def _take(self, chore: Chore) -> None:
         pause = chore.period
@@ -171,13 +178,16 @@ class Upkeep:
         """Take jobs from workers that are gone. Not right after an outage, in which the leases of
         those that live have lapsed, too: they are given the time to renew them."""
         if self._outage.fails(RESCUE):
-            self._beat()  # a write, which says whether the store takes any
+            with suppress(CapacityExceeded):  # a full store takes no record, but rescues
+                self._beat()  # a write, which says whether the store takes any
             return
         if self._outage.settling:
             return
+        begun = time.monotonic()
         for job in self._storage.rescue():
             last = job.failures[-1].exception if job.failures else "claimed ahead, never started"
             log.warning("rescued job %s (%s), now %s: %s", job.id, job.method, job.state.kind, last)
+        self._outage.held_up(time.monotonic() - begun)
 
     def purge(self) -> None:
         """Remove finished jobs whose retention is over, in steps that hold nobody up."""

@@ -29,7 +29,7 @@ class Outage:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._failing: dict[str, float] = {}  # what fails, since when
+        self._failing: set[str] = set()
         self._begun = 0.0
         self._told_at: float | None = None
         self._settled_at = 0.0
@@ -42,7 +42,7 @@ class Outage:
             begins = not self._failing
             if begins:
                 self._begun = now
-            self._failing.setdefault(what, now)
+            self._failing.add(what)
             tells = begins if self._told_at is None else now - self._told_at >= REMIND
             if tells:
                 self._told_at = now
@@ -64,13 +64,19 @@ class Outage:
             return
         now = time.monotonic()
         with self._lock:
-            if now - self._failing.pop(what) >= LONG:
-                self._settled_at = now + SETTLE
+            self._failing.discard(what)
             over, lasted = not self._failing, now - self._begun
             if over:
                 self._told_at = None
+        self.held_up(lasted)
         if over:
             log.warning("the store does as it is told again, after %.1f s; going on", lasted)
+
+    def held_up(self, seconds: float) -> None:
+        """For so long something took longer than it should: a server that was paused, a machine
+        that slept. Nothing failed, and yet leases may have lapsed."""
+        if seconds >= LONG:
+            self._settled_at = time.monotonic() + SETTLE
 
     def fails(self, what: str) -> bool:
         """Whether this failed when it was last tried."""

@@ -25,7 +25,7 @@ from .outage import Outage
 from .pool import Pool
 from .runs import Run, Runs
 from .signals import Signals
-from .stopping import drain
+from .stopping import aside, drain
 
 log = logging.getLogger("qml.server")
 
@@ -127,9 +127,7 @@ class Server:
             self._started.append(thread)
         log.info(
             "server %s runs %d threads on %s",
-            self.worker_id,
-            self.threads,
-            self.storage.driver.describe(),
+            *(self.worker_id, self.threads, self.storage.driver.describe()),
         )
         return self
 
@@ -141,10 +139,14 @@ class Server:
     def _stop(self, grace: float, hurried: Callable[[], bool] = lambda: False) -> None:
         self._stopping.set()
         self.pool.nudge()
-        with suppress(StorageError):  # closed before its server was stopped
-            self.storage.driver.notify()
+        aside(self._wake)
         if self._started:
             drain(self, grace, hurried)
+
+    def _wake(self) -> None:
+        """Have the claim loop look."""
+        with suppress(StorageError):  # closed before its server was stopped
+            self.storage.driver.notify()
 
     def threads_and_rounds(self) -> tuple[list[threading.Thread], list[Rounds]]:
         """What a stop has to end."""
@@ -279,8 +281,7 @@ class Server:
     def _nothing_runs(self) -> None:
         """The hint that came with the last outcome was a little early for a burst to end by."""
         if self._burst:
-            with suppress(StorageError):
-                self.storage.driver.notify()
+            self._wake()
 
     def _beat(self) -> None:
         if not self._started:  # stepped by hand: nobody would strike it off

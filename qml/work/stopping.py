@@ -1,7 +1,6 @@
 """The order in which a server comes to rest."""
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from threading import Thread
 from typing import Protocol
@@ -9,6 +8,7 @@ from typing import Protocol
 from ..storage import servers
 from ..storage.storage import Storage
 from ..values.errors import StorageError
+from ..values.patience import Patience
 from .chores import Rounds
 from .finisher import Finisher
 from .pool import Pool
@@ -17,7 +17,8 @@ from .runs import Run, Runs
 log = logging.getLogger("qml.server")
 
 PATIENCE = 10.0
-"""Seconds the server's own threads have to end once their work is done."""
+"""Seconds after the grace period in which all the rest must be done: what is handed back, recorded
+and struck off, and the server's own threads. A store that is silent costs no more."""
 
 LAST_WORDS = 1.0
 """Seconds that the outcome of a run which has just ended has to reach the finisher."""
@@ -49,9 +50,37 @@ def drain(server: Stoppable, grace: float, hurried: Callable[[], bool]) -> None:
     finishing, claiming = threads[0], threads[-1]
     if not finishing.is_alive():
         return
-    claiming.join(PATIENCE)
-    _await_runs(server, grace, hurried)
+    patience = Patience(max(0.0, grace))
+    claiming.join(max(LAST_WORDS, min(PATIENCE, patience.left())))
+    _await_runs(server, patience, hurried)
     server.pool.close()
+    patience = Patience(PATIENCE)
+    _hand_back_unfinished(server, patience)
+    server.runs.wait_until_empty(min(LAST_WORDS, patience.left()))
+    server.finisher.stop()
+    finishing.join(patience.left())
+    for one in rounds:  # not before: what is not recorded yet has a lease to be renewed
+        one.stop()
+    for thread in threads:
+        thread.join(patience.left())
+    aside(lambda: _leave(server)).join(patience.left())
+    log.info("server %s has stopped", server.worker_id)
+
+
+def aside(step: Callable[[], None]) -> Thread:
+    """A step in a thread of its own: what it asks of a silent store holds nobody up."""
+    thread = Thread(target=step, name="qml-aside", daemon=True)
+    thread.start()
+    return thread
+
+
+def _await_runs(server: Stoppable, patience: Patience, hurried: Callable[[], bool]) -> None:
+    aside(lambda: server.hand_back(server.pool.withdraw())).join(LAST_WORDS)
+    while len(server.runs) and patience.left() > 0 and not hurried():
+        server.runs.wait_until_empty(min(0.1, patience.left()))
+
+
+def _hand_back_unfinished(server: Stoppable, patience: Patience) -> None:
     unfinished = [run for run in server.runs.held() if not run.ended and not run.overdue]
     if unfinished:
         log.warning(
@@ -59,22 +88,7 @@ def drain(server: Stoppable, grace: float, hurried: Callable[[], bool]) -> None:
             len(unfinished),
             ", ".join(f"{run.job.id} ({run.job.method})" for run in unfinished[:10]),
         )
-        server.hand_back(unfinished)
-    server.runs.wait_until_empty(LAST_WORDS)
-    server.finisher.stop()
-    finishing.join(PATIENCE)
-    for one in rounds:  # not before: what is not recorded yet has a lease to be renewed
-        one.stop()
-    for thread in threads:
-        thread.join(PATIENCE)
-    _leave(server)
-
-
-def _await_runs(server: Stoppable, grace: float, hurried: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + max(0.0, grace)
-    server.hand_back(server.pool.withdraw())
-    while len(server.runs) and time.monotonic() < deadline and not hurried():
-        server.runs.wait_until_empty(min(0.1, max(0.0, deadline - time.monotonic())))
+        aside(lambda: server.hand_back(unfinished)).join(patience.left())
 
 
 def _leave(server: Stoppable) -> None:
@@ -82,4 +96,3 @@ def _leave(server: Stoppable) -> None:
         servers.leave(server.storage, server.worker_id)
     except StorageError as error:
         log.warning("this server stays listed for a while: %s", error)
-    log.info("server %s has stopped", server.worker_id)

@@ -61,6 +61,14 @@ def test_the_first_stored_is_claimed_first_and_by_one(shared, monkeypatch):
         other.close()
 
 
+def test_it_goes_on_until_all_is_done(shared):
+    with shared.new() as url:
+        contestant = bare.Contestant(url)
+        drained(contestant, 1_000)  # more than a batch for each of eight threads
+        assert contestant._connection().claim(1) == []
+        contestant.close()
+
+
 def id_of(row):
     """The first text of a row, whatever the driver makes of it."""
     texts = (value.decode() if isinstance(value, bytes) else value for value in row)

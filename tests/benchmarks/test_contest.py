@@ -12,7 +12,7 @@ EFFORT = Effort(0.01, 20)
 
 
 def test_medians_are_taken_over_rounds(monkeypatch):
-    given = {"a": [3.0, 1.0, 2.0], "b": [30.0, 10.0, 20.0]}
+    given = {"a": [9.0, 1.0, 2.0], "b": [90.0, 10.0, 20.0]}
     taken = []
 
     def take(turn, store):

@@ -43,7 +43,15 @@ class Fake:
 
 
 def test_the_first_step_is_not_counted(clock):
-    assert lasting(1.0, clock) == 8
+    steps = []
+
+    def slow_at_first():
+        for _ in range(1 if steps else 40):
+            clock()
+        steps.append(1)
+
+    assert lasting(1.0, slow_at_first) == 8
+    assert len(steps) == 9
     assert lasting(0.05, clock) == 8  # one at least
 
 

@@ -30,16 +30,16 @@ class Scene:
         """Have the twins asked."""
         return self.twins.ask(lambda side: call(side, self._jobs[id(side)]))
 
-    def call(self, call: Call) -> Any:
-        """Have only the storage asked."""
-        return call(self.twins.storage, self._jobs[id(self.twins.storage)])
+    def call(self, call: Call, storage: Any) -> Any:
+        """Have another storage of the same store asked, and nobody else."""
+        return call(storage, self._jobs[id(self.twins.storage)])
 
     def both(self, call: Call) -> None:
-        """The same without a look at the answers, which are kept where they are jobs."""
+        """The same as ``ask``, without a look at the answers; a list of jobs is kept by name."""
         for side in (self.twins.oracle, self.twins.storage):
             jobs = self._jobs[id(side)]
             found = call(side, jobs)
-            jobs.update({job.id: job for job in (found if isinstance(found, list) else [found])})
+            jobs.update({job.id: job for job in found} if isinstance(found, list) else {})
 
     def add(self, *names: str, **fields: Any) -> None:
         """Enqueue jobs."""
@@ -58,7 +58,7 @@ def prepared(twins: Twins) -> Scene:
     scene.add("old", "older", "failed")
     scene.claim(3, 60.0)
     for name, state in (("old", Succeeded()), ("older", Succeeded()), ("failed", Failed())):
-        scene.both(lambda s, jobs, n=name, e=state: s.finish(jobs[n], e) and [])
+        scene.both(lambda s, jobs, n=name, e=state: s.finish(jobs[n], e))
     scene.clock.advance(8 * 86_400)
     scene.add("lapsed", "lost")
     scene.claim(2, 1.0)
@@ -70,7 +70,7 @@ def prepared(twins: Twins) -> Scene:
     for name, days in (("due", 0), ("later", 9)):
         due = scene.clock.now() + timedelta(days=days)
         scene.add(name, state=Scheduled(CREATED, due))
-    scene.both(lambda s, jobs: [][: s.try_acquire_job_lock("locked", "z", 60)])
+    scene.both(lambda s, jobs: s.try_acquire_job_lock("locked", "z", 60))
     return scene
 
 

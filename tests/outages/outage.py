@@ -6,20 +6,23 @@ By hand, as long as one likes, with the log as an operator sees it::
 """
 
 import contextlib
+import itertools
 import os
 import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import attrs
 
-from qml import Job
+from qml import Job, StorageUnavailable
 from qml.work.server import Server
+from tests.work.support import eventually
 
 from .stores import SECRET, Store, new_server
-from .tasks import SOON, Log, Site, eventually
+from .tasks import SOON, Log, Site
 
 SECONDS = float(os.environ.get("QML_OUTAGE_SECONDS", "6"))
 
@@ -68,9 +71,9 @@ def suffered(kind: str) -> Told:
             stack.callback(each.stop, 0)
         stack.callback(client.open_gates)
         _begin(told, client, running)
-        with Log() as log:
+        with _enqueueing(told, client), Log() as log:
             up = _suffer(server, told, client, running[STOPPED])
-            told.until_first_finish = _first_finish(client) - up
+            told.until_first_finish = _first_finish(client, up) - up
         told.log = [record for record in log.records if _is_of(record, told.store)]
         client.open_gates()
         told.states = {job.id: client.storage.wait(job.id, 60).state for job in told.acknowledged}
@@ -102,10 +105,9 @@ def _begin(told: Told, client: Site, running: list[Server]) -> None:
 
 
 def _suffer(server: Any, told: Told, client: Site, stopped: Server) -> float:
-    """The outage itself; when it was over."""
+    """The outage itself; when it was over, by the clock on the wall."""
     server.kill()
     down = time.monotonic()
-    enqueueing, over = _enqueuer(told, client)
     stopped.stop()
     told.stop_took = time.monotonic() - down
     told.stopped = not any(thread.is_alive() for thread in stopped._started)
@@ -113,42 +115,40 @@ def _suffer(server: Any, told: Told, client: Site, stopped: Server) -> float:
     client.gates["ends during"].open()
     time.sleep(max(0.0, down + SECONDS - time.monotonic()))
     server.start()
-    up = time.monotonic()
-    over.set()
-    enqueueing.join()
-    return up
+    return time.time()
 
 
-def _enqueuer(told: Told, client: Site) -> tuple[threading.Thread, threading.Event]:
-    """A program that goes on enqueueing, and insists."""
+@contextlib.contextmanager
+def _enqueueing(told: Told, client: Site) -> Iterator[None]:
+    """A program goes on enqueueing, and insists."""
     over = threading.Event()
 
     def work() -> None:
-        number = 0
-        while not over.is_set():
-            told.acknowledged.append(client.insist(f"during {number}"))
-            number += 1
-            over.wait(0.02)
+        for number in itertools.count():
+            told.acknowledged.append(client.insist(f"now {number}"))
+            if over.wait(0.02):
+                return
 
     thread = threading.Thread(target=work)
     thread.start()
-    return thread, over
-
-
-def _first_finish(client: Site) -> float:
-    def finished() -> bool:
-        found = client.storage.list("succeeded", 5)
-        return any(str(job.arguments[0]).startswith(("during", "due")) for job in found)
-
-    eventually(lambda: _answered(finished))
-    return time.monotonic()
-
-
-def _answered(call: Any) -> Any:
+    eventually(lambda: client.runs["now 10"])
     try:
-        return call()
-    except Exception:
-        return None
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _first_finish(client: Site, since: float) -> float:
+    """The first moment from ``since`` on at which a server recorded an outcome."""
+
+    def found() -> list[float]:
+        with contextlib.suppress(StorageUnavailable):
+            ended = (job.state.succeeded_at for job in client.storage.list("succeeded"))
+            return [at.timestamp() for at in ended if at.timestamp() > since]
+        return []
+
+    return min(eventually(found, every=0.05))
 
 
 def _is_of(record: Any, store: Store) -> bool:

@@ -20,9 +20,6 @@ KINDS = ("postgres", "redis")
 SECRET = "s3cr/t@:é%"
 """A password that needs every kind of escape."""
 
-CHECKS = 100
-"""How often a test looks or fails that must never see too much."""
-
 
 @attrs.frozen
 class Store:

@@ -8,7 +8,7 @@ from typing import Any
 
 from qml import Job, JobAlreadyExists, Qml, RetryPolicy, StorageError, StorageUnavailable
 from qml.storage.storage import Storage
-from tests.work.support import STORE_VERBS, Gate, Wrapped, eventually
+from tests.work.support import STORE_VERBS, Gate, Wrapped
 
 SOON = RetryPolicy(max_retries=5, base=0)
 
@@ -132,6 +132,3 @@ def at_once(*calls: Any) -> list[Any]:
     for thread in threads:
         thread.join(120)
     return [ends.get(number, "it has not come back") for number in range(len(calls))]
-
-
-__all__ = ["SOON", "Log", "Site", "at_once", "eventually"]

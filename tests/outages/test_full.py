@@ -3,6 +3,7 @@
 import pytest
 
 from qml import CapacityExceeded
+from tests.work.support import Failing
 
 from .stores import Store, administrate, new_server
 from .tasks import SOON, Log, Site
@@ -32,3 +33,15 @@ def test_what_is_there_is_worked_off_while_redis_is_full(valkey):
             assert site.done(site.note.enqueue("new")) == ["new"]
         assert set(site.runs.values()) == {1}
         assert not any(record.exc_info for record in log.records)
+
+
+def test_orphans_are_rescued_while_redis_is_full(valkey):
+    """Also when a rescue has failed before."""
+    with Store("redis", valkey.url).open(retry=SOON) as storage:
+        site = Site(storage)
+        job = site.note.enqueue("orphan")
+        assert storage.fetch_and_lock_job("gone", lease_seconds=0.1)
+        administrate(valkey.url, "CONFIG SET maxmemory 1")
+        storage.driver = Failing(storage.driver, {"scan": 1})
+        with site.app.server(threads=2, poll_interval=0.1):
+            assert site.done(job, timeout=10) == ["orphan"]

@@ -3,8 +3,9 @@
 import pytest
 
 from qml import StorageUnavailable
+from tests.work.support import eventually
 
-from .tasks import SOON, Site, eventually
+from .tasks import SOON, Site
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ def test_a_reply_lost_for_good_is_found_again(twins, operation):
     scene = prepared(twins(patience=0.3))
     scene.twins.line.cut(REQUESTS.get(operation, 1) - 1, "after", away=True)
     scene.ask(WRITES[operation])
-    assert scene.twins.unanswered == 1
+    assert scene.twins.unanswered >= 1
 
 
 REQUESTS = {"cancel": 2, "cancel_running": 2, "update": 2, "retry": 2, "rescue": 2}

@@ -5,8 +5,9 @@ import time
 import pytest
 
 from qml import StorageUnavailable
+from tests.work.support import eventually
 
-from .tasks import SOON, Site, eventually
+from .tasks import SOON, Site
 
 PATIENCE = 0.4
 
@@ -16,20 +17,28 @@ LEASE = 2.0
 
 @pytest.fixture
 def site(own):
-    with own.open(patience=PATIENCE, retry=SOON) as storage:
+    """A program that has all the time it needs."""
+    with own.open(retry=SOON) as storage:
         yield Site(storage)
 
 
-def test_nothing_is_lost_or_doubled_by_a_pause(site, server):
+@pytest.fixture
+def serving(own, site):
+    """A qml server's side, which is impatient."""
+    with own.open(patience=PATIENCE, retry=SOON) as storage:
+        yield Site(storage, site)
+
+
+def test_nothing_is_lost_or_doubled_by_a_pause(site, serving, server):
     """What was sent before the pause is carried out after it, and nobody hears the answers."""
-    with site.app.server(threads=2, poll_interval=0.1, lease_seconds=LEASE):
+    with serving.app.server(threads=2, poll_interval=0.1, lease_seconds=LEASE):
         before, across = site.note.enqueue("before"), site.hold("across")
         site.gates["across"].someone_waits()
         server.pause()
         with pytest.raises(StorageUnavailable):
-            site.note.using(id="during").enqueue("during")
+            serving.note.using(id="during").enqueue("during")
         site.gates["across"].open()
-        eventually(lambda: site.line.failed["swap"] and site.line.failed["claim"])
+        eventually(lambda: serving.line.failed["swap"] and serving.line.failed["claim"])
         server.resume()
         during, after = site.insist("during", id="during"), site.insist("after")
         assert site.done(before, across, during, after) == ["before", "across", "during", "after"]
@@ -37,8 +46,8 @@ def test_nothing_is_lost_or_doubled_by_a_pause(site, server):
     assert len(site.storage.list()) == 4
 
 
-def test_a_stop_is_obeyed_during_a_pause(site, server):
-    running = site.app.server(threads=2, grace_seconds=0.2).start()
+def test_a_stop_is_obeyed_during_a_pause(site, serving, server):
+    running = serving.app.server(threads=2, grace_seconds=0.2).start()
     assert site.done(site.note.enqueue(1)) == [1]
     server.pause()
     begun = time.monotonic()

@@ -6,11 +6,14 @@ import pytest
 
 from qml import StorageUnavailable
 from qml.drivers import listening
+from tests.work.support import eventually
 
-from .stores import CHECKS, most_connections
-from .tasks import SOON, Site, at_once, eventually
+from .stores import most_connections
+from .tasks import SOON, Site, at_once
 
 FEW, MANY = 2, 16
+
+FAILURES = 100
 
 
 @pytest.fixture
@@ -65,7 +68,7 @@ def test_a_listener_that_fails_drains_no_pool(store, named, monkeypatch):
         )
         waiter.start()
         failed, most = set(), 0
-        while len(failed) < CHECKS:
+        while len(failed) < FAILURES:
             [listener] = eventually(lambda: store.listening("few") - failed)
             at_once(*[storage.get_job_counts] * 4)
             most = max(most, len(store.connections("few")))
@@ -79,7 +82,7 @@ def test_a_listener_that_fails_drains_no_pool(store, named, monkeypatch):
 def test_connections_that_fail_make_room(store, named):
     with store.open(named, max_connections=FEW) as storage:
         most = 0
-        for _ in range(CHECKS):
+        for _ in range(FAILURES):
             at_once(*[storage.get_job_counts] * FEW)
             connections = store.connections("few")
             most = max(most, len(connections))

@@ -60,6 +60,7 @@ class Twins:
         not; it is asked again, and the oracle is asked as often as it was carried out."""
         while is_unavailable(found := outcome(call, self.storage)):
             self.unanswered += 1
+            assert self.unanswered < 10, "the line is mended, and nobody answers"
             self.line.mend()
             if self._difference():
                 outcome(call, self.oracle)

@@ -578,11 +578,13 @@ def test_what_else_changes_meanwhile_is_a_difference(pair, case):
     is_refused(source, target, f"job {job.id} ")
 
 
-def test_jobs_that_come_into_the_target_are_differences(pair):
+@pytest.mark.parametrize("step", ["copying", "comparing"])
+def test_jobs_that_come_into_the_target_are_differences(pair, step):
+    """In the middle of the others, and behind them."""
     source, target = pair
     plain(source, 30)
     others = []
-    copied = copy(source, target, once("copying", lambda: others.extend(plain(target, 1))))
+    copied = copy(source, target, once(step, lambda: others.extend(plain(target, 1))))
     assert not copied.complete
     assert copied.differences == (Difference("job", others[0].id, Kind.ONLY_TO),)
 

@@ -6,8 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from qml import Job, Qml, RetryPolicy, StorageUnavailable, Succeeded
+from qml import CapacityExceeded, Job, Qml, RetryPolicy, StorageUnavailable, Succeeded
 from qml.seam.rows import Verdict
+from qml.work import chores
 from qml.work import outage as module
 from qml.work.chores import RESCUE, Rounds, Upkeep
 from qml.work.outage import LONG, REMIND, SETTLE, Outage
@@ -92,17 +93,59 @@ def test_it_settles_after_a_long_outage_only(now):
     assert not outage.settling
 
 
-def test_what_fails_alone_does_not_keep_others_from_settling(now):
+def test_it_settles_when_any_of_a_long_outage_works_again(now):
+    """Renewals failed all the time, and rescue only since a lease had lapsed."""
     outage = Outage()
-    outage.failed("purge", DOWN, 1, 1)
+    outage.failed("renewal", DOWN, 1, 1)
     now.seconds += 100
-    outage.failed("claiming", DOWN, 1, 1)
-    now.seconds += LONG
-    outage.worked("claiming")
+    outage.failed("rescue", DOWN, 1, 1)
+    outage.worked("rescue")
     assert outage.settling
     now.seconds += SETTLE
     assert not outage.settling
-    assert outage.fails("purge")
+    assert outage.fails("renewal")
+
+
+def test_what_held_everybody_up_lets_it_settle(now):
+    """A paused server: nothing failed, and all leases lapsed."""
+    outage = Outage()
+    outage.held_up(LONG - 0.1)
+    assert not outage.settling
+    outage.held_up(LONG)
+    assert outage.settling
+
+
+def test_a_rest_that_was_too_long_and_a_slow_rescue_are_noticed(storage, monkeypatch):
+    held_up = []
+    monkeypatch.setattr(Outage, "held_up", lambda self, seconds: held_up.append(seconds))
+    rounds = Rounds([], Outage())
+    rounds._rest(0.01)
+    assert -0.01 < held_up.pop() < 5
+    clock = iter([0, 50_000_000])
+    monkeypatch.setattr(chores, "steady_micros", lambda: next(clock))
+    rounds._rest(0.01)
+    assert held_up.pop() == 50 - 0.01
+    seconds = iter([10.0, 70.0])
+    monkeypatch.setattr(chores, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    Upkeep(storage, lambda: None, Outage()).rescue()
+    assert held_up == [60.0]
+
+
+def test_a_full_store_takes_no_record_but_rescues(storage, clock):
+    def beat():
+        raise CapacityExceeded("full")
+
+    outage = Outage()
+    rounds, upkeep = Rounds([], outage), Upkeep(storage, beat, outage)
+    outage.failed(RESCUE, DOWN, 1, 1)
+    [chore] = [chore for chore in upkeep.chores() if chore.name == RESCUE]
+    storage.enqueue(Job("t"))
+    storage.fetch_and_lock_job("dead")
+    clock.advance(30)
+    rounds._take(chore)
+    assert not outage.fails(RESCUE)
+    rounds._take(chore)
+    assert storage.get_job_counts()["awaiting_retry"] == 1
 
 
 def test_law11_who_lives_renews_before_anybody_rescues(storage, clock, now):

@@ -67,10 +67,9 @@ def _rewritten(change: Rewrite) -> tuple[object, ...]:
 
 
 def hold(connections: Connections, holds: Sequence[Hold]) -> list[Verdict]:
-    """Extend leases or take locks, each for itself. Not flushed: a lease need not outlive a crash
-    of the server."""
+    """Extend leases or take locks, each for itself. Not patient: they lapse by themselves."""
     if len({order.id for order in holds}) == len(holds):
-        return connections.write_unflushed(lambda call: _hold(call, holds)) if holds else []
+        return connections.write(lambda call: _hold(call, holds), patient=False) if holds else []
     return [verdict for order in holds for verdict in hold(connections, [order])]
 
 

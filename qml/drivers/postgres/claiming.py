@@ -17,8 +17,9 @@ PAUSE = 0.002
 
 
 def claim(connections: Connections, claim: Claim) -> Claimed:
-    """Take the best rows. Not flushed: a claim that a crash of the server takes back is only a job
-    claimed again."""
+    """Take the best rows. Flushed, unlike SQLite's: a power loss there takes all claimers with it,
+    but here the server may crash alone, and the fence of a claim that it forgot would be given a
+    second time while the first claimer goes on. Not patient: a lost claim lapses by itself."""
     values = {
         **claim._asdict(),
         "most": claim.limit + claim.ahead,
@@ -28,7 +29,9 @@ def claim(connections: Connections, claim: Claim) -> Claimed:
     }
     patient_until, pause = time.monotonic() + PATIENCE, PAUSE
     while True:
-        claimed, contended = connections.write_unflushed(lambda call: _take(call, claim, values))
+        claimed, contended = connections.write(
+            lambda call: _take(call, claim, values), patient=False
+        )
         if not contended or time.monotonic() > patient_until:
             return claimed
         time.sleep(random.uniform(0, pause))
@@ -43,7 +46,7 @@ def _take(call: Call, claim: Claim, values: dict[str, object]) -> tuple[Claimed,
             return _claimed(found), False
     of = "" if claim.queues is None else "_queues"
     found = call.run(call.sql["ripen" + of] + call.sql["claim" + of], values)
-    return _claimed(found), bool(found[0][1]) and claim.limit > 0
+    return _claimed(found), found[0][1] and claim.limit > 0
 
 
 def _claimed(found: Rows) -> Claimed:

@@ -81,18 +81,15 @@ class Connections:
         """A call that changes nothing, of one statement by its name."""
         return self.read(lambda call: call.run(call.sql[name], values))
 
-    def write(self, work: Callable[[Call], T]) -> T:
-        """A call that changes something, and does not change it twice when it is asked again."""
-        return self._carry_out(work, self._flushed, UNKNOWN, patient=True)
-
-    def write_unflushed(self, work: Callable[[Call], T]) -> T:
-        """The same, committed without waiting for the disk, and given up soon when the server is
-        gone: for claims and leases, which lapse by themselves."""
-        return self._carry_out(work, self._unflushed, UNKNOWN, patient=False)
+    def write(self, work: Callable[[Call], T], *, patient: bool = True) -> T:
+        """A call that changes something, and does not change it twice when it is asked again. Not
+        ``patient``: given up soon when the server is gone."""
+        return self._carry_out(work, self._flushed, UNKNOWN, patient=patient)
 
     def notify(self) -> None:
         """Hint to everybody who listens."""
-        self.write_unflushed(lambda call: call.run(call.sql["notify"], {}))
+        hint = self.sql["notify"]
+        self._carry_out(lambda call: call.run(hint, {}), self._unflushed, UNKNOWN, patient=False)
 
     def _carry_out(self, work: Callable[[Call], T], head: str, fate: str, *, patient: bool) -> T:
         call = Call(head, self.sql, self._config.statement_timeout)

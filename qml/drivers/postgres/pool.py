@@ -37,7 +37,7 @@ class Pool:
         forks.guard(self)
 
     def _fresh(self) -> None:
-        self._gate = threading.Condition()  # guards what follows
+        self._gate = threading.Condition(threading.RLock())  # guards what follows
         self._idle: list[Session] = []
         self._lent = 0
         self._opening = 0
@@ -138,10 +138,10 @@ class Pool:
         return session
 
     def drop(self, session: Session) -> None:
-        """Close a session for good."""
+        """Close a session for good: under the gate, so that no fork comes in between."""
         with self._gate:
+            session.close()
             self._all.discard(session)
-        session.close()
 
     # -- the end, and forks --------------------------------------------------------------------
 
@@ -155,9 +155,7 @@ class Pool:
 
     def _close_idle(self) -> None:
         while self._idle:
-            session = self._idle.pop()
-            self._all.discard(session)
-            session.close()
+            self.drop(self._idle.pop())
 
     def before_fork(self) -> None:
         """Know every socket, and let nobody in."""

@@ -30,9 +30,19 @@ CREATE TABLE {schema}.qml_jobs (
     detail text COLLATE "C" NOT NULL,
     failures text COLLATE "C" NOT NULL,
     metadata text COLLATE "C" NOT NULL,
+    -- In the same row: a large one is kept apart by the server, and no update writes it again (to
+    -- finish a job costs 20 us with 20 bytes and with 16 kB).
     payload text COLLATE "C" NOT NULL,
     ready boolean NOT NULL,
     stamp bigint NOT NULL           -- the call that wrote the row last; see connections.py
+)
+-- Each job leaves two dead rows and more. The server's own measure, a fifth of the table, would let
+-- them pile up with every finished job that is kept: 300,000 kept, 80,000 done: 58 MB more, 43 so.
+-- No fillfactor: every change of state changes an index, so no update stays in its page.
+WITH (
+    autovacuum_vacuum_scale_factor = 0.02,
+    autovacuum_vacuum_threshold = 1000,
+    autovacuum_analyze_scale_factor = 0.05
 );
 CREATE UNIQUE INDEX qml_jobs_id ON {schema}.qml_jobs (id);
 CREATE INDEX qml_jobs_ready_any ON {schema}.qml_jobs (priority DESC, seq) WHERE ready;

@@ -1,7 +1,6 @@
 """One connection to the server: statements, each with a deadline that the client keeps itself."""
 
 import contextlib
-import ctypes
 import math
 import os
 import select
@@ -91,11 +90,11 @@ class Session:
             self._connection.close()
 
     def abandon(self) -> None:
-        """Leave it to the process that this one was forked from. Its end of the socket is closed
-        and the object never freed: libpq would say goodbye on what both share."""
+        """Leave it to the process that this one was forked from: only this end of the socket is
+        closed, for ``close`` would say goodbye on what both share, and may wait for a lock of a
+        thread that is not here. psycopg2 itself frees no connection of another process."""
         with contextlib.suppress(psycopg2.Error, OSError):
             os.close(self._connection.fileno())
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._connection))
 
 
 def is_ready(fd: int, timeout: float, *, writing: bool = False) -> bool:

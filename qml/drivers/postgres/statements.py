@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 
 from ..statements import read_page
 
@@ -18,10 +19,7 @@ class Statements(Mapping[str, str]):
     def __init__(self, schema: str) -> None:
         self.schema = schema
         self.channel = "qml_" + hashlib.sha256(schema.encode()).hexdigest()[:32]
-        page = {
-            **read_page("qml.drivers.postgres", "statements.sql"),
-            **read_page("qml.drivers.postgres", "examination.sql"),
-        }
+        page = _page()
         self._texts = {name: self._whole(page, name, "all") for name in page}
         self._texts["ripen_queues"] = self._whole(page, "ripen", "queues")
         self._texts["claim_queues"] = self._whole(page, "claim", "queues")
@@ -51,6 +49,12 @@ class Statements(Mapping[str, str]):
 
     def __len__(self) -> int:
         return len(self._texts)
+
+
+@cache
+def _page() -> dict[str, str]:
+    package = "qml.drivers.postgres"
+    return read_page(package, "statements.sql") | read_page(package, "examination.sql")
 
 
 def _replaced(text: str, parts: Mapping[str, str]) -> str:

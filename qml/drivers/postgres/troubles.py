@@ -22,7 +22,8 @@ UNAVAILABLE = {
     "40P01": "deadlocks did not end; ask again",
     "40001": "other transactions were always faster; ask again",
 }
-UNAVAILABLE_CLASSES = ("08", "53", "57", "58", "40", "55")
+UNAVAILABLE_CLASSES = ("08", "40", "53", "55", "57", "58")
+"""Of connections, rollbacks, resources, states, an operator's doing, the system."""
 
 WRONG = {
     "54000": "PostgreSQL cannot index a name longer than about 2,600 bytes (id, queue, state, "
@@ -39,7 +40,8 @@ def translated(error: psycopg2.Error, name: str, url: str) -> StorageError:
     if code in NOT_INSTALLED:
         cure = "the tables of qml are not there, or not complete; connect anew to make them"
         return MigrationError(f"{message}; {cure}")
-    if code in UNAVAILABLE or code[:2] in UNAVAILABLE_CLASSES or not code:
+    unknown = not code and isinstance(error, psycopg2.OperationalError)
+    if code in UNAVAILABLE or code[:2] in UNAVAILABLE_CLASSES or unknown:
         return StorageUnavailable(f"{message}; {UNAVAILABLE.get(code, 'ask again later')}")
     return StorageError(message + (f"; {WRONG[code]}" if code in WRONG else ""))
 
