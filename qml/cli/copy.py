@@ -16,6 +16,7 @@ from ..values.errors import ConfigurationError, StorageError
 from ..values.states import StateKind
 from . import codes, settings, stores
 from .figures import counted
+from .interrupts import Interrupts
 from .logs import warnings_of_qml
 from .progress import Progress
 from .texts import as_json, complain, plain, say, table
@@ -58,9 +59,10 @@ def add_to(commands: Any) -> None:
 
 @attrs.define
 class HowFar:
-    """How far the copy is, on one line of stderr."""
+    """How far the copy is, on one line of stderr; between two pages it heeds Ctrl-C."""
 
     line: Progress = attrs.field(factory=Progress)
+    interrupts: Interrupts = attrs.field(factory=Interrupts)
     stored: int = 0
     total: int = 0
     _what: str = ""
@@ -76,6 +78,7 @@ class HowFar:
         seconds, since = time.monotonic() - self._began[0], done - self._began[1]
         rate = f", {since / seconds:,.0f} jobs/s" if since and seconds else ""
         self.line.show(f"{what}: {done:,} of {total:,} jobs{rate}")
+        self.interrupts.look()
 
     def to_go_on(self) -> str:
         """What is there so far, and what to do; nothing before it began."""
@@ -117,7 +120,8 @@ def _copied(arguments: argparse.Namespace, how_far: HowFar) -> tuple[Copied, tup
     ):
         names = source.driver.describe(), target.driver.describe()
         try:
-            return copy(source, target, how_far.tell), names
+            with how_far.interrupts:
+                return copy(source, target, how_far.tell), names
         finally:
             how_far.line.clear()
 

@@ -6,6 +6,7 @@ import random
 import signal
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -13,6 +14,7 @@ from qml import Failed, Job, Qml, StorageUnavailable, Succeeded, connect
 from qml.cli import copy as command
 from qml.cli.copy import HowFar
 from qml.cli.progress import Progress
+from qml.drivers.sqlite import SqliteDriver
 from qml.seam.rows import Page
 from qml.storage import copying, servers
 from tests.cli.calls import ended, until
@@ -355,11 +357,50 @@ def test_ctrl_c_at_any_moment_says_how_to_go_on(start, many, folder):
         interrupted += 1
         assert (called.code, called.out) == (130, "")
         is_a_beginning(TO)
-        if called.err != "qml: interrupted\n":  # else it was done, but for its last words
+        if called.err != "qml: interrupted\n":  # else it had not begun, or was about to end
             assert " of 8,000 jobs are in TO, and the same command goes on from there" in called.err
     assert interrupted >= 2
     assert ended(start("copy", FROM, TO)).code == 0
     assert is_copied()
+
+
+def interrupted(monkeypatch, qml, times):
+    """The call, with Ctrl-C this often in the middle of storing the second page; and how often the
+    driver got to the end of a page."""
+    stored, done = SqliteDriver.insert, []
+
+    def insert(driver, rows):
+        answer = stored(driver, rows)
+        if len(done) == 1:
+            for _ in range(times):
+                signal.raise_signal(signal.SIGINT)
+        done.append(len(rows))
+        return answer
+
+    monkeypatch.setattr(SqliteDriver, "insert", insert)
+    before = signal.getsignal(signal.SIGINT)
+    called = qml("copy", FROM, TO)
+    assert signal.getsignal(signal.SIGINT) is before
+    return called, done
+
+
+def test_ctrl_c_lets_a_page_end(qml, source, monkeypatch):
+    called, done = interrupted(monkeypatch, qml, 1)
+    assert (called.code, called.out, done) == (130, "", [8, 16])
+    words = "24 of 1,203 jobs are in TO, and the same command goes on from there"
+    assert called.err == f"qml: interrupted; {words}\n"
+    assert stored() == 24
+
+
+def test_a_second_ctrl_c_counts_at_once(qml, source, monkeypatch):
+    called, done = interrupted(monkeypatch, qml, 2)
+    assert (called.code, called.out, done) == (130, "", [8])
+    assert "qml: interrupted; 8 of 1,203 jobs are in TO" in called.err
+
+
+def test_in_another_thread_it_leaves_signals_alone(qml, source):
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(qml, "copy", FROM, TO).result().code == 0
 
 
 def test_what_was_copied_runs(qml, folder):

@@ -91,6 +91,17 @@ def test_a_pooler_that_swallows_hints(examined, server, monkeypatch):
     assert "pooler" in found.remedy
 
 
+def test_a_server_that_refuses_to_listen(server):
+    """As a standby does."""
+    driver = PostgresDriver(PostgresConfig(server.url))
+    driver.install()
+    driver._connections.sql._texts["listen"] = "LISTEN"
+    [found] = [finding for finding in driver.examine() if finding.topic == "wakeups"]
+    assert found.severity is WARNING
+    assert "syntax error" in found.fact
+    driver.close()
+
+
 def test_autovacuum_off_on_the_table(examined, server):
     examined()
     ask(server, "ALTER TABLE qml.qml_jobs SET (autovacuum_enabled = false)")

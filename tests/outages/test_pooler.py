@@ -40,28 +40,38 @@ def prove_soon(monkeypatch):
     monkeypatch.setattr(listening, "TRY_AGAIN", (0.05, 0.05))
 
 
-def test_a_server_runs_jobs_by_polling_and_says_why_once(store, pooler, prove_soon):
+@pytest.fixture
+def client(store):
+    """A program that enqueues, past the pooler: none of its hints comes through that."""
+    with store.open(retry=SOON) as storage:
+        yield Site(storage)
+
+
+def test_a_server_runs_jobs_by_polling_and_says_why_once(store, pooler, client, prove_soon):
     with Log() as log, store.open(pooler.url, retry=SOON) as storage:
-        site = Site(storage)
-        wakeups = storage.driver.driver._wakeups
-        tries = []
-        plain = wakeups._subscribe
-        wakeups._subscribe = lambda: tries.append(1) or plain()
+        serving = Site(storage, client)
+        tries = count_subscriptions(serving)
         # A poll of its own every minute: it is the storage that looks more often.
-        with site.app.server(threads=4, poll_interval=60):
+        with serving.app.server(threads=4, poll_interval=60):
             eventually(lambda: len(tries) > 3)  # it listened in vain
-            jobs = [site.note.enqueue(n) for n in range(10)]
-            assert site.done(*jobs) == [*range(10)]
-            held = site.hold("later")
-            site.open_gates()
-            assert site.done(held) == ["later"]
-    why = [record for record in log.records if record.name == "qml.wakeups"]
-    assert [record.levelno for record in why] == [logging.WARNING]
-    [line] = [record.getMessage() for record in why]
+            jobs = [client.note.enqueue(n) for n in range(10)]
+            assert client.done(*jobs, timeout=20) == [*range(10)]
+    [why] = [record for record in log.records if record.name == "qml.wakeups"]
+    line = why.getMessage()
+    assert why.levelno == logging.WARNING
     assert f":{pooler.port}/" in line
     assert "pooler" in line
     assert f"look every {listening.POLL_DEAF:g} s instead" in line
-    assert site.runs == {**dict.fromkeys(range(10), 1), "later": 1}
+    assert client.runs == dict.fromkeys(range(10), 1)
+
+
+def count_subscriptions(site):
+    """A list that grows each time the storage tries to listen."""
+    tries = []
+    wakeups = site.storage.driver.driver._wakeups
+    plain = wakeups._subscribe
+    wakeups._subscribe = lambda: tries.append(1) or plain()
+    return tries
 
 
 def test_many_servers_on_two_sessions(store, pooler):

@@ -44,13 +44,15 @@ SELECT j.seq FROM {schema}.qml_jobs AS j WHERE {claimable}
 ORDER BY j.priority DESC, j.seq LIMIT %(most)s FOR UPDATE SKIP LOCKED
 
 -- name: best_of_queues
--- Not a statement: what "{best}" stands for in a claim of some queues: each brings its best from
--- its index. More are locked than taken, so another claim may find nothing for a moment.
-SELECT head.seq FROM unnest(%(queues)s::text[]) AS wanted (queue), LATERAL (
-    SELECT j.seq, j.priority FROM {schema}.qml_jobs AS j
-    WHERE j.queue = wanted.queue AND {claimable}
-    ORDER BY j.priority DESC, j.seq LIMIT %(most)s FOR UPDATE SKIP LOCKED
-) AS head ORDER BY head.priority DESC, head.seq LIMIT %(most)s
+-- Not a statement: what "{best}" stands for in a claim of some queues: of the best of each, looked at
+-- in its index, the best of all. Only what is taken is locked, since another claim finds nothing
+-- where all is; the hundred more are for what others hold at the moment.
+SELECT j.seq FROM unnest(%(queues)s::text[]) AS wanted (queue), LATERAL (
+    SELECT j.seq FROM {schema}.qml_jobs AS j WHERE j.queue = wanted.queue AND {claimable}
+    ORDER BY j.priority DESC, j.seq LIMIT %(most)s + 100
+) AS head JOIN {schema}.qml_jobs AS j USING (seq)
+WHERE {claimable}
+ORDER BY j.priority DESC, j.seq LIMIT %(most)s FOR UPDATE OF j SKIP LOCKED
 
 -- name: limits
 -- Before every statement, in its transaction: the server gives up when nobody waits any more.
