@@ -207,22 +207,38 @@ def test_a_line_that_looks_alive_is_proved_after_a_silence(line, wakeups, monkey
 
 
 def test_threads_that_notify_at_one_time_share_a_hint(line, wakeups, monkeypatch):
+    monkeypatch.setattr(listening, "SHARE", LONG)
     entered, leave = threading.Event(), threading.Event()
     sent = []
 
     def slow():
-        sent.append(1)
+        sent.append(threading.current_thread())
         entered.set()
         assert leave.wait(LONG)
 
     monkeypatch.setattr(wakeups, "_send", slow)
     first = in_thread(wakeups.notify)
     assert entered.wait(LONG)
-    for _ in range(5):
-        wakeups.notify()  # returns, though one is being sent
+    count = wakeups._count
+    others = [in_thread(wakeups.notify) for _ in range(5)]
+    until(lambda: wakeups._count == count + 5)
+    leave.set()
+    for ended in (first, *others):
+        ended()
+    assert len(sent) == 2  # its own, and one for the five that came meanwhile
+    assert len(set(sent)) == 2  # each by one of those whom it concerns
+
+
+def test_a_silent_server_holds_up_one_thread_only(line, wakeups, monkeypatch):
+    entered, leave = threading.Event(), threading.Event()
+    monkeypatch.setattr(wakeups, "_send", lambda: entered.set() or leave.wait(LONG))
+    first = in_thread(wakeups.notify)
+    assert entered.wait(LONG)
+    start = time.monotonic()
+    wakeups.notify()
+    assert time.monotonic() - start < LONG / 2
     leave.set()
     first()
-    assert len(sent) == 2  # its own, and one for the five that came meanwhile
 
 
 def test_the_thread_ends_when_nobody_waits_and_comes_back(line, wakeups, monkeypatch):
