@@ -8,7 +8,7 @@ import attrs
 
 from ..seam.rows import Page
 from ..storage import servers
-from ..storage.facts import SILENT
+from ..storage.servers import SILENT
 from ..storage.storage import Storage
 from ..values.states import StateKind
 from . import codes, settings, stores

@@ -18,9 +18,6 @@ from . import comparing, servers
 from .comparing import Difference, Kind, Tell
 from .storage import Storage
 
-ALIVE_FOR = 35.0
-"""Seconds after its last sign (servers give one every 10) that a server counts as at work."""
-
 LOOKED_AT = 100
 """Jobs being processed that are looked at in one step."""
 
@@ -117,12 +114,13 @@ def _refuse_servers(storage: Storage) -> None:
     named = [
         f"{server['name']} (last sign {max(0.0, server['silent_seconds']):.0f} s ago)"
         for server in servers.alive(storage)
-        if abs(server["silent_seconds"]) < ALIVE_FOR
+        if abs(server["silent_seconds"]) < servers.SILENT
     ]
     if named:
         raise CopyRefused(
             f"{storage.driver.describe()} has {_some(named, 'server')}. Stop the servers of both "
-            f"stores, then copy; a killed one counts as gone {ALIVE_FOR:.0f} s after its last sign"
+            f"stores, then copy; a killed one counts as gone {servers.SILENT:.0f} s after its last "
+            "sign"
         )
 
 

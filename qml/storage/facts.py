@@ -7,12 +7,10 @@ import attrs
 
 from ..values.job import Job
 from ..values.states import AwaitingRetry, Enqueued, Scheduled
+from .servers import SILENT
 
 LOOKED_AT = 100
 """Jobs that are looked at of each kind: available, oldest of a state, failed, lapsed."""
-
-SILENT = 35.0
-"""Seconds without a sign (servers give one every 10) after which a server counts as silent."""
 
 
 @attrs.frozen

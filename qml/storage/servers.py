@@ -9,6 +9,9 @@ from .storage import Storage
 
 PREFIX = "server/"
 
+SILENT = 35.0
+"""Seconds after its last sign (servers give one every 10) that a server counts as alive."""
+
 FORGOTTEN_AFTER = 600_000_000
 """Microseconds after which a server that gave no sign is struck off."""
 

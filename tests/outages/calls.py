@@ -24,20 +24,27 @@ class Scene:
     def __init__(self, twins: Twins) -> None:
         self.twins = twins
         self.clock = twins.clock
-        self._jobs: dict[int, Jobs] = {id(twins.oracle): {}, id(twins.storage): {}}
+        self._of_oracle: Jobs = {}
+        self._of_storage: Jobs = {}
 
     def ask(self, call: Call) -> tuple[Any, Any]:
         """Have the twins asked."""
-        return self.twins.ask(lambda side: call(side, self._jobs[id(side)]))
+        return self.twins.ask(
+            lambda side: call(
+                side, self._of_oracle if side is self.twins.oracle else self._of_storage
+            )
+        )
 
     def call(self, call: Call, storage: Any) -> Any:
         """Have another storage of the same store asked, and nobody else."""
-        return call(storage, self._jobs[id(self.twins.storage)])
+        return call(storage, self._of_storage)
 
     def both(self, call: Call) -> None:
-        """The same as ``ask``, without a look at the answers; a list of jobs is kept by name."""
-        for side in (self.twins.oracle, self.twins.storage):
-            jobs = self._jobs[id(side)]
+        """Do something on either side, where nothing goes wrong; a list of jobs is kept by name."""
+        for side, jobs in (
+            (self.twins.oracle, self._of_oracle),
+            (self.twins.calm, self._of_storage),
+        ):
             found = call(side, jobs)
             jobs.update({job.id: job for job in found} if isinstance(found, list) else {})
 

@@ -71,12 +71,14 @@ def suffered(kind: str) -> Told:
             stack.callback(each.stop, 0)
         stack.callback(client.open_gates)
         _begin(told, client, running)
-        with _enqueueing(told, client), Log() as log:
-            up = _suffer(server, told, client, running[STOPPED])
-            told.until_first_finish = _first_finish(client, up) - up
+        with Log() as log:
+            with _enqueueing(told, client):
+                up = _suffer(server, told, client, running[STOPPED])
+                told.until_first_finish = _first_finish(client, up) - up
+            client.open_gates()
+            ends = {job.id: client.storage.wait(job.id, 60) for job in told.acknowledged}
         told.log = [record for record in log.records if _is_of(record, told.store)]
-        client.open_gates()
-        told.states = {job.id: client.storage.wait(job.id, 60).state for job in told.acknowledged}
+        told.states = {job_id: job.state for job_id, job in ends.items()}
         told.runs, told.attempts = dict(client.runs), client.attempts()
         told.left = client.storage.list(["processing", "enqueued", "awaiting_retry"])
     return told

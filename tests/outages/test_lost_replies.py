@@ -1,27 +1,24 @@
 """The line is cut at every request of every operation: each answers right, and is done once."""
 
+import contextlib
+
 import pytest
 
 from .calls import CALLS, WRITES, prepared
-from .twins import Cut, Twins
+from .twins import Twins
 
 
 @pytest.fixture
 def twins(store, proxy, led):
-    """A storage through the proxy, which is emptied for each of these."""
-    made = []
+    """A storage through the proxy and the oracle, of a store that is emptied for each."""
+    with contextlib.ExitStack() as stack:
+        calm = stack.enter_context(store.open())
 
-    def fresh(**settings):
-        while made:
-            made.pop().close()
-        storage = store.open(led, **settings)
-        made.append(storage)
-        store.clear()
-        return Twins(storage, Cut(storage.driver, proxy))
+        def fresh(**settings):
+            store.clear()
+            return Twins(stack.enter_context(store.open(led, **settings)), calm, proxy)
 
-    yield fresh
-    for storage in made:
-        storage.close()
+        yield fresh
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -44,7 +41,7 @@ def test_a_line_cut_once_is_not_noticed(twins, proxy, operation, when):
 def test_a_reply_lost_for_good_is_found_again(twins, operation):
     """The server did it, the line broke, and nobody can reach the server: the call ends with
     StorageUnavailable. Repeated once the server is back, it has been done once."""
-    scene = prepared(twins(patience=0.3))
+    scene = prepared(twins(patience=0.2))
     scene.twins.line.cut(REQUESTS.get(operation, 1) - 1, "after", away=True)
     scene.ask(WRITES[operation])
     assert scene.twins.unanswered >= 1

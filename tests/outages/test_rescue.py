@@ -53,7 +53,7 @@ def rescue(server):
 
 
 def test_who_was_cut_off_rescues_nobody_at_first(store, proxy, led):
-    with store.open(led, retry=SOON) as storage:
+    with store.open(led, patience=1.0, retry=SOON) as storage:
         site = Site(storage)
         with running(site) as (server, job):
             proxy.refuse()

@@ -13,7 +13,7 @@ from tests.work.support import eventually
 
 from .calls import CALLS, prepared
 from .tasks import SOON, Site, at_once
-from .twins import Cut, Twins
+from .twins import Twins
 
 PATIENCE = 0.5
 """Seconds that a storage waits for a connection, and again for an answer."""
@@ -49,7 +49,7 @@ def timed(call):
 
 @pytest.mark.parametrize("connected", [True, False])
 def test_every_call_is_back_within_its_timeouts(storage, calm, proxy, connected):
-    scene = prepared(Twins(calm, Cut(calm.driver, proxy)))
+    scene = prepared(Twins(calm, calm, proxy))
     calls = [lambda call=call: timed(lambda: scene.call(call, storage)) for call in CALLS.values()]
     if connected:  # one connection for each
         at_once(*[storage.get_job_counts] * len(CALLS))

@@ -180,7 +180,7 @@ def test_records_go_over_but_those_of_servers(pair, clock):
     for name in ("queue/a", "queue/b", "copy/mark", "serverless"):
         source.driver.write(name, f'"{name}"', 0)
     source.driver.write("queue/b", '"changed"', 1)
-    clock.advance(copying.ALIVE_FOR)
+    clock.advance(servers.SILENT)
     copied = copy(source, target)
     assert copied.complete
     assert copied.records == 3
@@ -412,7 +412,7 @@ def test_servers_on_either_side_are_refused(source, target, clock, which):
     at_work = (source, target)[which]
     for number in range(4):
         servers.beat(at_work, f"server-{number}", {})
-    clock.advance(copying.ALIVE_FOR - 0.000001)
+    clock.advance(servers.SILENT - 0.000001)
     is_refused(source, target, "4 servers: server-0 (last sign 35 s ago)", " and 1 more")
     for number in range(1, 4):
         servers.leave(at_work, f"server-{number}")

@@ -113,10 +113,7 @@ class Pool:
             except (psycopg2.Error, Lost) as error:
                 fault = troubles.told(error, self._config.database_url)
         # The library's error may quote the URL, so it is no cause.
-        raise StorageUnavailable(
-            f"{self.name} cannot be reached: {fault}; see that it runs and that the URL is right, "
-            "then ask again"
-        )
+        raise StorageUnavailable(f"{self.name} cannot be reached: {fault}; {troubles.cure(fault)}")
 
     def _connect(self, parameters: addresses.Parameters, deadline: float) -> Session:
         with self._gate:

@@ -33,6 +33,23 @@ WRONG = {
 NOT_INSTALLED = ("42P01", "3F000", "42703")
 
 
+ANY_CURE = "see that it runs and that the URL is right, then ask again"
+CURES = {
+    "too many": UNAVAILABLE["53300"],
+    "slots are reserved": UNAVAILABLE["53300"],
+    "password": "check user and password in the URL",
+    "does not exist": "create it there, or correct the URL",
+    "starting up": "ask again in a moment",
+    "shutting down": "ask again when it is back",
+}
+"""What to do when no session is to be had, by what the server says: there is no code to go by."""
+
+
+def cure(fault: str) -> str:
+    """What to do when no session is to be had."""
+    return next((cure for words, cure in CURES.items() if words in fault), ANY_CURE)
+
+
 def translated(error: psycopg2.Error, name: str, url: str) -> StorageError:
     """qml's error for a statement that the server refused."""
     code = error.pgcode or ""

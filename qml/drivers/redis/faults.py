@@ -10,11 +10,28 @@ from ...values.errors import CapacityExceeded, StorageError, StorageUnavailable
 PERHAPS = "the call may or may not have been carried out, and may safely be made again"
 
 
+_REFUSALS: tuple[tuple[type[Exception] | str, str, str], ...] = (
+    (exceptions.AuthenticationError, "refuses the login", "check user and password in the URL"),
+    (
+        "max number of clients",
+        "takes no more clients",
+        "raise maxclients there, or lower max_connections here",
+    ),
+    (
+        "DB index",
+        "has no such database",
+        "correct the number at the end of the URL, or raise the server's `databases`",
+    ),
+)
+"""What refuses a connection, and what to do."""
+
+
 def unreachable(name: str, error: BaseException, *, sent: bool) -> StorageUnavailable:
     """No answer: the server is away, or silent, or still loading."""
-    if isinstance(error, exceptions.AuthenticationError):
-        fact = f"{name} refuses the login ({error}); check user and password in the URL"
-        return StorageUnavailable(f"{fact}; {PERHAPS}" if sent else fact)
+    for sign, fact, cure in _REFUSALS:
+        if isinstance(error, sign) if isinstance(sign, type) else sign in str(error):
+            text = f"{name} {fact} ({error}); {cure}"
+            return StorageUnavailable(f"{text}; {PERHAPS}" if sent else text)
     fate = PERHAPS if sent else "nothing was changed; ask again when it is back"
     return StorageUnavailable(f"{name} does not answer ({error}); {fate}")
 
@@ -48,7 +65,7 @@ _MEANINGS: tuple[tuple[str, type[StorageError], str, str], ...] = (
         "give the URL of the node that does",
     ),
     (
-        "NOPERM",
+        "NOPERM|ACL failure",
         StorageError,
         "forbids this user a command",
         "allow it (ACL SETUSER), on all keys and channels that begin with the prefix",

@@ -23,6 +23,9 @@ from .statements import SQL
 T = TypeVar("T")
 Connection = sqlite3.Connection
 
+PATIENCE = 5.0
+"""Seconds that ``close`` waits for the calls under way."""
+
 FORK_PATIENCE = 5.0
 """Seconds a fork waits for the statements under way in other threads."""
 
@@ -219,7 +222,7 @@ class Connections:
         """Close every connection, after what is under way. Later calls are StorageUnavailable."""
         with self._gate:
             self._closed = True
-            if self._still(self._config.busy_timeout):
+            if self._still(PATIENCE):
                 self._close_all()
 
     def before_fork(self) -> None:
