@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import rule
+from hypothesis.stateful import initialize, rule
 
+from qml.drivers.redis import connections
 from qml.storage.storage import Storage
 from qml.testing import StorageMachine
 from qml.testing.compare import difference, outcome
@@ -15,8 +16,7 @@ from qml.testing.steps import _side
 
 from .twins import Cut, is_unavailable
 
-AMONG = 8
-"""Of so many cuts one is for good: it takes a third of a second, and the others a millisecond."""
+WHEN = st.sampled_from(["before", "after"])
 
 
 class CutMachine(StorageMachine):
@@ -25,14 +25,20 @@ class CutMachine(StorageMachine):
 
     calm: Storage
 
-    @rule(
-        moment=st.integers(0, 3),
-        when=st.sampled_from(["before", "after"]),
-        away=st.sampled_from([False] * (AMONG - 1) + [True]),
-    )
-    def cut(self, moment: int, when: str, away: bool) -> None:
-        """At one of the requests to come, be it a change or a look."""
-        self.storage.driver.cut(moment, when, away)
+    @initialize(every=st.integers(0, 4), when=WHEN)
+    def begin_to_cut(self, every: int, when: str) -> None:
+        """From the first step on."""
+        self.cut_often(every, when)
+
+    @rule(every=st.integers(0, 4), when=WHEN)
+    def cut_often(self, every: int, when: str) -> None:
+        """At every so-manieth request, be it a change or a look."""
+        self.storage.driver.cut_often(every, when)
+
+    @rule(moment=st.integers(0, 2), when=WHEN)
+    def cut_for_good(self, moment: int, when: str) -> None:
+        """At a request to come, and the call ends before the server can be reached again."""
+        self.storage.driver.cut(moment, when, away=True)
 
     def _ask(self, verb: str, *arguments: Any, **keywords: Any) -> tuple[Any, Any]:
         """As in `Twins.ask`: the oracle follows what was carried out without an answer."""
@@ -52,7 +58,8 @@ class CutMachine(StorageMachine):
 
 
 @pytest.mark.timeout(3600)
-def test_any_order_of_calls_and_cuts(store, proxy, led):
+def test_any_order_of_calls_and_cuts(store, proxy, led, monkeypatch):
+    monkeypatch.setattr(connections, "PAUSE", 0.001)  # of Redis, after a lost reply
     CutMachine.calm = store.open()
 
     def make(clock, **options):

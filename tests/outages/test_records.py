@@ -2,6 +2,7 @@
 
 import pytest
 
+from qml.seam.rows import Verdict
 from qml.storage import servers
 
 from .twins import Cut
@@ -49,13 +50,16 @@ def test_a_farewell(storage, when):
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_version_is_given_once(storage, when):
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_version_is_given_once(storage, when, first):
     """Of two who write over the same version one is told that the other was faster."""
+    for version in range(first):
+        assert storage.driver.write("r", "{}", version) is Verdict.DONE
 
     def write(number):
-        body, version = f"{number}", number
-        assert storage.driver.write("r", body, version).name == "DONE"
-        assert storage.driver.write("r", "another", version).name == "STALE"
-        assert storage.driver.read("r") == ("r", version + 1, body)
+        version = first + number
+        assert storage.driver.write("r", f"{number}", version) is Verdict.DONE
+        assert storage.driver.write("r", "another", version) is Verdict.STALE
+        assert storage.driver.read("r") == ("r", version + 1, f"{number}")
 
     assert cut_at_each_request(storage, when, write) == 3

@@ -19,12 +19,22 @@ class Cut(Wrapped):
         super().__init__(driver)
         self._proxy = proxy
         self._plan: tuple[int, str, bool] | None = None
+        self._often: tuple[int, str] = (0, "")
+        self._verbs = 0
 
     def cut(self, moment: int, when: str, away: bool = False) -> None:
         """At the verb number ``moment``, 0 = the next."""
         self._plan = (moment, when, away)
 
+    def cut_often(self, every: int, when: str) -> None:
+        """At every so-manieth verb from now on, 0 = at none."""
+        self._often = (every, when)
+
     def meet(self, verb: str, orders: Any) -> None:
+        self._verbs += 1
+        every, when = self._often
+        if every and self._verbs % every == 0:
+            getattr(self._proxy, f"cut_{when}_request")()
         if self._plan is None:
             return
         moment, when, away = self._plan
