@@ -116,11 +116,15 @@ class Connections:
             time.sleep(random.uniform(0, longest))
             longest = min(NAP[1], longest * 2)
 
+    def told(self, error: Exception) -> str:
+        """What an error says, on one line and without a password."""
+        return troubles.told(error, self._config.database_url)
+
     def _refused(self, error: psycopg2.Error) -> StorageError:
         return troubles.translated(error, self.name, self._config.database_url)
 
     def _unanswered(self, error: Exception, fate: str) -> StorageUnavailable:
-        what = troubles.told(error, self._config.database_url)
+        what = self.told(error)
         if isinstance(error, Silent):
             what = f"no answer came within {self._config.statement_timeout:g} s"
         if not what.startswith(self.name):

@@ -17,6 +17,7 @@ class Feed:
     lent to nobody, and held as long as somebody waits."""
 
     def __init__(self, connections: Connections) -> None:
+        self._connections = connections
         self._pool = connections.pool
         self._session = self._pool.connect()
         try:
@@ -24,7 +25,7 @@ class Feed:
             self._session.run(connections.sql["listen"], None, deadline)
         except (psycopg2.Error, Lost) as error:
             self.close()
-            raise StorageUnavailable(" ".join(str(error).split())) from error
+            raise StorageUnavailable(self._connections.told(error)) from error
 
     def fileno(self) -> int:
         """What to wait on."""
@@ -35,7 +36,7 @@ class Feed:
         try:
             return self._session.notified()
         except Lost as error:
-            raise StorageUnavailable(str(error)) from error
+            raise StorageUnavailable(self._connections.told(error)) from error
 
     def close(self) -> None:
         """Let the session go."""
