@@ -53,9 +53,4 @@ local function hold(order)
   return 'd'
 end
 
-local verdicts = {}
-for index, order in ipairs(ORDER) do
-  verdicts[index] = hold(order)
-end
-local text = table.concat(verdicts)
-return string.find(text, 'd') and answer(text) or text
+return each(hold)

@@ -79,9 +79,4 @@ local function change(order)
   return 'd'
 end
 
-local verdicts = {}
-for index, order in ipairs(ORDER) do
-  verdicts[index] = change(order)
-end
-local text = table.concat(verdicts)
-return string.find(text, 'd') and answer(text) or text
+return each(change)
