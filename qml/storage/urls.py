@@ -83,29 +83,27 @@ def _given(query: str) -> dict[str, Any]:
     return dict(given)
 
 
-_TRUTHS = {"true": True, "false": False}
-
-_READ: dict[str, Callable[[str], Any]] = {
-    "max_jobs": int,
-    "max_connections": int,
-    **dict.fromkeys(("busy_timeout", "pool_timeout", "connect_timeout"), float),
-    **dict.fromkeys(("statement_timeout", "answer_timeout"), float),
-    **dict.fromkeys(("create", "auto_migrate"), _TRUTHS.__getitem__),
+_READ: dict[type[Any] | None, Callable[[str], Any]] = {
+    int: int,
+    float: float,
+    bool: {"true": True, "false": False}.__getitem__,
 }
+"""What makes of a URL's text what a setting of this type means."""
 
 
 def checked(kind: type[Any], settings: dict[str, Any]) -> dict[str, Any]:
     """Settings with what a URL has as text made what it means; an unknown one is an error."""
-    known = [field.name for field in attrs.fields(kind)]
+    known = {field.name: field.type for field in attrs.fields(kind)}
     for name, value in settings.items():
         if name not in known:
             raise ConfigurationError(
                 f"{name!r} is no setting of {kind.__name__}; it has {', '.join(known)}"
             )
-        if isinstance(value, str) and name in _READ:
+        read = _READ.get(known[name])
+        if isinstance(value, str) and read is not None:
             try:
-                settings[name] = _READ[name](value)
+                settings[name] = read(value)
             except (ValueError, KeyError):
-                remedy = "true or false" if name in ("create", "auto_migrate") else "a number"
+                remedy = "true or false" if known[name] is bool else "a number"
                 raise ConfigurationError(f"{name} is {value!r}; give {remedy}") from None
     return settings
