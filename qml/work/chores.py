@@ -64,7 +64,7 @@ class Rounds:
             self._outage.worked(chore.name)
         except StorageError as error:
             pause = min(chore.period, chore.backoff.next())
-            self._outage.failed(chore.name, error, pause, chore.backoff.tries)
+            self._outage.failed(chore.name, error, pause)
         except Exception:
             log.exception("%s failed; trying again in %.1f s", chore.name, pause)
         chore.next_at = time.monotonic() + pause

@@ -73,7 +73,7 @@ class Finisher:
             except Exception as error:
                 pause = backoff.next()
                 if isinstance(error, StorageError):
-                    self._outage.failed(WHAT, error, pause, backoff.tries)
+                    self._outage.failed(WHAT, error, pause)
                 else:
                     log.exception("%s failed: %s; trying again in %.1f s", WHAT, error, pause)
                 if not self._waits_on(backoff, pause):

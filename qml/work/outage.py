@@ -34,9 +34,8 @@ class Outage:
         self._told_at: float | None = None
         self._settled_at = 0.0
 
-    def failed(self, what: str, error: StorageError, pause: float, tries: int) -> None:
-        """``what`` could not be done, and is tried again in ``pause`` seconds; for the ``tries``-th
-        time in a row."""
+    def failed(self, what: str, error: StorageError, pause: float) -> None:
+        """``what`` could not be done, and is tried again in ``pause`` seconds."""
         now = time.monotonic()
         with self._lock:
             begins = not self._failing
@@ -56,7 +55,7 @@ class Outage:
             lasts = now - self._begun
             log.warning("%s still fails, after %.0f s of trying again: %s", what, lasts, error)
         else:
-            log.debug("%s failed for the %d. time: %s", what, tries, error)
+            log.debug("%s failed, trying again in %.1f s: %s", what, pause, error)
 
     def worked(self, what: str) -> None:
         """``what`` could be done, or there was nothing to do."""

@@ -184,7 +184,7 @@ class Server:
             except Exception as error:
                 pause = backoff.next()
                 if isinstance(error, StorageError):
-                    self.outage.failed("claiming", error, pause, backoff.tries)
+                    self.outage.failed("claiming", error, pause)
                 else:
                     log.exception("claiming failed: %s; trying again in %.1f s", error, pause)
                 self._stopping.wait(pause)

@@ -40,17 +40,17 @@ def said(caplog):
 
 def test_an_outage_is_told_once_now_and_then_and_at_its_end(now, said):
     outage = Outage()
-    for tries in range(1, 50):
+    for _ in range(49):
         for what in ("claiming", "heartbeat"):
-            outage.failed(what, DOWN, 0.5, tries)
+            outage.failed(what, DOWN, 0.5)
         now.seconds += 1
     assert said() == [
         "claiming failed: the server is away. What runs goes on and its outcome is kept; all is "
         "tried again, this in 0.5 s"
     ]
     now.seconds += REMIND
-    outage.failed("heartbeat", DOWN, 5, 50)
-    outage.failed("claiming", DOWN, 5, 51)
+    outage.failed("heartbeat", DOWN, 5)
+    outage.failed("claiming", DOWN, 5)
     seconds = 49 + REMIND
     assert said() == [
         f"heartbeat still fails, after {seconds:.0f} s of trying again: the server is away"
@@ -66,9 +66,9 @@ def test_an_outage_is_told_once_now_and_then_and_at_its_end(now, said):
 def test_a_store_that_answers_looks_and_refuses_writes_is_one_outage(now, said):
     """A replica, say: a claim that finds nothing works there."""
     outage = Outage()
-    for tries in range(1, 50):
+    for _ in range(49):
         outage.worked("claiming")
-        outage.failed("renewal", DOWN, 1, tries)
+        outage.failed("renewal", DOWN, 1)
         now.seconds += 1
     assert len(said()) == 1
     outage.worked("renewal")
@@ -78,11 +78,11 @@ def test_a_store_that_answers_looks_and_refuses_writes_is_one_outage(now, said):
 
 def test_it_settles_after_a_long_outage_only(now):
     outage = Outage()
-    outage.failed("x", DOWN, 1, 1)
+    outage.failed("x", DOWN, 1)
     now.seconds += LONG - 0.1
     outage.worked("x")
     assert outage.settling is False
-    outage.failed("x", DOWN, 1, 1)
+    outage.failed("x", DOWN, 1)
     now.seconds += LONG
     outage.worked("x")
     assert outage.settling
@@ -96,9 +96,9 @@ def test_it_settles_after_a_long_outage_only(now):
 def test_it_settles_when_any_of_a_long_outage_works_again(now):
     """Renewals failed all the time, and rescue only since a lease had lapsed."""
     outage = Outage()
-    outage.failed("renewal", DOWN, 1, 1)
+    outage.failed("renewal", DOWN, 1)
     now.seconds += 100
-    outage.failed("rescue", DOWN, 1, 1)
+    outage.failed("rescue", DOWN, 1)
     outage.worked("rescue")
     assert outage.settling
     now.seconds += SETTLE
@@ -137,7 +137,7 @@ def test_a_full_store_takes_no_record_but_rescues(storage, clock):
 
     outage = Outage()
     rounds, upkeep = Rounds([], outage), Upkeep(storage, beat, outage)
-    outage.failed(RESCUE, DOWN, 1, 1)
+    outage.failed(RESCUE, DOWN, 1)
     [chore] = [chore for chore in upkeep.chores() if chore.name == RESCUE]
     storage.enqueue(Job("t"))
     storage.fetch_and_lock_job("dead")
