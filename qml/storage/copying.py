@@ -153,7 +153,7 @@ def _refuse_one_store(source: Storage, target: Storage) -> None:
     if target.driver.write(_MARK, mark, version) is not Verdict.DONE:
         raise CopyRefused(f"another copy into {target.driver.describe()} began at this moment")
     seen = source.driver.read(_MARK)
-    target.driver.write(_MARK, None, version + 1)
+    target.driver.write(_MARK, None, version + 1)  # STALE: another copy's is in its place
     if seen is not None and seen.body == mark:
         raise ConfigurationError(f"FROM and TO are the same store, {source.driver.describe()}")
 

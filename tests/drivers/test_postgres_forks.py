@@ -11,6 +11,7 @@ import pytest
 
 from qml.drivers.postgres import PostgresDriver
 from tests.servers import postgres_url
+from tests.work.support import fork
 
 from . import postgres_store
 from .making import put, row
@@ -60,19 +61,6 @@ def sessions(driver):
     return driver._connections.pool._all
 
 
-def in_child(work):
-    """Fork, work there, and return the exit code."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            work()
-            code = 0
-        finally:
-            os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
 @pytest.fixture
 def driver(tmp_path):
     driver = open_driver(tmp_path, "forks")
@@ -90,7 +78,7 @@ def test_two_hundred_forks_leave_the_parents_sessions_be(driver):
         driver.close()
 
     for _ in range(200):
-        assert in_child(work) == 0
+        assert fork(work) == 0
         assert driver.load(["a"])[0].id == "a"
     assert settled_sessions() == before
 
@@ -104,7 +92,7 @@ def test_a_child_that_collects_its_garbage_says_no_goodbye(driver):
         driver = None
         gc.collect()
 
-    assert in_child(work) == 0
+    assert fork(work) == 0
     assert driver.load(["a"])[0].id == "a"
     assert settled_sessions() == before
 
@@ -112,7 +100,7 @@ def test_a_child_that_collects_its_garbage_says_no_goodbye(driver):
 def test_a_child_that_closes_its_storage_closes_not_its_parents(driver):
     put(driver, row("a"))
     before = sessions_of("forks")
-    assert in_child(driver.close) == 0
+    assert fork(driver.close) == 0
     assert driver.load(["a"])[0].id == "a"
     assert settled_sessions() == before
 
@@ -128,7 +116,7 @@ def test_a_child_holds_no_socket_of_its_parent(driver):
         def work():
             assert lent.isdisjoint(map(name_of, range(500)))
 
-        assert in_child(work) == 0
+        assert fork(work) == 0
         assert lent <= {*map(name_of, range(500))}
 
 
@@ -156,7 +144,7 @@ def test_forks_among_threads_that_open_sessions(tmp_path):
     for thread in threads:
         thread.start()
     try:
-        assert [in_child(work) for _ in range(60)] == [0] * 60
+        assert [fork(work) for _ in range(60)] == [0] * 60
     finally:
         stop.set()
         for thread in threads:
@@ -174,7 +162,7 @@ def test_parent_and_child_both_hear(driver):
         assert driver.wait(20)
 
     see, ready = os.pipe()
-    thread = threading.Thread(target=lambda: heard.append(in_child(work)))
+    thread = threading.Thread(target=lambda: heard.append(fork(work)))
     thread.start()
     os.read(see, 1)
     waiter, got = waiting(driver)
