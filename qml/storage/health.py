@@ -6,19 +6,19 @@ at the ends of the queues. ``deep`` reads everything.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from statistics import median
 from typing import Protocol, runtime_checkable
 
 from ..seam.codec import decode_job
 from ..seam.driver import Driver
 from ..seam.findings import Finding, Findings, Severity
-from ..seam.rows import After, Available, Lapsed, Page, Row
+from ..seam.rows import Available, Lapsed, Page, Row
 from ..values.errors import MigrationError, StorageError, StorageUnavailable
 from ..values.job import Job
 from ..values.states import WAITING, StateKind
 from ..values.times import from_micros
-from . import servers
+from . import comparing, servers
 from .diagnosis import judge
 from .facts import LOOKED_AT, Facts
 from .storage import Storage
@@ -29,9 +29,6 @@ LOOKS = 5
 FEW = 10_000
 """Jobs for later, up to which the next claim is asked for: of those due, a driver may have to look
 at each (Redis: 50 s for a million that nobody has claimed)."""
-
-PAGE = 500
-"""Jobs read at a time when all are."""
 
 
 @runtime_checkable
@@ -89,7 +86,8 @@ def gather(storage: Storage, *, deep: bool = False, connections: int | None = No
     waiting = _waiting(driver, now, counts)
     failed = driver.scan(Page(states=(StateKind.FAILED.value,), limit=LOOKED_AT))
     lapsed = driver.scan(Lapsed(now, LOOKED_AT))
-    looked_at, damaged, example = _damage(_all(driver) if deep else [*waiting, *failed, *lapsed])
+    every = comparing.rows(driver) if deep else [*waiting, *failed, *lapsed]
+    looked_at, damaged, example = _damage(every)
     return Facts(
         now=from_micros(now),
         round_trip=round_trip,
@@ -128,13 +126,6 @@ def _waiting(driver: Driver, now: int, counts: dict[str, int]) -> list[Row]:
         for offset in {0, max(0, stored - LOOKED_AT)} if stored else ():
             rows += driver.scan(Page(states=(kind.value,), limit=LOOKED_AT, offset=offset))
     return list({row.id: row for row in rows}.values())
-
-
-def _all(driver: Driver) -> Iterator[Row]:
-    seq = 0
-    while rows := driver.scan(After(seq, PAGE)):
-        yield from rows
-        seq = rows[-1].seq or 0
 
 
 def _damage(rows: Iterable[Row]) -> tuple[int, int, Job | None]:

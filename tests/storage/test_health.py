@@ -12,7 +12,7 @@ import pytest
 from qml import AwaitingRetry, Failed, Job, MigrationError, Scheduled, StorageUnavailable, Succeeded
 from qml.seam.findings import Finding, Severity
 from qml.seam.rows import Page
-from qml.storage import diagnosis, health, servers
+from qml.storage import comparing, diagnosis, health, servers
 from qml.storage.facts import LOOKED_AT, Facts
 from tests.drivers.making import row
 
@@ -276,7 +276,7 @@ def test_states_that_this_qml_does_not_know(storage):
 
 def test_only_the_deep_look_reads_everything(storage, ask):
     fine = '{"enqueued_at":0,"queue":"q"}'
-    rows = [row(f"{n}", payload="[[],{}]", detail=fine) for n in range(2 * health.PAGE + 1)]
+    rows = [row(f"{n}", payload="[[],{}]", detail=fine) for n in range(2 * comparing.MOST_ROWS + 1)]
     rows[300] = row("bad", payload="{", detail=fine)
     storage.driver.insert(rows)
     assert ask("damage").severity is OK
