@@ -11,7 +11,7 @@ class Interrupts:
     second one is raised at once.
 
     In the middle of a driver's step it may fall between a lock and its release, and whoever closes
-    the store waits for that: 30 seconds on SQLite, once in 200 tries.
+    the store waits for that: 5 seconds on SQLite, once in 200 tries.
     """
 
     def __init__(self) -> None:
