@@ -9,7 +9,7 @@ from .connections import Call, Connections
 from .session import Rows
 from .statements import LOCKS, RIPENING
 
-PATIENCE = 0.1
+PATIENCE = 0.5
 """Seconds that a claim tries again for which there are rows, all in others' hands at the moment."""
 
 PAUSE = 0.002
