@@ -27,6 +27,11 @@ def store(tmp_path_factory):
     client.close()
 
 
+def emptied(driver):
+    """Without the rows that another test left."""
+    driver.erase([one.id for one in everything(driver)], 9_999)
+
+
 @st.composite
 def any_row(draw):
     maybe = {name: draw(st.none() | TEXTS) for name in ("worker", "locked_by", "job_type")}
@@ -49,7 +54,7 @@ def any_row(draw):
 @given(rows=st.lists(any_row(), min_size=1, max_size=4), new=any_row(), data=st.data())
 def test_any_row_comes_back_and_stands_where_it_should(store, rows, new, data):
     driver, client, prefix = store
-    driver.erase([one.id for one in everything(driver)], 9_999)
+    emptied(driver)
     seqs, obstacles = driver.insert(rows)
     expected = [] if obstacles else [r._replace(seq=s) for r, s in zip(rows, seqs, strict=True)]
     assert everything(driver) == expected
@@ -73,7 +78,7 @@ def test_times_as_texts_sort_as_they_do(moments):
 
 def test_times_before_1970_are_times(store):
     driver, *_ = store
-    driver.erase([one.id for one in everything(driver)], 9_999)
+    emptied(driver)
     put(driver, later("a", -5), later("b", -7), running("c", lease_until=-9), later("d", 3))
     assert ids(driver.scan(Lapsed(-9, 9))) == ["c"]
     taken = driver.claim(claim(9, now=-6))
@@ -82,6 +87,7 @@ def test_times_before_1970_are_times(store):
 
 def test_texts_of_a_megabyte(store):
     driver, *_ = store
+    emptied(driver)
     large = 'ä😀\0"\\/' * 120_000
     [stored] = put(driver, row("large", payload=large, due_at=0, priority=9))
     assert stored.payload == large
@@ -93,7 +99,7 @@ def test_texts_of_a_megabyte(store):
 
 def test_many_large_rows_are_read_in_several_steps(store, monkeypatch):
     driver, *_ = store
-    driver.erase([one.id for one in everything(driver)], 9_999)
+    emptied(driver)
     stored = put(driver, *(row(str(n), payload="x" * 1_000_000) for n in range(11)))
     steps, read = [], driver._connections.read
     monkeypatch.setattr(driver._connections, "read", lambda *a: steps.append(1) or read(*a))
@@ -103,6 +109,7 @@ def test_many_large_rows_are_read_in_several_steps(store, monkeypatch):
 
 def test_a_batch_that_no_server_takes_is_refused_before_it_is_sent(store, monkeypatch):
     driver, *_ = store
+    emptied(driver)
     monkeypatch.setattr(connections, "LONGEST", 1_000)
     with pytest.raises(StorageError, match="make several of it"):
         driver.insert([row("a", payload="x" * 1_000)])
@@ -131,7 +138,7 @@ def test_damaged_bytes_are_read_as_far_as_they_can_be(tmp_path):
 def test_a_page_far_from_the_newest(store):
     """Passed over by rank where nothing is asked of the rows, one by one where there is."""
     driver, *_ = store
-    driver.erase([one.id for one in everything(driver)], 9_999)
+    emptied(driver)
     put(
         driver, *(row(str(n), state="ab"[n % 2], queue="q" if n % 3 else "p") for n in range(2_500))
     )
@@ -151,7 +158,7 @@ def test_a_page_far_from_the_newest(store):
 
 def test_available_over_many_steps(store):
     driver, *_ = store
-    driver.erase([one.id for one in everything(driver)], 9_999)
+    emptied(driver)
     put(driver, *(row(f"r{n}", priority=n % 5) for n in range(1_300)))
     put(driver, *(later(f"l{n}", NOW - n, priority=n % 7) for n in range(1_300)))
     rows = driver.scan(Available(NOW))
