@@ -34,6 +34,10 @@ def steady_micros() -> int:
     return time.monotonic_ns() // 1000
 
 
+Steady = Callable[[], float]
+"""A counter of seconds that no change of the machine's time moves; ``time.monotonic``, but in
+tests that turn time by hand."""
+
 SHORT_TRIP = 10_000
 """Microseconds: a round trip to the store that is short enough to trust."""
 

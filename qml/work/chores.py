@@ -9,7 +9,7 @@ from contextlib import suppress
 import attrs
 
 from ..storage.storage import Storage
-from ..values.clock import steady_micros
+from ..values.clock import Steady, steady_micros
 from ..values.errors import CapacityExceeded, StorageError
 from ..values.states import Deleted
 from .backoff import Backoff
@@ -84,12 +84,14 @@ class Keeper:
         pool: Pool,
         record: Callable[[Run, Outcome], None],
         lease_seconds: float,
+        steady: Steady = time.monotonic,
     ) -> None:
         self._storage = storage
         self._runs = runs
         self._pool = pool
         self._record = record
         self._lease = lease_seconds
+        self._steady = steady
 
     def chores(self) -> list[Chore]:
         """Its steps with their periods; a lease is renewed three times within its term."""
@@ -101,7 +103,7 @@ class Keeper:
 
     def renew(self) -> None:
         """Renew every held claim that is not fresh; one that is over is marked."""
-        now = time.monotonic()
+        now = self._steady()
         stale = [run for run in self._runs.held() if now - run.renewed_at >= self._lease / 4]
         answers = self._storage.renew([run.job for run in stale], self._lease)
         for run, held in zip(stale, answers, strict=True):
@@ -118,7 +120,7 @@ class Keeper:
 
     def watch(self) -> None:
         """Tell runs of more than a second whose job was cancelled."""
-        now = time.monotonic()
+        now = self._steady()
         running = [
             run
             for run in self._runs.held()
@@ -135,7 +137,7 @@ class Keeper:
     def limit(self) -> None:
         """End the runs whose time limit has passed: a thread cannot be stopped, so its job is
         recorded as failed, the thread is replaced, and whatever it returns is ignored."""
-        now = time.monotonic()
+        now = self._steady()
         for run in self._runs.held():
             if run.deadline is None or now < run.deadline or run.overdue:
                 continue
@@ -183,11 +185,11 @@ class Upkeep:
             return
         if self._outage.settling:
             return
-        begun = time.monotonic()
+        begun = self._outage.steady()
         for job in self._storage.rescue():
             last = job.failures[-1].exception if job.failures else "claimed ahead, never started"
             log.warning("rescued job %s (%s), now %s: %s", job.id, job.method, job.state.kind, last)
-        self._outage.held_up(time.monotonic() - begun)
+        self._outage.held_up(self._outage.steady() - begun)
 
     def purge(self) -> None:
         """Remove finished jobs whose retention is over, in steps that hold nobody up."""

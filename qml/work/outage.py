@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 
+from ..values.clock import Steady
 from ..values.errors import StorageError
 
 log = logging.getLogger("qml.server")
@@ -27,16 +28,17 @@ class Outage:
     """What fails just now, by name. It is over when everything that failed has worked again: a
     store may answer looks, and refuse what writes."""
 
-    def __init__(self) -> None:
+    def __init__(self, steady: Steady = time.monotonic) -> None:
+        self.steady = steady
         self._lock = threading.Lock()
         self._failing: set[str] = set()
         self._begun = 0.0
         self._told_at: float | None = None
-        self._settled_at = 0.0
+        self._settled_at = self.steady()
 
     def failed(self, what: str, error: StorageError, pause: float) -> None:
         """``what`` could not be done, and is tried again in ``pause`` seconds."""
-        now = time.monotonic()
+        now = self.steady()
         with self._lock:
             begins = not self._failing
             if begins:
@@ -61,7 +63,7 @@ class Outage:
         """``what`` could be done, or there was nothing to do."""
         if what not in self._failing:
             return
-        now = time.monotonic()
+        now = self.steady()
         with self._lock:
             self._failing.discard(what)
             over, lasted = not self._failing, now - self._begun
@@ -75,7 +77,7 @@ class Outage:
         """For so long something took longer than it should: a server that was paused, a machine
         that slept. Nothing failed, and yet leases may have lapsed."""
         if seconds >= LONG:
-            self._settled_at = time.monotonic() + SETTLE
+            self._settled_at = self.steady() + SETTLE
 
     def fails(self, what: str) -> bool:
         """Whether this failed when it was last tried."""
@@ -84,4 +86,4 @@ class Outage:
     @property
     def settling(self) -> bool:
         """Whether the store has just come back, and others may not have renewed their leases."""
-        return time.monotonic() < self._settled_at
+        return self.steady() < self._settled_at

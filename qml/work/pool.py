@@ -130,9 +130,8 @@ class Pool:
 
     def withdraw(self, older_than: float = 0.0) -> list[Run]:
         """Take back the runs that wait for a thread for more than ``older_than`` seconds."""
-        limit = time.monotonic() - older_than
         with self._change:
-            stale = [run for run in self._queue if run.claimed_at <= limit]
+            stale = [run for run in self._queue if run.steady() - run.claimed_at >= older_than]
             for run in stale:
                 self._queue.remove(run)
             if older_than and stale:

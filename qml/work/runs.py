@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 
+from ..values.clock import Steady
 from ..values.job import Job
 
 
@@ -25,11 +26,13 @@ class Run:
         "overdue",
         "renewed_at",
         "started_at",
+        "steady",
     )
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, steady: Steady = time.monotonic) -> None:
         self.job = job
-        self.claimed_at = self.renewed_at = time.monotonic()
+        self.steady = steady
+        self.claimed_at = self.renewed_at = steady()
         self.started_at: float | None = None
         self.deadline: float | None = None
         self.ended = False
@@ -39,13 +42,13 @@ class Run:
 
     def start(self) -> None:
         """The task begins; its time limit counts from here."""
-        self.started_at = time.monotonic()
+        self.started_at = self.steady()
         if self.job.timeout_seconds is not None:
             self.deadline = self.started_at + self.job.timeout_seconds
 
     def duration_ms(self) -> float:
         """Milliseconds since the task began."""
-        return (time.monotonic() - (self.started_at or time.monotonic())) * 1000
+        return 0.0 if self.started_at is None else (self.steady() - self.started_at) * 1000
 
 
 class Runs:
@@ -111,7 +114,7 @@ class Runs:
             if run is None:
                 return False
             patience = run.job.timeout_seconds or 0.0
-            return run.deadline is not None and time.monotonic() < run.deadline + patience
+            return run.deadline is not None and run.steady() < run.deadline + patience
 
     def late(self) -> list[Run]:
         """The runs whose threads are late."""

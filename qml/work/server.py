@@ -11,14 +11,15 @@ from typing import Self
 from uuid import uuid4
 
 from ..storage import checks, servers
-from ..storage.claims import Batch
 from ..storage.storage import Storage
-from ..values.errors import ConfigurationError, JobLost, StorageError
+from ..values.clock import Steady
+from ..values.errors import ConfigurationError, StorageError
 from ..values.job import Job
 from ..values.retry import RetryPolicy
 from .backoff import Backoff
 from .burst import nothing_soon
 from .chores import Keeper, Rounds, Upkeep
+from .claimer import Claimer
 from .executor import Outcome, Runnable, Snoozed, execute
 from .finisher import Finisher
 from .outage import Outage
@@ -40,9 +41,11 @@ class Server:
     at once; ``queues``: None for every queue; ``lease_seconds``: how long a claim outlives a
     server that was killed; ``poll_interval``: seconds between two looks when no hint comes;
     ``grace_seconds``: how long running jobs may go on after a stop; ``name``: of the machine by
-    default. Start it with ``run()`` (until a signal or ``stop``), ``run(burst=True)`` (until
-    nothing is left to do), ``start()``, or as a context manager. ``handed_back`` counts the jobs
-    given back at a stop, ``interrupted`` those of them that had begun.
+    default; ``steady``: the counter of seconds that leases and limits are measured by here.
+
+    Start it with ``run()`` (until a signal or ``stop``), ``run(burst=True)`` (until nothing is
+    left to do), ``start()``, or as a context manager. ``handed_back`` counts the jobs given back
+    at a stop, ``interrupted`` those of them that had begun.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class Server:
         poll_interval: float = 1.0,
         grace_seconds: float = 30.0,
         name: str | None = None,
+        steady: Steady = time.monotonic,
     ) -> None:
         if type(threads) is not int or threads < 1:
             raise ConfigurationError(f"threads is {threads!r}; give a whole number, 1 or more")
@@ -75,6 +79,7 @@ class Server:
         self.lease_seconds = float(lease_seconds)
         self.poll_interval = float(poll_interval)
         self.grace_seconds = float(grace_seconds)
+        self.steady = steady
         self.handed_back = self.interrupted = 0
         self._stopping = threading.Event()
         self._ended_by_itself = threading.Event()
@@ -84,10 +89,13 @@ class Server:
 
     def _wire(self, policy_of: Callable[[Job], RetryPolicy]) -> None:
         self.runs = Runs(self._nothing_runs)
+        self.claimer = Claimer(self)
         self.pool = Pool(self.threads, self._execute, self._ended, self.runs.forget_late, self.name)
-        self.outage = Outage()
+        self.outage = Outage(self.steady)
         self.finisher = Finisher(self.storage, self.runs, policy_of, self.outage)
-        self.keeper = Keeper(self.storage, self.runs, self.pool, self._ended, self.lease_seconds)
+        self.keeper = Keeper(
+            self.storage, self.runs, self.pool, self._ended, self.lease_seconds, self.steady
+        )
         self.upkeep = Upkeep(self.storage, self._beat, self.outage)
         chores = (self.keeper.chores(), self.upkeep.chores())
         self._rounds = [Rounds(some, self.outage) for some in chores]
@@ -167,7 +175,7 @@ class Server:
 
     def step(self) -> int:
         """Claim, run and record what fits the threads, in the calling thread; how many ran."""
-        runs = self._admit(self._claim(self.threads, 0))
+        runs = self.claimer.admit(self.claimer.claim(self.threads, 0))
         self.finisher.record([(run, self._execute(run)) for run in runs])
         return len(runs)
 
@@ -195,12 +203,12 @@ class Server:
         free, ahead = self.pool.room()
         if not free and not ahead:
             self.pool.wait_for_room(HOARDED)
-            self._hand_back(self.pool.withdraw(older_than=HOARDED))
+            self.claimer.hand_back(self.pool.withdraw(older_than=HOARDED))
             return False
         idle = len(self.runs) == 0
-        batch = self._claim(free, ahead)
+        batch = self.claimer.claim(free, ahead)
         self.outage.worked("claiming")
-        self.pool.put(self._admit(batch))
+        self.pool.put(self.claimer.admit(batch))
         if len(batch.jobs) == free + ahead:
             return False
         pause = self.poll_interval
@@ -217,63 +225,18 @@ class Server:
             self.storage.driver.wait(pause)
         return False
 
-    def _claim(self, free: int, ahead: int) -> Batch:
-        return self.storage.claim(
-            self.worker_id,
-            free,
-            self.queues,
-            ahead=ahead,
-            lease_seconds=self.lease_seconds,
-            server_name=self.name,
-        )
-
-    def _admit(self, batch: Batch) -> list[Run]:
-        """The runs of a batch, held from now on; a job whose earlier attempt still runs here has
-        to wait for it."""
-        runs = [Run(job) for job in batch.jobs]
-        self.runs.add(runs)
-        too_early = [run for run in runs if self.runs.is_late_here(run.job)]
-        self._hand_back(too_early, delay=1.0)
-        return [run for run in runs if run not in too_early]
-
-    def _hand_back(self, runs: Sequence[Run], delay: float | None = None) -> None:
-        if not runs:
-            return
-        for run in runs:
-            run.lost = True  # first: a task that runs is told, and what it returns is not recorded
-        try:
-            answers = self.storage.release_many([run.job for run in runs], delay)
-        except StorageError as error:
-            answers = []
-            log.warning("%s; %d jobs come back when their leases lapse", error, len(runs))
-        for answer in answers:
-            if isinstance(answer, JobLost):
-                log.warning("%s", answer)
-        self.runs.remove(runs)
-
     def hand_back(self, runs: Sequence[Run]) -> None:
         """Give runs up: their jobs go back to the store, uncharged, for others to take."""
         self.handed_back += len(runs)
         self.interrupted += sum(run.started_at is not None for run in runs)
-        self._hand_back(runs)
+        self.claimer.hand_back(runs)
 
     # -- wiring --------------------------------------------------------------------------------
 
     def _execute(self, run: Run) -> Outcome:
-        if not self._may_begin(run):
+        if not self.claimer.may_begin(run):
             return Snoozed(0.0)  # back to the store, uncharged, if it is still ours to give back
         return execute(run, self.tasks, self.storage.max_job_bytes)
-
-    def _may_begin(self, run: Run) -> bool:
-        """Whether the claim holds its job still. One that was not renewed within its term, since
-        this process stood still, is asked for; a question without an answer counts as no."""
-        if not run.lost and time.monotonic() - run.renewed_at >= self.lease_seconds:
-            try:
-                [held] = self.storage.renew([run.job], self.lease_seconds)
-                run.lost = not held
-            except StorageError:
-                run.lost = True
-        return not run.lost
 
     def _ended(self, run: Run, outcome: Outcome) -> None:
         self.finisher.put(run, outcome)

@@ -272,8 +272,8 @@ def test_law4_a_sweep_at_any_step_before_the_task_changes_nothing(app, monkeypat
 
     server = app.server()
     for owner, name in (
-        (server, "_claim"),
-        (server, "_admit"),
+        (server.claimer, "claim"),
+        (server.claimer, "admit"),
         (server, "_execute"),
         (server.finisher, "record"),
     ):
@@ -315,7 +315,7 @@ def test_law5_a_claim_that_outlived_its_lease_is_asked_for_before_it_begins(make
     task = app.task(name="t")(ran.append)
     jobs = task.enqueue_many([("taken",), ("kept",)])
     server = app.server(threads=1, lease_seconds=600)
-    taken, kept = server._admit(server._claim(2, 0))
+    taken, kept = server.claimer.admit(server.claimer.claim(2, 0))
     for run in (taken, kept):
         run.renewed_at -= 600  # as if this process had stood still
     app.storage.delete(jobs[0].id)
@@ -332,7 +332,7 @@ def test_law5_a_claim_known_to_be_lost_is_not_begun(make_storage):
     jobs = task.enqueue_many([(0,), (1,), (2,)])
     with app.server(threads=1, lease_seconds=600) as server:
         gate.someone_waits()
-        runs = server._admit(server._claim(2, 0))  # as if claimed ahead
+        runs = server.claimer.admit(server.claimer.claim(2, 0))  # as if claimed ahead
         app.storage.delete(jobs[1].id)
         for run in runs:
             run.renewed_at -= 600

@@ -18,11 +18,9 @@ DOWN = StorageUnavailable("the server is away")
 
 
 @pytest.fixture
-def now(monkeypatch):
+def now():
     """Seconds, to be moved by hand."""
-    now = SimpleNamespace(seconds=1000.0)
-    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now.seconds))
-    return now
+    return SimpleNamespace(seconds=1000.0)
 
 
 @pytest.fixture
@@ -39,7 +37,7 @@ def said(caplog):
 
 
 def test_an_outage_is_told_once_now_and_then_and_at_its_end(now, said):
-    outage = Outage()
+    outage = Outage(lambda: now.seconds)
     for _ in range(49):
         for what in ("claiming", "heartbeat"):
             outage.failed(what, DOWN, 0.5)
@@ -65,7 +63,7 @@ def test_an_outage_is_told_once_now_and_then_and_at_its_end(now, said):
 
 def test_a_store_that_answers_looks_and_refuses_writes_is_one_outage(now, said):
     """A replica, say: a claim that finds nothing works there."""
-    outage = Outage()
+    outage = Outage(lambda: now.seconds)
     for _ in range(49):
         outage.worked("claiming")
         outage.failed("renewal", DOWN, 1)
@@ -77,7 +75,7 @@ def test_a_store_that_answers_looks_and_refuses_writes_is_one_outage(now, said):
 
 
 def test_it_settles_after_a_long_outage_only(now):
-    outage = Outage()
+    outage = Outage(lambda: now.seconds)
     outage.failed("x", DOWN, 1)
     now.seconds += LONG - 0.1
     outage.worked("x")
@@ -95,7 +93,7 @@ def test_it_settles_after_a_long_outage_only(now):
 
 def test_it_settles_when_any_of_a_long_outage_works_again(now):
     """Renewals failed all the time, and rescue only since a lease had lapsed."""
-    outage = Outage()
+    outage = Outage(lambda: now.seconds)
     outage.failed("renewal", DOWN, 1)
     now.seconds += 100
     outage.failed("rescue", DOWN, 1)
@@ -108,7 +106,7 @@ def test_it_settles_when_any_of_a_long_outage_works_again(now):
 
 def test_what_held_everybody_up_lets_it_settle(now):
     """A paused server: nothing failed, and all leases lapsed."""
-    outage = Outage()
+    outage = Outage(lambda: now.seconds)
     outage.held_up(LONG - 0.1)
     assert not outage.settling
     outage.held_up(LONG)
@@ -125,9 +123,9 @@ def test_a_rest_that_was_too_long_and_a_slow_rescue_are_noticed(storage, monkeyp
     monkeypatch.setattr(chores, "steady_micros", lambda: next(clock))
     rounds._rest(0.01)
     assert held_up.pop() == 50 - 0.01
-    seconds = iter([10.0, 70.0])
-    monkeypatch.setattr(chores, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
-    Upkeep(storage, lambda: None, Outage()).rescue()
+    seconds = iter([0.0, 5.0, 10.0, 70.0])  # made, settled?, begun, ended
+    outage = Outage(lambda: next(seconds))
+    Upkeep(storage, lambda: None, outage).rescue()
     assert held_up == [60.0]
 
 
@@ -149,7 +147,7 @@ def test_a_full_store_takes_no_record_but_rescues(storage, clock):
 
 
 def test_law11_who_lives_renews_before_anybody_rescues(storage, clock, now):
-    outage = Outage()
+    outage = Outage(lambda: now.seconds)
     beats = []
     upkeep = Upkeep(storage, lambda: beats.append(storage.driver.write("beat", "1", 0)), outage)
     rounds = Rounds([], outage)

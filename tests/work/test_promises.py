@@ -36,7 +36,7 @@ def test_work_that_had_begun_is_told_from_work_that_waited(app):
     app.task(name="t")(lambda n: gate.wait()).enqueue_many([(1,), (2,)])
     server = app.server(threads=1, lease_seconds=60).start()
     gate.someone_waits()
-    server.pool.put(server._admit(server._claim(1, 0)))  # as if claimed ahead
+    server.pool.put(server.claimer.admit(server.claimer.claim(1, 0)))  # as if claimed ahead
     server.stop(grace_seconds=0)
     gate.open()
     assert (server.handed_back, server.interrupted) == (2, 1)
@@ -57,7 +57,7 @@ def test_after_hoarding_nothing_is_taken_ahead_for_a_while(app):
     server.pool._average = 0.0001  # as after many short jobs
     assert server.pool.room()[1] > 0
     app.task(name="t")(lambda: None).enqueue_many([()] * 4)
-    server.pool.put(server._admit(server._claim(0, 4)))
+    server.pool.put(server.claimer.admit(server.claimer.claim(0, 4)))
     server.pool.withdraw(older_than=-1.0)
     assert server.pool.room() == (2, 0)
 

@@ -37,7 +37,7 @@ def test_law4_graceful_what_runs_is_recorded_what_waits_goes_back_uncharged(app,
     jobs = task.enqueue_many([(n,) for n in range(4)])
     server = app.server(threads=1, lease_seconds=LONG, grace_seconds=LONG).start()
     gate.someone_waits()
-    more = [server._admit(server._claim(3, 0))]  # as if claimed ahead
+    more = [server.claimer.admit(server.claimer.claim(3, 0))]  # as if claimed ahead
     server.pool.put(more[0])
     stopped = threading.Thread(target=server.stop)
     stopped.start()
@@ -284,7 +284,7 @@ def test_many_claims_are_handed_back_in_one_step(app, monkeypatch):
     """One transaction, and not one for each; what is not ours any more stops no other."""
     jobs = app.task(name="t")(lambda: None).enqueue_many([()] * 5)
     server = app.server(threads=5)
-    runs = server._admit(server._claim(5, 0))
+    runs = server.claimer.admit(server.claimer.claim(5, 0))
     app.storage.delete(jobs[0].id)
     swaps = []
     swap = app.storage.driver.swap

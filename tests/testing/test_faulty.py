@@ -1,0 +1,71 @@
+"""A faulty driver fails as it is told, on every storage, and as often as it is told."""
+
+import threading
+
+import pytest
+
+from qml import CapacityExceeded, Job, StorageUnavailable, Succeeded
+from qml.testing import FaultyDriver
+from qml.testing import faulty as module
+from tests.work.support import MAKERS
+
+
+@pytest.fixture(params=MAKERS)
+def storage(request, tmp_path):
+    with MAKERS[request.param](tmp_path) as storage:
+        storage.driver = FaultyDriver(storage.driver)
+        yield storage
+
+
+def test_a_call_that_fails_has_no_effect(storage):
+    storage.driver.fail("insert")
+    with pytest.raises(StorageUnavailable, match="nothing was changed"):
+        storage.enqueue(Job("t", id="a"))
+    assert storage.get("a") is None
+    storage.enqueue(Job("t", id="a"))
+    assert storage.get("a")
+
+
+def test_a_reply_that_is_lost_leaves_the_effect(storage):
+    storage.enqueue(Job("t", id="a"))
+    claimed = storage.fetch_and_lock_job("w")
+    storage.driver.lose_reply("swap")
+    with pytest.raises(StorageUnavailable, match="it was carried out"):
+        storage.finish(claimed, Succeeded(result=1))
+    assert storage.get("a").state.kind == "succeeded"
+    assert storage.finish(claimed, Succeeded(result=1)).state.result == 1
+
+
+def test_faults_come_in_their_order_and_so_often(storage):
+    storage.driver.fail(times=2)
+    storage.driver.fail("load", CapacityExceeded("full"))
+    for expected in (CapacityExceeded, StorageUnavailable, StorageUnavailable):
+        with pytest.raises(expected):
+            storage.get("a")
+    assert storage.get("a") is None
+
+
+def test_heal_forgets_what_has_not_come(storage):
+    storage.driver.fail(times=9)
+    storage.driver.heal()
+    assert storage.get("a") is None
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_call_stands_still_until_it_is_released(storage, after):
+    with storage.driver.hang("insert", after=after) as hang:
+        thread = threading.Thread(target=storage.enqueue, args=(Job("t", id="a"),))
+        thread.start()
+        assert hang.reached()
+        assert (storage.get("a") is not None) is after
+        assert thread.is_alive()
+    thread.join()
+    assert storage.get("a")
+
+
+def test_a_hang_that_nobody_releases_ends(storage, monkeypatch):
+    monkeypatch.setattr(module, "PATIENCE", 0.01)
+    hang = storage.driver.hang()
+    with pytest.raises(StorageUnavailable, match=r"not released within 0\.01 s"):
+        storage.get("a")
+    assert hang.reached()
