@@ -67,4 +67,6 @@ def wait_for_the_end_of(*pids):
 def _connection():
     connection = psycopg2.connect(postgres_url())
     connection.autocommit = True
+    with connection.cursor() as cursor:  # a lock that a test has left is an error, not a wait
+        cursor.execute("SET lock_timeout = '60s'")
     return connection

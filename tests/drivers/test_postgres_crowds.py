@@ -1,5 +1,6 @@
 """Many clients at once: no claim comes back empty while rows are there, nobody waits for ever."""
 
+import contextlib
 import random
 import threading
 import time
@@ -47,6 +48,13 @@ def schema(config):
     return postgres_store.quoted(config.schema_name)
 
 
+@pytest.fixture
+def other():
+    """A session that qml knows nothing of. It ends with the test, and with it its locks."""
+    with contextlib.closing(psycopg2.connect(postgres_url())) as other:
+        yield other
+
+
 def empty_too_early(drivers, **order):
     """All clients claim until each has found nothing; how many found nothing, though another that
     began later found something. Every row goes to one of them."""
@@ -92,10 +100,9 @@ def test_no_claim_is_empty_while_rows_are_there(drivers, scene):
         drivers[0].erase([str(number) for number in range(JOBS)], JOBS)
 
 
-def test_a_claim_goes_on_with_what_is_ready_while_another_ripens(driver, config):
+def test_a_claim_goes_on_with_what_is_ready_while_another_ripens(driver, config, other):
     put(driver, row("ready"), later("due", NOW, priority=1))
     sql = driver._connections.sql
-    other = psycopg2.connect(postgres_url())
     with other.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", (LOCKS, sql.lock("ripening")))
     assert ids(driver.claim(claim(now=NOW)).rows) == ["ready"]
@@ -104,38 +111,35 @@ def test_a_claim_goes_on_with_what_is_ready_while_another_ripens(driver, config)
     thread.start()
     thread.join(0.1)
     assert got == []  # nothing else is there, so it waits
-    other.close()
+    other.rollback()
     thread.join()
     assert ids(got[0]) == ["due"]
 
 
-def test_idle_claims_take_no_lock(driver, config):
+def test_idle_claims_take_no_lock(driver, config, other):
     put(driver, later("a", NOW + 1))
     driver.claim(claim(now=NOW))
     held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = %s"
     sql = driver._connections.sql
-    other = psycopg2.connect(postgres_url())
     with other.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", (LOCKS, sql.lock("ripening")))
         assert driver.claim(claim(now=NOW)) == ([], NOW + 1)
         driver.erase(["a"], 1)
         assert driver.claim(claim(now=NOW)) == ([], None)
     other.rollback()
-    other.close()
     assert postgres_store.ask(held, LOCKS) == [(0,)]
 
 
-def test_a_row_that_another_transaction_has_locked_is_passed_over(driver, schema):
+def test_a_row_that_another_transaction_has_locked_is_passed_over(driver, schema, other):
     put(driver, row("a"), row("b"), later("c", NOW), later("d", NOW))
-    other = psycopg2.connect(postgres_url())
     with other.cursor() as cursor:
         cursor.execute(f"SELECT FROM {schema}.qml_jobs WHERE id IN ('a', 'c') FOR UPDATE")
         claimed = driver.claim(claim(now=NOW))
         assert (ids(claimed.rows), claimed.next_due) == (["b", "d"], NOW)
         begun = time.monotonic()
         assert driver.claim(claim(now=NOW)).rows == []
-        assert time.monotonic() - begun < 1
-    other.close()
+        assert time.monotonic() - begun < 10  # it gives up, long before anybody's deadline
+    other.rollback()
     assert ids(driver.claim(claim(now=NOW)).rows) == ["a", "c"]
 
 
@@ -164,10 +168,9 @@ def deadlocks():
     return found
 
 
-def test_a_deadlock_with_somebody_else_is_tried_again(driver, schema):
+def test_a_deadlock_with_somebody_else_is_tried_again(driver, schema, other):
     """Another order of locks, by hand: the server ends one of the two after a second."""
     a, b = put(driver, row("a"), row("b"))
-    other = psycopg2.connect(postgres_url())
     with other.cursor() as cursor:
         # It waits longer for its own turn to look for a deadlock, so it is not the one that ends.
         cursor.execute("SET deadlock_timeout = '60s'")
@@ -179,7 +182,6 @@ def test_a_deadlock_with_somebody_else_is_tried_again(driver, schema):
         cursor.execute(f"SELECT FROM {schema}.qml_jobs WHERE id = 'a' FOR UPDATE")
         other.rollback()
         thread.join()
-    other.close()
     assert got == [[DONE, DONE]]
 
 

@@ -115,7 +115,7 @@ def test_who_waits_too_long_is_told_the_cure(make):
         begun = time.monotonic()
         with pytest.raises(StorageUnavailable, match=r"all 2 conn.*0\.1 s; raise max_connections"):
             driver.load(["a"])
-        assert 0.1 <= time.monotonic() - begun < 1
+        assert 0.1 <= time.monotonic() - begun < 10
     assert driver.load(["a"]) == [None]
 
 

@@ -107,7 +107,7 @@ def test_who_waits_looks_often_and_says_why(driver, caplog, monkeypatch):
     driver.wait(0)
     begun = time.monotonic()
     assert driver.wait(5) is True  # it is time to look
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 4
 
 
 def test_installing_through_it(pooler):

@@ -194,7 +194,7 @@ def test_a_server_that_is_away_from_the_start(line):
     begun = time.monotonic()
     with pytest.raises(StorageUnavailable, match="nothing was changed"):
         line.driver.erase(["a"], 1)
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 1.9  # it is not patient first
     line.proxy.heal()
     put(line.driver, row("a"))
 

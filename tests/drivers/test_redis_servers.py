@@ -277,7 +277,7 @@ def test_a_server_that_still_loads_its_data():
     begun = time.monotonic()
     with pytest.raises(StorageUnavailable, match=r"loading the dataset.*nothing was changed"):
         driver.time()
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 4
     driver.close()
     listener.close()
 

@@ -12,8 +12,8 @@ from .statements import LOCKS, RIPENING
 PATIENCE = 0.5
 """Seconds that a claim tries again for which there are rows, all in others' hands at the moment."""
 
-PAUSE = 0.002
-"""Seconds between two tries, at most, doubled each time: a claim of others takes 1 ms."""
+PAUSE, LONGEST_PAUSE = 0.002, 0.02
+"""Seconds between two tries, at most, at first and later on: a claim of others takes 1 ms."""
 
 
 def claim(connections: Connections, claim: Claim) -> Claimed:
@@ -35,7 +35,7 @@ def claim(connections: Connections, claim: Claim) -> Claimed:
         if not contended or time.monotonic() > patient_until:
             return claimed
         time.sleep(random.uniform(0, pause))
-        pause *= 2
+        pause = min(2 * pause, LONGEST_PAUSE)
 
 
 def _take(call: Call, claim: Claim, values: dict[str, object]) -> tuple[Claimed, bool]:
