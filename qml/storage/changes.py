@@ -26,8 +26,8 @@ def apply(driver: Driver, job_id: str, rule: Rule) -> Job:
         [verdict] = driver.swap([move])
         if verdict is Verdict.DONE:
             return rules.after(job, move, state)
-        if verdict is Verdict.TAKEN:
-            raise key_taken(driver, job)
+        if verdict is Verdict.TAKEN and (holder := driver.holder(job.unique_key or "")):
+            raise key_taken(job, holder)
 
 
 def not_found(job_id: str) -> JobNotFound:
@@ -37,37 +37,40 @@ def not_found(job_id: str) -> JobNotFound:
     )
 
 
-def key_taken(driver: Driver, job: Job, holder: str = "", note: str = "") -> UniqueKeyTaken:
-    """The error for a job whose unique key another holds; who does is asked if it is not known."""
-    holder = holder or driver.holder(job.unique_key or "") or ""
+def key_taken(job: Job, holder: str, note: str = "") -> UniqueKeyTaken:
+    """The error for a job whose unique key another holds."""
     return UniqueKeyTaken(
         f"job {job.id} ({job.method}): unique key {job.unique_key!r} is held by job {holder}; wait "
         f"for that one to end, or cancel it{note}",
-        job_id=holder or None,
+        job_id=holder,
     )
 
 
 def update(driver: Driver, job: Job, now: int, lease: int, max_bytes: int) -> Job:
     """Write the whole record, if the stored one is still the version that ``job`` was read as."""
-    [row] = driver.load([job.id])
-    if row is None:
-        raise not_found(job.id)
-    if row.version != job.version or (job.seq is not None and job.seq != row.seq):
-        raise _modified(job, row)
+    while True:
+        [row] = driver.load([job.id])
+        if row is None:
+            raise not_found(job.id)
+        if row.version != job.version or (job.seq is not None and job.seq != row.seq):
+            raise _modified(job, row)
+        rewrite = _rewrite(job, row, now, lease, max_bytes)
+        [verdict] = driver.swap([rewrite])
+        if verdict is Verdict.DONE:
+            return decode_job(as_rewritten(row, rewrite))
+        if verdict is Verdict.TAKEN and (holder := driver.holder(job.unique_key or "")):
+            raise key_taken(job, holder)
+
+
+def _rewrite(job: Job, row: Row, now: int, lease: int, max_bytes: int) -> Rewrite:
     new = _changed(job, row, now, lease, max_bytes)
-    rewrite = Rewrite(
+    return Rewrite(
         seq=row.seq,
         version=row.version,
         row=new,
         keeps_lease=_keeps_lease(job, row),
         keeps_payload=job.damage is not None or new.payload == row.payload,
     )
-    [verdict] = driver.swap([rewrite])
-    if verdict is Verdict.TAKEN:
-        raise key_taken(driver, job)
-    if verdict is not Verdict.DONE:
-        raise _modified(job, row)
-    return decode_job(as_rewritten(row, rewrite))
 
 
 def _modified(job: Job, row: Row) -> ConcurrentModification:

@@ -29,7 +29,8 @@ class Storage:
     ``retention``: how long finished jobs are kept; ``max_job_bytes``: the limit for a job's
     arguments, kwargs and metadata together, and for its result, in bytes of JSON.
 
-    Any call may raise StorageUnavailable when the store does not answer.
+    Any call may raise StorageUnavailable when the store does not answer. A job that is returned is
+    as it was read or written; leases and locks, which raise no version, may have changed since.
     """
 
     def __init__(
@@ -276,7 +277,8 @@ class Storage:
 
     def rescue(self, limit: int = 1000) -> builtins.list[Job]:
         """Take jobs from workers whose lease has lapsed, and return those: to be retried by the
-        retry policy's delay, or Failed with WorkerLost when their attempts are used up."""
+        retry policy's delay, or Failed with WorkerLost when their attempts are used up. One that
+        somebody changes at the same moment is left to the next rescue."""
         rescued = upkeep.rescue(self.driver, self.retry_policy, self.clock.micros(), limit)
         if rescued:
             self.driver.notify()

@@ -31,7 +31,7 @@ def enqueue_many(driver: Driver, jobs: Sequence[Job], now: int, limits: Limits) 
         return []
     seqs, obstacles = driver.insert(rows)
     if obstacles:
-        raise _refusal(driver, jobs, obstacles)
+        raise _refusal(jobs, obstacles)
     return [_as_stored(*stored) for stored in zip(jobs, rows, seqs, strict=True)]
 
 
@@ -51,14 +51,14 @@ def _row(job: Job, now: int, limits: Limits) -> Row:
     return row if row.finished_at is None else row._replace(finished_at=now)
 
 
-def _refusal(driver: Driver, jobs: Sequence[Job], obstacles: Sequence[Obstacle]) -> StorageError:
+def _refusal(jobs: Sequence[Job], obstacles: Sequence[Obstacle]) -> StorageError:
     first = obstacles[0]
     job = jobs[first.index]
     others = f"; {len(jobs)} jobs were given and none stored" if len(jobs) > 1 else ""
     if len(obstacles) > 1:
         others += f", {len(obstacles)} of them stood in the way"
     if first.by == "key":
-        return changes.key_taken(driver, job, first.holder, others)
+        return changes.key_taken(job, first.holder, others)
     return JobAlreadyExists(
         f"job {job.id} ({job.method}) is stored already and was left as it is{others}",
         job_id=job.id,

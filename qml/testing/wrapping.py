@@ -63,10 +63,10 @@ class WrappedDriver:
         """As the driver."""
         return self.around("hold", holds, lambda: self.driver.hold(holds))
 
-    def let_go(self, job_id: str, worker: str, now: int) -> Verdict:
+    def let_go(self, job_id: str, worker: str, now: int, fence: int | None = None) -> Verdict:
         """As the driver."""
-        order = (job_id, worker, now)
-        return self.around("let_go", order, lambda: self.driver.let_go(job_id, worker, now))
+        order = (job_id, worker, now, fence)
+        return self.around("let_go", order, lambda: self.driver.let_go(*order))
 
     def scan(self, query: Query) -> list[Row]:
         """As the driver."""

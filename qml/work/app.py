@@ -1,7 +1,8 @@
 """The app: tasks, the storage they are enqueued in, and servers to run them."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, ParamSpec, Self, TypeVar, overload
 
 from ..storage.connect import connect
@@ -40,11 +41,16 @@ class Qml:
         self.tasks: dict[str, Task[..., Any]] = {}
         self._lock = threading.Lock()
         self._storage: Storage | None = None
+        self._lent: tuple[tuple[Storage], ...] = ()  # by ``using_storage``, the last one counts
         if isinstance(url_or_storage, Storage):
             if options:
                 raise ConfigurationError(f"options {', '.join(options)} beside a storage")
-            self._storage = url_or_storage
-            self.retry = retry or url_or_storage.retry_policy
+            self._storage = storage = url_or_storage
+            self.retry = retry or storage.retry_policy
+            self._options: dict[str, Any] = {
+                "retention": storage.retention,
+                "max_job_bytes": storage.max_job_bytes,
+            }
         else:
             self._options, settings = split_options(options)
             self._config = config_of(url_or_storage, settings)
@@ -52,11 +58,34 @@ class Qml:
     @property
     def storage(self) -> Storage:
         """The storage, connected at the first use."""
+        lent = self._lent
+        if lent:
+            return lent[-1][0]
         if self._storage is None:
             with self._lock:
                 if self._storage is None:
-                    self._storage = connect(self._config, retry=self.retry, **self._options)
+                    self._storage = connect(self._config, **self.storage_options)
         return self._storage
+
+    @property
+    def storage_options(self) -> dict[str, Any]:
+        """What ``connect`` was or will be given beside the place: the retry policy, and
+        ``retention``, ``max_job_bytes`` and ``clock`` where they are set."""
+        return {"retry": self.retry, **self._options}
+
+    @contextmanager
+    def using_storage(self, storage: Storage) -> Iterator[Self]:
+        """Within the block the app's jobs go to ``storage``, in every thread of this process; its
+        own storage is neither opened nor closed. For tests. Blocks may be nested: the last one
+        counts. Servers keep the storage they were made with."""
+        block = (storage,)
+        with self._lock:
+            self._lent = (*self._lent, block)
+        try:
+            yield self
+        finally:
+            with self._lock:  # this block, not the last: those of two threads end in any order
+                self._lent = tuple(other for other in self._lent if other is not block)
 
     # -- tasks ---------------------------------------------------------------------------------
 
@@ -144,7 +173,7 @@ class Qml:
         )
 
     def close(self) -> None:
-        """Close the storage, if it was opened."""
+        """Close the app's own storage, if it was opened."""
         if self._storage is not None:
             self._storage.close()
 

@@ -58,10 +58,17 @@ class Finisher:
         while True:
             with self._news:
                 self._news.wait_for(lambda: self._waiting or self._stopped)
-                batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+            batch = self.take()
             if not batch:
                 return
             self._patiently(batch)
+
+    def take(self) -> list[Ended]:
+        """The next of those that wait to be recorded, at most ``MOST``; from now on they are the
+        caller's to record."""
+        with self._news:
+            batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+        return batch
 
     def _patiently(self, batch: list[Ended]) -> None:
         backoff = Backoff()

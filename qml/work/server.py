@@ -90,7 +90,7 @@ class Server:
     def _wire(self, policy_of: Callable[[Job], RetryPolicy]) -> None:
         self.runs = Runs(self._nothing_runs)
         self.claimer = Claimer(self)
-        self.pool = Pool(self.threads, self._execute, self._ended, self.runs.forget_late, self.name)
+        self.pool = Pool(self.threads, self.execute, self._ended, self.runs.forget_late, self.name)
         self.outage = Outage(self.steady)
         self.finisher = Finisher(self.storage, self.runs, policy_of, self.outage)
         self.keeper = Keeper(
@@ -176,7 +176,7 @@ class Server:
     def step(self) -> int:
         """Claim, run and record what fits the threads, in the calling thread; how many ran."""
         runs = self.claimer.admit(self.claimer.claim(self.threads, 0))
-        self.finisher.record([(run, self._execute(run)) for run in runs])
+        self.finisher.record([(run, self.execute(run)) for run in runs])
         return len(runs)
 
     # -- claiming ------------------------------------------------------------------------------
@@ -233,7 +233,8 @@ class Server:
 
     # -- wiring --------------------------------------------------------------------------------
 
-    def _execute(self, run: Run) -> Outcome:
+    def execute(self, run: Run) -> Outcome:
+        """Run a claimed job in the calling thread, if the claim holds it still."""
         if not self.claimer.may_begin(run):
             return Snoozed(0.0)  # back to the store, uncharged, if it is still ours to give back
         return execute(run, self.tasks, self.storage.max_job_bytes)

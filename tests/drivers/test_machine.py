@@ -198,9 +198,9 @@ class DriverMachine(RuleBasedStateMachine):
     def lock(self, job_id, worker, span):
         self.both("hold", [Hold(job_id, None, worker, None, self.now, self.now + span)])
 
-    @rule(job_id=IDS, worker=WORKERS)
-    def let_go(self, job_id, worker):
-        self.both("let_go", job_id, worker, self.now)
+    @rule(job_id=IDS, worker=WORKERS, fence=st.none() | st.integers(0, 3))
+    def let_go(self, job_id, worker, fence):
+        self.both("let_go", job_id, worker, self.now, fence)
 
     @rule(hands=st.lists(hands, min_size=1, max_size=3))
     def erase(self, hands):

@@ -14,6 +14,7 @@ from qml.values.config import PostgresConfig
 from qml.values.errors import ConfigurationError, StorageUnavailable
 from tests.servers import PostgresServer, postgres_url
 from tests.servers.proxy import Proxy
+from tests.work.support import eventually
 
 from . import postgres_store
 from .making import claim, everything, move, put, row
@@ -112,9 +113,8 @@ def test_a_row_that_another_keeps_locked(make, store):
     other.cursor().execute(f"SELECT FROM {schema}.qml_jobs FOR UPDATE")
     with within(1.5), pytest.raises(StorageUnavailable, match="statement_timeout"):
         driver.swap([move(a)])
-    # Nobody on the server waits any more.
-    where = "WHERE wait_event_type = 'Lock'"
-    assert postgres_store.ask(f"SELECT count(*) FROM pg_stat_activity {where}") == [(0,)]
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    eventually(lambda: postgres_store.ask(waiting) == [(0,)])
     other.close()
     assert driver.swap([move(a)]) == [Verdict.DONE]
 

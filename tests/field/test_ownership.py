@@ -274,7 +274,7 @@ def test_law4_a_sweep_at_any_step_before_the_task_changes_nothing(app, monkeypat
     for owner, name in (
         (server.claimer, "claim"),
         (server.claimer, "admit"),
-        (server, "_execute"),
+        (server, "execute"),
         (server.finisher, "record"),
     ):
         monkeypatch.setattr(owner, name, between_sweeps(getattr(owner, name)))
@@ -319,7 +319,7 @@ def test_law5_a_claim_that_outlived_its_lease_is_asked_for_before_it_begins(make
     for run in (taken, kept):
         run.renewed_at -= 600  # as if this process had stood still
     app.storage.delete(jobs[0].id)
-    server.finisher.record([(run, server._execute(run)) for run in (taken, kept)])
+    server.finisher.record([(run, server.execute(run)) for run in (taken, kept)])
     assert ran == ["kept"]
     assert (taken.lost, kept.lost) == (True, False)
     assert app.storage.get(jobs[1].id).state.kind is StateKind.SUCCEEDED

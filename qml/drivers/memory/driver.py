@@ -102,14 +102,16 @@ class MemoryDriver:
             table = self._open()
             return [guards.hold(table, hold) for hold in holds]
 
-    def let_go(self, job_id: str, worker: str, now: int) -> Verdict:
-        """End what ``worker`` holds at ``now``."""
+    def let_go(self, job_id: str, worker: str, now: int, fence: int | None = None) -> Verdict:
+        """End what ``worker`` holds at ``now``, or what its claim with ``fence`` does."""
         with self.lock:
             table = self._open()
             row = table.get(job_id)
             if row is None:
                 return Verdict.GONE
             if holder(row) != worker or is_free(row, now):
+                return Verdict.STALE
+            if fence is not None and (row.fence != fence or row.locked_by is not None):
                 return Verdict.STALE
             if row.state == PROCESSING:
                 table.replace(row._replace(lease_until=now))

@@ -78,9 +78,10 @@ def _hold(call: Call, holds: Sequence[Hold]) -> list[Verdict]:
     return [Verdict(verdict) for (verdict,) in found]
 
 
-def let_go(call: Call, job_id: str, worker: str, now: int) -> Verdict:
-    """End what a worker holds."""
-    found = call.run(call.sql["let_go"], {"id": job_id, "worker": worker, "now": now})
+def let_go(call: Call, job_id: str, worker: str, now: int, fence: int | None) -> Verdict:
+    """End what a worker, or one claim of it, holds."""
+    hand = {"id": job_id, "worker": worker, "now": now, "fence": fence}
+    found = call.run(call.sql["let_go"], hand)
     if not found:
         return Verdict.GONE
     return Verdict.DONE if found[0][0] else Verdict.STALE

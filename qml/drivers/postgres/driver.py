@@ -67,9 +67,11 @@ class PostgresDriver:
         """See Driver.hold."""
         return changing.hold(self._connections, holds)
 
-    def let_go(self, job_id: str, worker: str, now: int) -> Verdict:
+    def let_go(self, job_id: str, worker: str, now: int, fence: int | None = None) -> Verdict:
         """See Driver.let_go."""
-        return self._connections.write(lambda call: changing.let_go(call, job_id, worker, now))
+        return self._connections.write(
+            lambda call: changing.let_go(call, job_id, worker, now, fence)
+        )
 
     def scan(self, query: Query) -> list[Row]:
         """See Driver.scan."""

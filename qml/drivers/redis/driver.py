@@ -81,9 +81,10 @@ class RedisDriver:
         """See Driver.hold."""
         return texts.verdicts(self._write(HOLD, [*map(texts.hold_texts, holds)]))
 
-    def let_go(self, job_id: str, worker: str, now: int) -> Verdict:
+    def let_go(self, job_id: str, worker: str, now: int, fence: int | None = None) -> Verdict:
         """See Driver.let_go."""
-        [verdict] = texts.verdicts(self._write(LET_GO, [job_id, worker, texts.moment(now)]))
+        order = [job_id, worker, texts.moment(now), None if fence is None else str(fence)]
+        [verdict] = texts.verdicts(self._write(LET_GO, order))
         return verdict
 
     def scan(self, query: Query) -> list[Row]:

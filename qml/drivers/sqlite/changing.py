@@ -90,9 +90,11 @@ def hold(connection: sqlite3.Connection, order: Hold) -> Verdict:
     return _stale_or_gone(connection, order.id)
 
 
-def let_go(connection: sqlite3.Connection, job_id: str, worker: str, now: int) -> Verdict:
-    """End what a worker holds."""
-    hand = {"id": job_id, "worker": worker, "now": now}
+def let_go(
+    connection: sqlite3.Connection, job_id: str, worker: str, now: int, fence: int | None
+) -> Verdict:
+    """End what a worker, or one claim of it, holds."""
+    hand = {"id": job_id, "worker": worker, "now": now, "fence": fence}
     if connection.execute(SQL["let_go"], hand).rowcount:
         return DONE
     return _stale_or_gone(connection, job_id)
