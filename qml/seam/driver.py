@@ -100,6 +100,11 @@ class Driver(Protocol):
         """Bring the store's schema up to date, once. MigrationError when it is newer than qml."""
         ...
 
+    def uninstall(self) -> None:
+        """Remove the store: all rows, all records, the schema or file that held them; and close.
+        For tests and proofs, which nobody else uses the store of."""
+        ...
+
     def time(self) -> int:
         """The store's own time, in microseconds since 1970 UTC."""
         ...

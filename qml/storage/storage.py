@@ -21,8 +21,7 @@ from .claims import Batch
 
 
 class Storage:
-    """Stored jobs and all that may happen to them. Safe to share between threads, a context
-    manager, and usable in a forked child.
+    """All that may happen to stored jobs. Shared by threads, a context manager, usable after fork.
 
     ``driver``: where rows are kept; ``clock``: what tells the time (default: the store's own);
     ``retry``: how often and when jobs are tried again that do not say it themselves;
@@ -243,10 +242,9 @@ class Storage:
     def update(self, job: Job) -> Job:
         """Write the whole record and return it as stored, its version raised.
 
-        ConcurrentModification when the stored job changed since this one was read, JobNotFound
-        when it is gone, UniqueKeyTaken when it would take a held key. Attempt, fence and leases
-        are the storage's; moving to Processing by hand is a claim by ``state.worker_id`` with
-        the default lease.
+        ConcurrentModification when the stored job changed since this one was read, JobNotFound when
+        it is gone, UniqueKeyTaken when it would take a held key. Attempt, fence and leases are the
+        storage's; a move to Processing is a claim by ``state.worker_id`` with the default lease.
         """
         now, lease = self.clock.micros(), checks.lease(None)
         new = changes.update(self.driver, job, now, lease, self.max_job_bytes)
@@ -277,8 +275,8 @@ class Storage:
 
     def rescue(self, limit: int = 1000) -> builtins.list[Job]:
         """Take jobs from workers whose lease has lapsed, and return those: to be retried by the
-        retry policy's delay, or Failed with WorkerLost when their attempts are used up. One that
-        somebody changes at the same moment is left to the next rescue."""
+        policy's delay, or Failed with WorkerLost when no attempt is left. One that somebody changes
+        at the same moment is left to the next rescue."""
         rescued = upkeep.rescue(self.driver, self.retry_policy, self.clock.micros(), limit)
         if rescued:
             self.driver.notify()

@@ -107,6 +107,10 @@ class WrappedDriver:
         """As the driver."""
         self.driver.install()
 
+    def uninstall(self) -> None:
+        """As the driver."""
+        self.driver.uninstall()
+
     def time(self) -> int:
         """As the driver."""
         return self.driver.time()

@@ -10,7 +10,7 @@ from qml.seam.rows import Claim, Finished, Hold, Page
 from qml.testing import WrappedDriver
 from tests.drivers.making import row
 
-PASSES = {"notify", "wait", "install", "time", "describe", "examine", "close"}
+PASSES = {"notify", "wait", "install", "uninstall", "time", "describe", "examine", "close"}
 
 CALLS = {
     "insert": ([row("a")],),

@@ -203,6 +203,10 @@ class MemoryDriver:
         with self.lock:
             self._open()
 
+    def uninstall(self) -> None:
+        """Forget all rows."""
+        self.close()
+
     def time(self) -> int:
         """The machine's time when the driver was made, carried on by a steady counter."""
         with self.lock:

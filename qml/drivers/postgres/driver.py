@@ -114,6 +114,11 @@ class PostgresDriver:
         """See Driver.install."""
         schema.install(self._connections, self._config)
 
+    def uninstall(self) -> None:
+        """See Driver.uninstall."""
+        schema.remove(self._connections)
+        self.close()
+
     def time(self) -> int:
         """See Driver.time."""
         [(micros,)] = self._connections.ask("time", {})

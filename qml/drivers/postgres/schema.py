@@ -65,6 +65,20 @@ def _migrate(call: Call, name: str) -> None:
     call.run(call.sql["commit"], {})
 
 
+def remove(connections: Connections) -> None:
+    """Remove the tables, and the schema if nothing else is in it."""
+    connections.write(_remove)
+
+
+def _remove(call: Call) -> None:
+    call.run(call.sql["begin"], {})
+    call.run(call.sql["drop_tables"], {})
+    [(empty,)] = call.run(call.sql["is_empty"], {"schema": call.sql.schema})
+    if empty:
+        call.run(call.sql["drop_schema"], {})
+    call.run(call.sql["commit"], {})
+
+
 def _too_new(name: str, present: int) -> MigrationError:
     return MigrationError(
         f"{name} has schema version {present}, made by a newer qml; this is qml {__version__}, "

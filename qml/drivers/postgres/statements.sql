@@ -449,3 +449,16 @@ SELECT pg_advisory_xact_lock(%(space)s, %(lock)s)
 
 -- name: create_schema
 CREATE SCHEMA IF NOT EXISTS {schema}
+
+-- name: drop_tables
+DROP TABLE IF EXISTS {schema}.qml_jobs, {schema}.qml_records, {schema}.qml_meta
+
+-- name: is_empty
+-- Whether nothing lives in the schema (any more).
+SELECT NOT EXISTS (
+    SELECT FROM pg_depend AS d JOIN pg_namespace AS n ON n.oid = d.refobjid
+    WHERE d.refclassid = 'pg_namespace'::regclass AND n.nspname = %(schema)s
+)
+
+-- name: drop_schema
+DROP SCHEMA IF EXISTS {schema}

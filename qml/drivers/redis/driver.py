@@ -139,6 +139,11 @@ class RedisDriver:
         """See Driver.install."""
         schema.install(self._connections, create=self._config.create)
 
+    def uninstall(self) -> None:
+        """See Driver.uninstall."""
+        schema.remove(self._connections)
+        self.close()
+
     def time(self) -> int:
         """See Driver.time: the server's."""
         seconds, micros = self._connections.ask("TIME")

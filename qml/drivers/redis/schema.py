@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import re
 from typing import Any
 
 from ..._version import __version__
@@ -31,6 +32,19 @@ def install(connections: Connections, *, create: bool) -> None:
             f"{name} has schema version {present}, made by a newer qml; this is qml {__version__}, "
             f"which knows versions up to {NEWEST}: upgrade it (pip install -U queue-me-later)"
         )
+
+
+def remove(connections: Connections) -> None:
+    """Remove every key of this prefix, in steps."""
+    base = connections.base.encode()
+    pattern = re.sub(rb"([*?\[\]\\^])", rb"\\\1", base) + b"*"
+    cursor = b"0"
+    while True:
+        cursor, keys = connections.ask("SCAN", cursor, "MATCH", pattern, "COUNT", 1000)
+        if keys:
+            connections.ask("UNLINK", *keys)
+        if cursor == b"0":
+            return
 
 
 def present_version(connections: Connections) -> int:

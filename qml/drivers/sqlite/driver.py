@@ -130,6 +130,11 @@ class SqliteDriver:
         """See Driver.install."""
         schema.install(self._connections)
 
+    def uninstall(self) -> None:
+        """See Driver.uninstall."""
+        self.close()  # first, since the last connection still writes when it is closed
+        schema.remove(self._config)
+
     def time(self) -> int:
         """See Driver.time: the one clock of all processes that share the file."""
         return self._clock.micros()

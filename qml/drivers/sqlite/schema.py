@@ -1,8 +1,10 @@
 """Brings a file's schema up to date: each migration once, in order, in one transaction."""
 
 import sqlite3
+from pathlib import Path
 
 from ..._version import __version__
+from ...values.config import SqliteConfig
 from ...values.errors import MigrationError, StorageError, StorageUnavailable
 from ..statements import read_page
 from .connections import Connections
@@ -39,6 +41,12 @@ def present_version(connection: sqlite3.Connection) -> int:
         return 0
     [value] = connection.execute(SQL["read_meta"], {"name": "schema"}).fetchone()
     return int(value)
+
+
+def remove(config: SqliteConfig) -> None:
+    """Remove the file, and what SQLite keeps beside it."""
+    for name in (f"{config.path}-shm", f"{config.path}-wal", config.path):
+        Path(name).unlink(missing_ok=True)
 
 
 def _migrate(connection: sqlite3.Connection, name: str) -> None:
