@@ -87,8 +87,8 @@ def _fields(job: Job) -> Mapping[str, Any]:
         fields[name] = jsontext.dumps(fields[name])
     fields["failures"] = tuple(_failure(failure) for failure in job.failures)
     fields["state"] = _state(job.state)
-    if isinstance(job.state, Succeeded):
-        fields["result"] = jsontext.dumps(job.state.result)
+    result = job.state.result if isinstance(job.state, Succeeded) else None
+    fields["result"] = jsontext.dumps(result)
     return fields
 
 

@@ -15,13 +15,15 @@ from ..storage.urls import Config
 from ..values.config import MemoryConfig, PostgresConfig, RedisConfig, SqliteConfig
 
 
-def beside(url_or_config: str | Config, purpose: str = "test") -> Config:
-    """The configuration of a store that is not there yet, where this one is: another file in the
-    same folder, another schema of the same database, another prefix in the same server."""
+def beside(url_or_config: str | Config, folder: Path | None = None) -> Config:
+    """The configuration of a store that is not there yet, where this one is, with its settings:
+    another file in ``folder`` (default: the same), another schema of the same database, another
+    prefix in the same server."""
     config = config_of(url_or_config, {})
-    name = f"qml_{purpose}_{secrets.token_hex(6)}"
+    name = f"qml_test_{secrets.token_hex(8)}"
     if isinstance(config, SqliteConfig):
-        return attrs.evolve(config, path=Path(config.path).with_name(f"{name}.db"), create=True)
+        path = (folder or config.path.parent) / f"{name}.db"
+        return attrs.evolve(config, path=path, create=True)
     if isinstance(config, PostgresConfig):
         return attrs.evolve(config, schema_name=name, auto_migrate=True)
     if isinstance(config, RedisConfig):
@@ -30,9 +32,9 @@ def beside(url_or_config: str | Config, purpose: str = "test") -> Config:
 
 
 @contextlib.contextmanager
-def namespace(url_or_config: str | Config, purpose: str = "test") -> Iterator[Config]:
+def namespace(url_or_config: str | Config, folder: Path | None = None) -> Iterator[Config]:
     """A configuration as ``beside`` makes it; the store is removed at the end, whoever made it."""
-    config = beside(url_or_config, purpose)
+    config = beside(url_or_config, folder)
     try:
         yield config
     finally:

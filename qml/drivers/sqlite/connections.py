@@ -155,6 +155,8 @@ class Connections:
         if self._writer is None:
             self._writer = self._open()
             self._writer.execute(SQL["limit_wal"])
+            if self._config.durability == "full":
+                self._writer.execute(SQL["flush_the_drive"])
             self._writer_sync = ""
         if sync != self._writer_sync:
             self._writer.execute(SQL[sync])

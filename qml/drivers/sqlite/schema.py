@@ -39,8 +39,13 @@ def present_version(connection: sqlite3.Connection) -> int:
     [there] = connection.execute(SQL["has_schema"]).fetchone()
     if not there:
         return 0
-    [value] = connection.execute(SQL["read_meta"], {"name": "schema"}).fetchone()
-    return int(value)
+    found = connection.execute(SQL["read_meta"], {"name": "schema"}).fetchone()
+    if found is None:
+        raise StorageError(
+            "this SQLite file does not say of which version its schema is, as every file of qml "
+            "does: it is damaged; restore it from a backup"
+        )
+    return int(found[0])
 
 
 def remove(config: SqliteConfig) -> None:
