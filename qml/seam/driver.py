@@ -42,7 +42,8 @@ class Driver(Protocol):
         ...
 
     def swap(self, changes: Sequence[Change]) -> list[Verdict]:
-        """Carry out guarded changes. Each stands alone: a stale one does not stop the others."""
+        """Carry out guarded changes. Each stands alone: a stale one does not stop the others. A
+        batch that names a row twice may be carried out in several steps."""
         ...
 
     def claim(self, claim: Claim) -> Claimed:

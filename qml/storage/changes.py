@@ -26,8 +26,8 @@ def apply(driver: Driver, job_id: str, rule: Rule) -> Job:
         [verdict] = driver.swap([move])
         if verdict is Verdict.DONE:
             return rules.after(job, move, state)
-        if verdict is Verdict.TAKEN and (holder := driver.holder(job.unique_key or "")):
-            raise key_taken(job, holder)
+        if verdict is Verdict.TAKEN:
+            _check_key(driver, job)
 
 
 def not_found(job_id: str) -> JobNotFound:
@@ -35,6 +35,13 @@ def not_found(job_id: str) -> JobNotFound:
     return JobNotFound(
         f"job {job_id} does not exist: it was deleted, purged, or never stored here", job_id=job_id
     )
+
+
+def _check_key(driver: Driver, job: Job) -> None:
+    """UniqueKeyTaken, if another job still holds the key of this one."""
+    holder = driver.holder(job.unique_key or "")
+    if holder not in (None, job.id):
+        raise key_taken(job, holder)
 
 
 def key_taken(job: Job, holder: str, note: str = "") -> UniqueKeyTaken:
@@ -58,8 +65,8 @@ def update(driver: Driver, job: Job, now: int, lease: int, max_bytes: int) -> Jo
         [verdict] = driver.swap([rewrite])
         if verdict is Verdict.DONE:
             return decode_job(as_rewritten(row, rewrite))
-        if verdict is Verdict.TAKEN and (holder := driver.holder(job.unique_key or "")):
-            raise key_taken(job, holder)
+        if verdict is Verdict.TAKEN:
+            _check_key(driver, job)
 
 
 def _rewrite(job: Job, row: Row, now: int, lease: int, max_bytes: int) -> Rewrite:

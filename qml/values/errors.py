@@ -94,3 +94,13 @@ class JobFailed(QmlError):
 
 class WaitTimeout(QmlError, TimeoutError):
     """The job did not reach a final state in the time given. It goes on."""
+
+
+def _named_as_imported(kind: type[QmlError]) -> None:
+    """As users import them, and as tracebacks should name them."""
+    kind.__module__ = "qml"
+    for one in kind.__subclasses__():
+        _named_as_imported(one)
+
+
+_named_as_imported(QmlError)

@@ -43,10 +43,11 @@ class Claimer:
             server_name=server.name,
         )
 
-    def admit(self, batch: Batch) -> list[Run]:
+    def admit(self, batch: Batch, since: float | None = None) -> list[Run]:
         """The runs of a batch, held from now on; a job whose earlier attempt still runs here has
-        to wait for it."""
-        runs = [Run(job, self._server.steady) for job in batch.jobs]
+        to wait for it. ``since``: the steady time before the claim was made, from which its leases
+        count, however late it was answered."""
+        runs = [Run(job, self._server.steady, since) for job in batch.jobs]
         self._server.runs.add(runs)
         too_early = [run for run in runs if self._server.runs.is_late_here(run.job)]
         self.hand_back(too_early, delay=1.0)

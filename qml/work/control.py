@@ -28,6 +28,11 @@ class Snooze(Exception):
         super().__init__(f"snoozed for {self.delay:g} s")
 
 
+for _raised in (Retry, Discard, Snooze):
+    _raised.__module__ = "qml"  # as users import it, and as tracebacks should name it
+del _raised
+
+
 def _seconds(name: str, delay: float) -> float:
     checks.delay(name, delay)
     return float(delay)

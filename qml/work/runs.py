@@ -29,10 +29,12 @@ class Run:
         "steady",
     )
 
-    def __init__(self, job: Job, steady: Steady = time.monotonic) -> None:
+    def __init__(
+        self, job: Job, steady: Steady = time.monotonic, claimed_at: float | None = None
+    ) -> None:
         self.job = job
         self.steady = steady
-        self.claimed_at = self.renewed_at = steady()
+        self.claimed_at = self.renewed_at = steady() if claimed_at is None else claimed_at
         self.started_at: float | None = None
         self.deadline: float | None = None
         self.ended = False

@@ -1,5 +1,7 @@
 """`import qml` is quick and quiet: it loads no driver's library and does nothing."""
 
+import ast
+import importlib
 import json
 import subprocess
 import sys
@@ -26,6 +28,8 @@ def look(event, arguments):
 sys.addaudithook(look)
 threading.Thread.start = lambda thread: did.append(f"start {thread}")
 import qml
+for name in getattr(qml, "__all__", ()):
+    getattr(qml, name)
 print(json.dumps({"file": qml.__file__, "loaded": sorted(sys.modules), "did": did}))
 """
 
@@ -67,3 +71,49 @@ def test_the_probe_sees_what_an_import_loads(tmp_path):
     (tmp_path / "qml").mkdir()
     (tmp_path / "qml" / "__init__.py").write_text("import sqlite3")
     assert "sqlite3" in import_qml(tmp_path, tmp_path)["loaded"]
+
+
+@pytest.mark.parametrize("package", ["qml", "qml.testing"])
+def test_the_names_of_a_lazy_package_are_listed_alike(package):
+    """For users, for type checkers, and for the import itself."""
+    path = REPO.joinpath(*package.split("."), "__init__.py")
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    [typed] = [node for node in tree.body if isinstance(node, ast.If)]
+    imported = {
+        alias.name: "." * node.level + (node.module or alias.name)
+        for node in typed.body
+        for alias in node.names
+    }
+    [getter] = [
+        node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and node.targets[0].id == "__getattr__"
+    ]
+    homes = ast.literal_eval(getter.args[1])
+    assert homes == imported
+    module = importlib.import_module(package)
+    assert sorted(module.__all__) == sorted(homes.keys() | ({"__version__"} & {*module.__all__}))
+    assert all(getattr(module, name) is not None for name in module.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        module.nothing  # noqa: B018
+
+
+def test_without_hypothesis_the_rest_of_testing_works(tmp_path):
+    (tmp_path / "hypothesis.py").write_text("raise ModuleNotFoundError(name='hypothesis')")
+    script = """
+import qml.testing
+qml.testing.ManualClock, qml.testing.FaultyDriver, qml.testing.drain, qml.testing.History
+try:
+    qml.testing.StorageMachine
+except ImportError as error:
+    print(error)
+"""
+    path = f"{tmp_path}:{REPO}"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "needs Hypothesis: pip install 'queue-me-later[testing]'" in done.stdout

@@ -3,7 +3,7 @@
 import attrs
 import pytest
 
-from qml import Failed, Job, JobLost, JobNotFound, Succeeded
+from qml import Failed, InvalidTransition, Job, JobLost, JobNotFound, Succeeded
 from tests.work.support import Paused
 
 
@@ -52,3 +52,18 @@ def test_a_key_that_becomes_free_meanwhile_is_taken_by_an_update(storage, paused
     paused.between["swap"] = lambda: storage.fetch_and_lock_job("w")
     storage.update(attrs.evolve(job, unique_key="k"))
     assert storage.driver.holder("k") == "a"
+
+
+def test_a_job_is_not_in_its_own_way(storage, paused):
+    """Another retry of the same job was faster, and holds the key for it."""
+    storage.enqueue(Job("t", id="a", unique_key="k"))
+    storage.finish(storage.fetch_and_lock_job("w"), Failed(exception="x"))
+    storage.enqueue(Job("t", id="b", unique_key="k", unique_while="queued"))
+
+    def meanwhile():
+        storage.fetch_and_lock_job("w")
+        storage.retry("a")
+
+    paused.between["swap"] = meanwhile
+    with pytest.raises(InvalidTransition):
+        storage.retry("a")

@@ -1,0 +1,95 @@
+"""What a job's record says of what happened to it, short enough to write at every call."""
+
+import hashlib
+from typing import NamedTuple
+
+from ...seam.codec import due_at
+from ...values import jsontext
+from ...values.job import Job
+from ...values.states import JobState, Processing, StateKind
+from ...values.times import to_micros
+
+SHORT = 60
+"""Letters of an outcome that are kept as they are; a longer one is told by its hash."""
+
+_SINCE = {
+    StateKind.ENQUEUED: "enqueued_at",
+    StateKind.PROCESSING: "started_at",
+    StateKind.SUCCEEDED: "succeeded_at",
+    StateKind.FAILED: "failed_at",
+    StateKind.DELETED: "deleted_at",
+    StateKind.SCHEDULED: "scheduled_at",
+    StateKind.AWAITING_RETRY: "scheduled_at",
+}
+
+_SAID = ("result", "exception", "last_exception", "reason")
+
+
+class Facts(NamedTuple):
+    """A job as a call was given it, or as a reply showed it. Times are the storage's, in
+    microseconds since 1970.
+
+    ``worker``: who runs it, while it is processing; ``until``: the end of its lease; ``due``: from
+    when it may be claimed (None = it may not); ``since``: when it came into its state, as the
+    state says; ``outcome``: see ``outcome``; ``lost_by``: the worker of its last failed attempt.
+    """
+
+    id: str
+    kind: str
+    version: int
+    attempt: int
+    fence: int
+    max_attempts: int | None
+    seq: int | None
+    worker: str | None
+    until: int | None
+    due: int | None
+    since: int
+    outcome: str
+    lost_by: str | None
+
+
+def facts(job: Job) -> Facts:
+    """What is noted of a job."""
+    state = job.state
+    return Facts(
+        job.id,
+        state.kind.value,
+        job.version,
+        job.attempt,
+        job.fence,
+        job.max_attempts,
+        job.seq,
+        state.worker_id if isinstance(state, Processing) else None,
+        None if job.lease_expires_at is None else to_micros(job.lease_expires_at),
+        due_at(state),
+        to_micros(getattr(state, _SINCE[state.kind])),
+        outcome(state),
+        job.failures[-1].worker if job.failures else None,
+    )
+
+
+def outcome(state: JobState) -> str:
+    """What a state says besides its kind and its times: a result, an exception or a reason."""
+    said = [getattr(state, name) for name in _SAID if getattr(state, name, None) is not None]
+    if not said:
+        return ""
+    text = jsontext.dumps(said[0])
+    return text if len(text) <= SHORT else hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class Hand(NamedTuple):
+    """A claim as its holder shows it: who claimed which job, and by which fence. ``worker`` None:
+    the job as shown is not processing."""
+
+    id: str
+    worker: str | None
+    fence: int
+    seq: int | None
+
+
+def hand(job: Job) -> Hand:
+    """The hand that a job, as it was claimed, stands for."""
+    state = job.state
+    worker = state.worker_id if isinstance(state, Processing) else None
+    return Hand(job.id, worker, job.fence, job.seq)

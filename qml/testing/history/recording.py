@@ -1,0 +1,261 @@
+"""A storage that notes what is asked of it, and what it answers."""
+
+import builtins
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from ...seam.codec import due_at
+from ...storage import checks
+from ...storage.claims import Batch
+from ...storage.storage import Storage
+from ...values.errors import (
+    ConcurrentModification,
+    ConfigurationError,
+    InvalidTransition,
+    JobAlreadyExists,
+    JobLost,
+    JobNotFound,
+    QmlError,
+    SerializationError,
+    UniqueKeyTaken,
+    WaitTimeout,
+)
+from ...values.job import Failure, Job
+from ...values.states import JobState, StateKind
+from ...values.times import span_micros
+from .facts import facts, hand, outcome
+from .journal import Journal, Note
+
+ANSWERS: dict[type[QmlError], str] = {
+    JobAlreadyExists: "exists",
+    UniqueKeyTaken: "taken",
+    JobNotFound: "absent",
+    ConcurrentModification: "stale",
+    InvalidTransition: "invalid",
+    WaitTimeout: "nothing",
+    ConfigurationError: "nothing",  # what was given could not be used, and was not
+    SerializationError: "nothing",
+}
+"""Errors that are answers. After any other nobody knows whether the call took effect."""
+
+
+class RecordedStorage(Storage):
+    """Does all that ``storage`` does, and notes the operations that matter in a journal."""
+
+    def __init__(self, storage: Storage, journal: Journal) -> None:
+        self.driver = storage.driver
+        self.retry_policy = storage.retry_policy
+        self.retention = storage.retention
+        self.max_job_bytes = storage.max_job_bytes
+        self.clock = storage.clock
+        self._storage = storage
+        self._journal = journal
+
+    @contextmanager
+    def _noted(self, verb: str, given: Any) -> Iterator[Note]:
+        """The reply to fill in. A process that dies leaves none, an error that is no answer
+        ``{"error": "unknown"}``."""
+        number = self._journal.begin(self.clock, verb, given)
+        reply: Note = {"error": "unknown"}
+        try:
+            yield reply
+        except QmlError as error:
+            reply.clear()
+            reply |= {"error": ANSWERS.get(type(error), "unknown"), "job": error.job_id}
+            raise
+        else:
+            del reply["error"]
+        finally:
+            self._journal.end(self.clock, number, reply)
+
+    # -- storing, looking ----------------------------------------------------------------------
+
+    def enqueue_many(self, jobs: Iterable[Job]) -> builtins.list[Job]:
+        """Noted with each job as given and as stored."""
+        given = list(jobs)
+        with self._noted("enqueue", [facts(job) for job in given]) as reply:
+            stored = self._storage.enqueue_many(given)
+            reply["told"] = [facts(job) for job in stored]
+        return stored
+
+    def get_many(self, job_ids: Sequence[str]) -> builtins.list[Job | None]:
+        """Noted with what was read."""
+        with self._noted("read", list(job_ids)) as reply:
+            found = self._storage.get_many(job_ids)
+            reply["told"] = [job and facts(job) for job in found]
+        return found
+
+    def wait(self, job_id: str, timeout: float | None = None) -> Job:
+        """Noted as a read of the job that ended."""
+        with self._noted("read", [job_id]) as reply:
+            job = self._storage.wait(job_id, timeout)
+            reply["told"] = [facts(job)]
+        return job
+
+    # -- claims --------------------------------------------------------------------------------
+
+    def claim(
+        self,
+        worker_id: str,
+        limit: int,
+        queues: Sequence[str] | None = None,
+        *,
+        ahead: int = 0,
+        lease_seconds: float | None = None,
+        server_name: str = "",
+    ) -> Batch:
+        """Noted with the jobs that were handed out, in their order."""
+        given = {"worker": worker_id, "lease": _lease(lease_seconds), "limit": limit}
+        with self._noted("claim", given | {"ahead": ahead}) as reply:
+            batch = self._storage.claim(
+                worker_id,
+                limit,
+                queues,
+                ahead=ahead,
+                lease_seconds=lease_seconds,
+                server_name=server_name,
+            )
+            reply["told"] = [facts(job) for job in batch.jobs]
+        return batch
+
+    def try_acquire_job_lock(self, job_id: str, worker_id: str, timeout_seconds: float) -> bool:
+        """Noted with the answer."""
+        given = {"job": job_id, "worker": worker_id, "lease": _micros(timeout_seconds)}
+        with self._noted("lock", given) as reply:
+            held = self._storage.try_acquire_job_lock(job_id, worker_id, timeout_seconds)
+            reply["told"] = held
+        return held
+
+    def release_job_lock(self, job_id: str, worker_id: str) -> bool:
+        """Noted with the answer."""
+        with self._noted("unlock", {"job": job_id, "worker": worker_id}) as reply:
+            reply["told"] = done = self._storage.release_job_lock(job_id, worker_id)
+        return done
+
+    def renew(self, jobs: Sequence[Job], lease_seconds: float | None = None) -> builtins.list[bool]:
+        """Noted with the answer to each claim."""
+        given = {"hands": [hand(job) for job in jobs], "lease": _lease(lease_seconds)}
+        with self._noted("renew", given) as reply:
+            reply["told"] = held = self._storage.renew(jobs, lease_seconds)
+        return held
+
+    # -- ends of claims ------------------------------------------------------------------------
+
+    def finish_many(
+        self, outcomes: Iterable[tuple[Job, JobState] | tuple[Job, JobState, Failure | None]]
+    ) -> builtins.list[Job | JobLost]:
+        """Noted with the outcome that was sent for each claim, and with the job as stored."""
+        given = list(outcomes)
+        ends = [
+            [hand(job), state.kind.value, outcome(state), due_at(state)] for job, state, *_ in given
+        ]
+        with self._noted("finish", ends) as reply:
+            done = self._storage.finish_many(given)
+            reply["told"] = [_end(end) for end in done]
+        return done
+
+    def release_many(
+        self, jobs: Sequence[Job], delay: float | None = None
+    ) -> builtins.list[Job | JobLost]:
+        """Noted with the job as stored, for each claim."""
+        given = {"hands": [hand(job) for job in jobs], "delayed": delay is not None}
+        with self._noted("release", given) as reply:
+            done = self._storage.release_many(jobs, delay)
+            reply["told"] = [_end(end) for end in done]
+        return done
+
+    # -- other hands ---------------------------------------------------------------------------
+
+    def update(self, job: Job) -> Job:
+        """Noted with the record as sent and as stored."""
+        with self._noted("update", facts(job)) as reply:
+            new = self._storage.update(job)
+            reply["told"] = facts(new)
+        return new
+
+    def delete(self, job_id: str) -> bool:
+        """Noted with the answer."""
+        with self._noted("delete", job_id) as reply:
+            reply["told"] = removed = self._storage.delete(job_id)
+        return removed
+
+    def cancel(self, job_id: str, reason: str | None = None) -> Job:
+        """Noted with the job as stored."""
+        with self._noted("cancel", job_id) as reply:
+            job = self._storage.cancel(job_id, reason)
+            reply["told"] = facts(job)
+        return job
+
+    def retry(self, job_id: str) -> Job:
+        """Noted with the job as stored."""
+        with self._noted("retry", job_id) as reply:
+            job = self._storage.retry(job_id)
+            reply["told"] = facts(job)
+        return job
+
+    def rescue(self, limit: int = 1000) -> builtins.list[Job]:
+        """Noted with the jobs as they are after it."""
+        with self._noted("rescue", None) as reply:
+            rescued = self._storage.rescue(limit)
+            reply["told"] = [facts(job) for job in rescued]
+        return rescued
+
+    def purge(self, limit: int = 1000) -> int:
+        """Noted with how long jobs are kept, and how many were removed."""
+        kept = {
+            state: span_micros(getattr(self.retention, state))
+            for state in ("succeeded", "failed", "deleted")
+        }
+        with self._noted("purge", kept) as reply:
+            reply["told"] = removed = self._storage.purge(limit)
+        return removed
+
+    # -- passed on: no question about one job, or none that matters ------------------------------
+
+    def list(
+        self,
+        state_filter: object = None,
+        limit: int | None = None,
+        offset: int | None = None,
+        *,
+        queue: str | None = None,
+        method: str | None = None,
+    ) -> builtins.list[Job]:
+        """Not noted: on some stores a long list is read in steps."""
+        return self._storage.list(state_filter, limit, offset, queue=queue, method=method)
+
+    def get_job_counts(self) -> dict[StateKind, int]:
+        """Not noted: it asks about no single job."""
+        return self._storage.get_job_counts()
+
+    def get_available_jobs(self, limit: int | None = None) -> builtins.list[Job]:
+        """Not noted: it asks about no single job."""
+        return self._storage.get_available_jobs(limit)
+
+    def now(self) -> datetime:
+        """Not noted."""
+        return self._storage.now()
+
+    def close(self) -> None:
+        """Not noted."""
+        self._storage.close()
+
+    def __repr__(self) -> str:
+        return repr(self._storage)
+
+
+def _end(done: Job | JobLost) -> Any:
+    """How one of several claims ended: its job, or None for a claim that was over."""
+    return None if isinstance(done, JobLost) else facts(done)
+
+
+def _lease(seconds: float | None) -> int:
+    return _micros(checks.DEFAULT_LEASE if seconds is None else seconds)
+
+
+def _micros(seconds: object) -> int:
+    """A span as given; 0 for what is no span, which the storage will refuse."""
+    usable = isinstance(seconds, int | float) and 0 < seconds < 1e11
+    return span_micros(seconds) if usable else 0  # type: ignore[arg-type]

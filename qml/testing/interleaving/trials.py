@@ -1,0 +1,215 @@
+"""One run of a schedule: the storage brought to the start, the hands let loose, all looked at."""
+
+import contextlib
+import random
+from collections.abc import Sequence
+from datetime import datetime
+from functools import cache, partial
+from typing import Any
+
+import attrs
+
+from ...seam.rows import Row, holder, is_free
+from ...values.clock import ManualClock
+from ...values.errors import ConfigurationError, QmlError
+from ...values.job import Job
+from ...values.retry import RetryPolicy
+from ...values.states import FINAL
+from ...values.times import to_micros
+from ..compare import outcome
+from ..making import MakeStorage, fresh
+from ..model import StorageModel
+from ..table import Entry
+from .operations import JOB, KEY, TWIN, Act, Start
+from .schedules import HANDS, Schedule
+from .situations import Situation, situation
+from .turns import Call, Choose, Turns
+
+
+class Rewound(ManualClock):
+    """A manual clock that can go back to its start: the storage is empty then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._start = self.micros()
+
+    def rewind(self) -> None:
+        """Go back to the start."""
+        with self._lock:
+            self._micros = self._start
+
+
+@attrs.frozen
+class Case:
+    """What is tried: the situation, and operations on its job, by name."""
+
+    situation: Situation
+    operations: tuple[str, ...]
+
+    @classmethod
+    def of(cls, schedule: Schedule) -> "Case":
+        """The case of a schedule; ConfigurationError when there is none of that name."""
+        start = situation(schedule.situation)
+        known = names(start)
+        for name in schedule.operations:
+            if name not in known:
+                raise ConfigurationError(f"there is no operation {name!r} there; there are {known}")
+        return cls(start, schedule.operations)
+
+    def acts(self, start: Start) -> list[Act]:
+        """The operations."""
+        known = self.situation.operations(start)
+        return [known[name] for name in self.operations]
+
+
+@cache
+def names(of: Situation) -> list[str]:
+    """The names of all operations from there."""
+    clock = ManualClock()
+    start = of.prepare(StorageModel(clock), clock)
+    return list(of.operations(start))
+
+
+def drawn(chance: random.Random, starts: Sequence[Situation], hands: int) -> Case:
+    """One of the situations at random, and operations at random."""
+    start = chance.choice(starts)
+    return Case(start, tuple(chance.choice(names(start)) for _ in range(hands)))
+
+
+@attrs.frozen
+class Kept:
+    """What a storage keeps of a job beside its record.
+
+    ``holder``: who has the lease or the lock, if it lives; ``finished_at``: when a job in a final
+    state came to an end, in microseconds since 1970 UTC.
+    """
+
+    job: str
+    holder: str | None
+    finished_at: int | None
+
+
+@attrs.frozen
+class Ending:
+    """What the hands were answered, and all that shows of the storage afterwards.
+
+    ``claims``: every claim given, from the start on; ``renewed``: whether each of them, asked at
+    the very end, still holds its job.
+    """
+
+    answers: list[Any]
+    records: list[Job]
+    counts: dict[Any, int]
+    available: list[Job]
+    kept: list[Kept]
+    key_holder: str | None
+    claims: list[Job]
+    renewed: list[bool]
+
+
+@attrs.frozen
+class Run:
+    """A schedule that was run."""
+
+    case: Case
+    start: Start
+    calls: list[Call]
+    ending: Ending
+    now: datetime
+
+    @property
+    def schedule(self) -> Schedule:
+        """What brings it back."""
+        turns = "".join(HANDS[call.hand] for call in self.calls)
+        return Schedule(self.case.situation.name, self.case.operations, turns)
+
+
+class Trials:
+    """A storage, emptied and brought to the start anew for each schedule."""
+
+    def __init__(self, make_storage: MakeStorage) -> None:
+        self.clock = Rewound()
+        self.storage = fresh(make_storage, self.clock)
+        if self.storage.list(limit=1):
+            raise ConfigurationError("make_storage gave a storage that has jobs; give an empty one")
+        driver = getattr(self.storage, "driver", None)
+        if driver is None:
+            raise ConfigurationError(
+                "make_storage gave a storage without a `driver`, whose calls hands take turns at"
+            )
+        self.turns = Turns(driver)
+        self.storage.driver = self.turns
+
+    def run(self, case: Case, choose: Choose) -> Run:
+        """Run the case by the schedule that ``choose`` makes."""
+        storage, driver = self.storage, self.turns.driver
+        driver.erase([JOB, TWIN], 2)
+        self.clock.rewind()
+        start = case.situation.prepare(storage, self.clock)
+        acts = [partial(act, storage, start) for act in case.acts(start)]
+        calls, answers = self.turns.play(acts, choose)
+        now = self.clock.now()
+        rows = [row for row in driver.load([JOB, TWIN]) if row is not None]
+        kept = [_kept_row(row, to_micros(now)) for row in rows]
+        ending = _ending(case, storage, start, answers, kept, driver.holder(KEY))
+        return Run(case, start, calls, ending, now)
+
+    def close(self) -> None:
+        """End the threads, leave the storage empty, close it."""
+        self.turns.end()
+        with contextlib.suppress(QmlError):  # what happened before says more
+            self.turns.driver.erase([JOB, TWIN], 2)
+        self.storage.close()
+
+
+def in_order(
+    case: Case, order: Sequence[int], acts: dict[int, Act], retry: RetryPolicy | None
+) -> Ending:
+    """What the oracle gives for one hand after the other; ``acts`` replaces some operations."""
+    clock = ManualClock()
+    model = StorageModel(clock, retry)
+    start = case.situation.prepare(model, clock)
+    known = case.acts(start)
+    answers = {hand: outcome(acts.get(hand, known[hand]), model, start) for hand in order}
+    entries = [entry for name in (JOB, TWIN) for entry in model.entries if entry.job.id == name]
+    kept = [_kept_entry(entry, clock) for entry in entries]
+    keeper = next((entry.job.id for entry in entries if entry.holds_key), None)
+    return _ending(case, model, start, [answers[hand] for hand in sorted(order)], kept, keeper)
+
+
+def _ending(
+    case: Case,
+    storage: Any,
+    start: Start,
+    answers: list[Any],
+    kept: list[Kept],
+    key_holder: str | None,
+) -> Ending:
+    claims = list(start.claims.values())
+    for name, answer in zip(case.operations, answers, strict=True):
+        if name.endswith(" claim") and isinstance(answer, list):
+            claims += answer
+        elif name.endswith(" start") and isinstance(answer, Job):
+            claims.append(answer)
+    return Ending(
+        answers=answers,
+        records=storage.list(),
+        counts=storage.get_job_counts(),
+        available=storage.get_available_jobs(),
+        kept=kept,
+        key_holder=key_holder,
+        claims=claims,
+        renewed=storage.renew(claims),  # last: it changes what it asks
+    )
+
+
+def _kept_row(row: Row, now: int) -> Kept:
+    held = None if is_free(row, now) else holder(row)
+    return Kept(row.id, held, row.finished_at)
+
+
+def _kept_entry(entry: Entry, clock: ManualClock) -> Kept:
+    held = entry.holder if entry.held_at(clock.now()) else None
+    final = entry.job.state.kind in FINAL and entry.finished_at is not None
+    finished = to_micros(entry.finished_at) if final and entry.finished_at else None
+    return Kept(entry.job.id, held, finished)

@@ -1,0 +1,157 @@
+"""Laws of records: what may change about a job, and what a call's answer is worth."""
+
+from typing import Any
+
+from ...seam.rows import Change, Finished, Move, Row, Verdict
+from .calls import BY_HAND, FINAL, Broken, Call, Who, changed
+
+
+def final_is_final(call: Call) -> Broken:
+    """A job that has ended stays as it is, until somebody asks or its retention is over."""
+    if call.who.acts in BY_HAND:
+        return
+    for job_id, was in call.before.items():
+        now = call.after.get(job_id)
+        if now is None and (was.state not in FINAL or call.who.acts != "purges"):
+            yield f"{job_id}, {was.state}, is gone"
+        elif now is not None and was.state in FINAL and now.version != was.version:
+            yield f"{job_id} was {was.state} and is {now.state}"
+
+
+def attempts_are_counted(call: Call) -> Broken:
+    """Each claim is an attempt, up to the maximum, and one handed back is none."""
+    for was, now in changed(call):
+        charge = now.attempt - was.attempt
+        if call.verb == "claim" and now.attempt > now.max_attempts:
+            yield f"{was.id} is claimed for attempt {now.attempt} of {now.max_attempts}"
+        elif call.verb != "claim" and charge != _charge(call.who, was):
+            yield f"{was.id}: attempt {was.attempt} became {now.attempt}"
+        if now.max_attempts != was.max_attempts and call.who.acts not in BY_HAND:
+            yield f"{was.id}: of {was.max_attempts} attempts became {now.max_attempts}"
+
+
+def _charge(who: Who, was: Row) -> int:
+    """By how much the count of attempts changes at this end of a claim."""
+    if was.state != "processing":
+        return 0
+    if who.acts == "rescues":
+        return -1 if was.ahead == 1 else 0
+    if who.acts == "claims":  # what came too early is given back at once
+        return -1
+    ends = [end for end in who.ends or () if (end.seq, end.fence) == (was.seq, was.fence)]
+    return -1 if ends and not ends[0].charged else 0
+
+
+def keys_have_one_holder(call: Call) -> Broken:
+    """A unique key is held by one job, for as long as its ``unique_while`` says."""
+    holders: dict[str, str] = {}
+    for row in call.after.values():
+        if (row.key_held != 0) != _keeps_key(row):
+            yield f"{row.id}, {row.state}, {'holds' if row.key_held else 'lacks'} {row.unique_key}"
+        if row.key_held and holders.setdefault(row.unique_key or "", row.id) != row.id:
+            yield f"{row.unique_key} is held by {holders[row.unique_key or '']} and {row.id}"
+
+
+def _keeps_key(row: Row) -> bool:
+    if row.unique_key is None or row.state in FINAL:
+        return False
+    if row.unique_while == "unfinished":
+        return True
+    return row.fence == 0 and row.state in ("enqueued", "scheduled")
+
+
+def what_was_given_stays(call: Call) -> Broken:
+    """What a job is to do never changes, and the rest only where somebody asks."""
+    fixed = ["payload", "method", "created_at", "unique_key", "unique_while", "timeout_seconds"]
+    if call.who.acts != "updates":
+        fixed += ["metadata", "queue", "priority", "max_retries", "job_type"]
+    for was, now in changed(call):
+        names = [name for name in fixed if getattr(was, name) != getattr(now, name)]
+        if names:
+            yield f"{', '.join(names)} of {was.id} changed"
+
+
+def updates_compare(call: Call) -> Broken:
+    """An update is made to the version that was read."""
+    if call.verb == "swap" and call.who.acts == "updates":
+        for was, _ in changed(call):
+            if was.version != call.who.read:
+                yield f"{was.id} was read as version {call.who.read}, and was {was.version}"
+
+
+def fences_and_versions_rise(call: Call) -> Broken:
+    """Fence and version never sink, and rise by what a call may do."""
+    for was, now in changed(call):
+        leased = was._replace(
+            lease_until=now.lease_until, locked_by=now.locked_by, worker=now.worker
+        )
+        if was.seq != now.seq:
+            yield f"{was.id} became another job under the same id"
+        elif now.version != was.version + (leased != now):
+            yield f"{was.id}: version {was.version} became {now.version}"
+        elif now.fence < was.fence:
+            yield f"{was.id}: the fence sank from {was.fence} to {now.fence}"
+        elif call.verb not in ("claim", "hold") and now.fence != was.fence:
+            yield f"{was.id}: fence {was.fence} became {now.fence} by {call.verb}"
+
+
+def changes_only_what_it_names(call: Call) -> Broken:
+    """A call changes the rows that it names, and no others."""
+    named = _named(call)
+    for job_id in call.before.keys() | call.after.keys():
+        if call.before.get(job_id) != call.after.get(job_id) and job_id not in named:
+            yield f"{call.verb} changed {job_id}"
+
+
+def _named(call: Call) -> set[str]:
+    if call.verb == "claim":
+        return {row.id for row in call.answer.rows}
+    if call.verb == "insert":
+        return set() if call.answer.obstacles else {row.id for row in call.order}
+    if call.verb == "let_go":
+        return {call.order[0]}
+    if call.verb == "erase":
+        return {job_id for job_id, row in call.before.items() if _may_go(row, call.order)}
+    if call.verb in ("hold", "swap"):
+        return {
+            _id(order)
+            for order, verdict in zip(call.order, call.answer, strict=True)
+            if verdict is Verdict.DONE
+        }
+    return set()
+
+
+def _id(order: Any) -> str:
+    return str(order.id if hasattr(order, "id") else order.row.id)
+
+
+def _may_go(row: Row, target: Any) -> bool:
+    if not isinstance(target, Finished):
+        return row.id in target
+    return (
+        row.state == target.state and row.finished_at is not None and row.finished_at <= target.by
+    )
+
+
+def answers_are_true(call: Call) -> Broken:
+    """What a call answers is so."""
+    if call.verb == "claim":
+        for row in call.answer.rows:
+            if call.after.get(row.id) != row:
+                yield f"{row.id} was handed out other than it is stored"
+    elif call.verb == "insert" and not call.answer.obstacles:
+        for row, seq in zip(call.order, call.answer.seqs, strict=True):
+            if call.after.get(row.id) != row._replace(seq=seq):
+                yield f"{row.id} was stored other than it was given"
+    elif call.verb in ("swap", "hold"):
+        for order, verdict in zip(call.order, call.answer, strict=True):
+            row = call.after.get(_id(order))
+            if verdict is Verdict.DONE and (row is None or not _is_done(order, row)):
+                yield f"{call.verb} of {_id(order)} was answered by done, and is not"
+
+
+def _is_done(order: Any, row: Row) -> bool:
+    if isinstance(order, Change):
+        state = order.state if isinstance(order, Move) else order.row.state
+        return row.state == state and row.version > order.version
+    return bool(row.lease_until == order.until)

@@ -1,0 +1,143 @@
+"""Steps, chosen as they come. What stands first is the simplest: findings shrink towards it."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from . import chores, clients, working
+from .mishaps import SECONDS
+from .steps import Step
+
+if TYPE_CHECKING:
+    from .world import World
+
+IDS = "abcdef"
+
+FIELDS: dict[str, tuple[Any, ...]] = {
+    "priority": (None, None, 1),
+    "max_retries": (None, 0, 0, 1),
+    "unique_key": (None, None, "k", "l"),
+    "unique_while": (None, None, "queued"),
+    "due_in": (None, None, None, 5.0, 40.0),
+    "timeout_seconds": (None, None, None, 10.0),
+    "queue": (None, None, "mail"),
+}
+"""What may be said of a job; None = nothing."""
+
+
+def _server(world: "World") -> int:
+    return world.pick(range(len(world.servers)))
+
+
+def enqueue(world: "World") -> Step:
+    """Jobs, one or several."""
+    count = world.pick((1, 1, 2, 3))
+    jobs = tuple((world.pick(IDS), _fields(world)) for _ in range(count))
+    return clients.Enqueues(jobs=jobs, again=world.pick((False, True)))
+
+
+def _fields(world: "World") -> dict[str, Any]:
+    if world.pick((True, False)):
+        return {}
+    said = {name: world.pick(options) for name, options in FIELDS.items()}
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def ask(world: "World") -> Step:
+    """Something about a job that is there."""
+    kind = world.pick((clients.Updates, clients.Retries, clients.Cancels, clients.Deletes))
+    return kind(job=world.pick([*sorted(world.store.rows)] or IDS))
+
+
+def delete(world: "World") -> Step:
+    """A job that is there, perhaps one that runs."""
+    return clients.Deletes(job=world.pick([*sorted(world.store.rows)] or IDS))
+
+
+def enqueue_same(world: "World") -> Step:
+    """The id that was deleted last, for another job."""
+    return clients.Enqueues(jobs=((world.deleted or "a", _fields(world)),))
+
+
+def claim(world: "World") -> Step:
+    """One job or several."""
+    limit, ahead = world.pick((1, 2, 3)), world.pick((0, 0, 1))
+    return working.Claims(server=_server(world), limit=limit, ahead=ahead)
+
+
+def run(world: "World") -> Step:
+    """A claimed job, on a server that has any."""
+    numbers = [n for n, party in enumerate(world.servers) if party.waiting]
+    server = world.pick(numbers or [0])
+    waiting = len(world.servers[server].waiting)
+    return working.Runs(server=server, which=world.pick(range(max(1, waiting))))
+
+
+def record(world: "World") -> Step:
+    """All outcomes that wait."""
+    return working.Records(server=_server(world))
+
+
+def keep(world: "World") -> Step:
+    """A keeper's chore, on a server that holds something."""
+    numbers = [n for n, party in enumerate(world.servers) if len(party.server.runs)]
+    kind = world.pick((chores.Renews, chores.Renews, chores.Watches, chores.Limits))
+    return kind(server=world.pick(numbers or [0]))
+
+
+def rescue(world: "World") -> Step:
+    """Take orphans."""
+    return chores.Rescues(server=_server(world))
+
+
+def tidy(world: "World") -> Step:
+    """Another chore of the upkeep."""
+    kind = world.pick((chores.Syncs, chores.Purges))
+    return kind(server=_server(world))
+
+
+def leave(world: "World") -> Step:
+    """Hand back, stop, die, sleep."""
+    kind = world.pick((working.HandsBack, chores.Stops, chores.FallsAsleep, chores.Dies))
+    return kind(server=_server(world))
+
+
+def wait(world: "World") -> Step:
+    """A while, or to the very moment when something falls due or lapses, or just before."""
+    moments = world.moments()
+    exactly = bool(moments) and world.pick((False, True))
+    if exactly:
+        micros = world.pick(moments) - world.pick((0, 1)) - world.clock.micros()
+    else:
+        micros = int(world.pick(SECONDS) * 1e6)
+    return clients.Passes(micros=micros)
+
+
+def lapse(world: "World") -> Step:
+    """As long as a lease lasts, and a little more."""
+    return clients.Passes(micros=31_000_000)
+
+
+Plan = tuple[Callable[["World"], Step], ...]
+
+PLANS: tuple[Plan, ...] = (
+    (),
+    (wait,),
+    (claim,),
+    (record,),
+    (rescue,),
+    (run,),
+    (keep,),
+    (keep,),
+    (ask,),
+    (enqueue,),
+    (tidy,),
+    (leave,),
+    (claim, run),
+    (run, record),
+    (claim, run, record),
+    (lapse, rescue),
+    (lapse, rescue, wait, claim, run, record),
+    (delete, enqueue_same),
+    (delete, enqueue_same, claim),
+)
+"""What may happen next, as one thing or while another is under way."""

@@ -1,0 +1,153 @@
+"""What programs and people ask of the store, and time, which passes by itself."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import attrs
+
+from ...values.errors import QmlError, StorageUnavailable
+from ...values.job import Job
+from ...values.states import Scheduled
+from ..laws.calls import Who
+from .parties import Party
+from .steps import Step, names
+
+if TYPE_CHECKING:
+    from .world import World
+
+
+@attrs.frozen(kw_only=True)
+class ClientStep(Step):
+    """What a client asks. A refusal is an answer."""
+
+    def party(self, world: "World") -> Party:
+        """Any of the clients."""
+        return world.client
+
+    def take(self, world: "World", party: Party) -> str | None:
+        """Ask."""
+        try:
+            self.ask(world, party)
+        except StorageUnavailable:
+            raise
+        except QmlError as error:
+            return type(error).__name__
+        return ""
+
+    def ask(self, world: "World", party: Party) -> None:
+        """The call of the storage."""
+        raise NotImplementedError
+
+
+@attrs.frozen(kw_only=True)
+class Enqueues(ClientStep):
+    """Store jobs, all or none; ``again`` when no reply came."""
+
+    jobs: tuple[tuple[str, Mapping[str, Any]], ...] = ()
+    again: bool = False
+
+    acts: ClassVar[str] = "enqueues"
+
+    def heading(self, world: "World", party: Party) -> str | None:
+        """With what was said of the jobs."""
+        return f"a client enqueues {names([_told(*job) for job in self.jobs])}"
+
+    def ask(self, world: "World", party: Party) -> None:
+        """With the same ids the second time."""
+        now = world.clock.now()
+        jobs = []
+        for job_id, fields in self.jobs:
+            given = {"created_at": now, **fields}
+            due_in = given.pop("due_in", None)
+            if due_in is not None:
+                given["state"] = Scheduled(now, now + timedelta(seconds=due_in))
+            jobs.append(Job("task", [job_id], id=job_id, metadata={"b": 1, "a": 2}, **given))
+        try:
+            party.storage.enqueue_many(jobs)
+        except StorageUnavailable:
+            if not self.again:
+                raise
+            party.storage.enqueue_many(jobs)
+
+
+def _told(job_id: str, fields: Mapping[str, Any]) -> str:
+    said = ", ".join(f"{name} {value}" for name, value in fields.items() if value is not None)
+    return f"{job_id} ({said})" if said else job_id
+
+
+@attrs.frozen(kw_only=True)
+class AboutJob(ClientStep):
+    """Something asked about one job."""
+
+    job: str = "a"
+
+    def heading(self, world: "World", party: Party) -> str | None:
+        """With the job's name; nothing is asked about jobs that are not there."""
+        return f"a client {self.acts} {self.job}" if self.job in world.store.rows else None
+
+
+@attrs.frozen(kw_only=True)
+class Cancels(AboutJob):
+    """Cancel a job, also one that runs."""
+
+    acts: ClassVar[str] = "cancels"
+
+    def ask(self, world: "World", party: Party) -> None:
+        """The storage's ``cancel``."""
+        party.storage.cancel(self.job)
+
+
+@attrs.frozen(kw_only=True)
+class Retries(AboutJob):
+    """Retry a job that failed or waits."""
+
+    acts: ClassVar[str] = "retries"
+
+    def ask(self, world: "World", party: Party) -> None:
+        """The storage's ``retry``."""
+        party.storage.retry(self.job)
+
+
+@attrs.frozen(kw_only=True)
+class Deletes(AboutJob):
+    """Remove a record, whatever its state."""
+
+    acts: ClassVar[str] = "deletes"
+
+    def ask(self, world: "World", party: Party) -> None:
+        """The storage's ``delete``."""
+        world.deleted = self.job
+        party.storage.delete(self.job)
+
+
+@attrs.frozen(kw_only=True)
+class Updates(AboutJob):
+    """Read a job, then write a note into its metadata, and another priority."""
+
+    acts: ClassVar[str] = "updates"
+
+    def ask(self, world: "World", party: Party) -> None:
+        """The storage's ``get`` and ``update``."""
+        job = party.storage.get(self.job)
+        if job is not None:
+            party.frames[-1].who = Who(party.name, self.acts, read=job.version)
+            changed = attrs.evolve(job.with_metadata(note=1), priority=world.pick((0, 1, 2)))
+            party.storage.update(changed)
+
+
+@attrs.frozen(kw_only=True)
+class Passes(ClientStep):
+    """Time passes."""
+
+    micros: int
+
+    acts: ClassVar[str] = "waits"
+
+    def heading(self, world: "World", party: Party) -> str | None:
+        """How long."""
+        return f"{self.micros / 1e6:g} s pass" if self.micros else None
+
+    def ask(self, world: "World", party: Party) -> None:
+        """Nothing is asked."""
+        world.pass_micros(self.micros)

@@ -1,0 +1,136 @@
+"""Everything in a simulation: the store, the clock, who takes part, and how a step is taken."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeVar
+
+from ...values.clock import ManualClock
+from ...values.errors import StorageUnavailable
+from ...values.times import span_micros
+from ..laws.calls import Who
+from ..making import MakeStorage, fresh
+from .choices import PLANS, Plan
+from .mishaps import KINDS, Mishaps
+from .parties import Died, Frame, Party, SimulatedServer
+from .steps import Step
+from .store import Store
+from .story import Story
+from .tally import Tally
+from .tasks import Tasks
+
+T = TypeVar("T")
+
+
+class Chance(Protocol):
+    """What decides: Hypothesis, or a ``random.Random``."""
+
+    def choice(self, options: Sequence[T], /) -> T:
+        """One of these."""
+        ...
+
+
+class World:
+    """``servers`` servers and clients on one store, under one clock. ``chance`` decides all that
+    is left open; ``calm`` = nothing bad happens, and tasks succeed."""
+
+    def __init__(
+        self, make_storage: MakeStorage, servers: int, tally: Tally, chance: Chance
+    ) -> None:
+        self.clock = ManualClock()
+        self.calm = False
+        self.depth = 0
+        self.tally = tally
+        self.story = Story()
+        self.storage = fresh(make_storage, self.clock)
+        self.store = Store(self.storage.driver, self.clock, tally)
+        self.tasks = Tasks(self)
+        self.client = Party(self, "a client")
+        self._chance = chance
+        kinds = [kind for kind in KINDS if self.pick((False, True))]
+        self.mishaps = Mishaps(self, kinds, self.pick((30, 10)))
+        self.deleted: str | None = None
+        self._born = 0
+        self.servers = [self._server(number) for number in range(servers)]
+
+    def _server(self, number: int) -> SimulatedServer:
+        """The first one takes from every queue, so that nothing is left in the end."""
+        self._born += 1
+        queues = self.pick((None, None, ["mail"])) if number else None
+        return SimulatedServer(self, f"server-{self._born}", queues)
+
+    def pick(self, options: Sequence[T]) -> T:
+        """One of these; the first is the simplest. In calm times it is that."""
+        if self.calm:
+            return options[0]
+        self.store.go_on()
+        try:
+            return self._chance.choice(options)
+        except BaseException as stop:  # Hypothesis has seen enough; no task may swallow that
+            self.store.stop(stop)
+            raise
+
+    def take_any(self) -> None:
+        """Somebody takes a step, or a few."""
+        self.follow(self.pick(PLANS))
+
+    def follow(self, plan: Plan) -> None:
+        """Take these steps, one after the other."""
+        for choose in plan:
+            self.take(choose(self))
+
+    def take(self, step: Step) -> None:
+        """Have a step taken, with its mishaps, unless the thread that does it is busy."""
+        party = step.party(self)
+        busy = step.role is not None and any(frame.role == step.role for frame in party.frames)
+        heading = None if busy else step.heading(self, party)
+        if heading is None:
+            return
+        self.tally.steps[step.acts] += 1
+        self.story.begin(heading)
+        party.frames.append(Frame(step.role, Who(party.name, step.acts)))
+        self.depth += 1
+        told: str | None = ""
+        try:
+            told = self._outcome(step, party)
+        finally:
+            self.depth -= 1
+            party.frames.pop()
+            self.story.end(told)
+
+    def _outcome(self, step: Step, party: Party) -> str | None:
+        try:
+            return step.take(self, party)
+        except StorageUnavailable:
+            return "fails"
+        except Died:
+            if party.alive and isinstance(party, SimulatedServer):
+                self.replace(party)
+            return ""
+
+    def replace(self, gone: SimulatedServer) -> None:
+        """A server is gone; a new one comes."""
+        gone.alive = False
+        number = self.servers.index(gone)
+        self.servers[number] = self._server(number)
+
+    def sleep(self, party: Party, seconds: float) -> None:
+        """The machine of a party sleeps, and what it tells the time by may stand still."""
+        clock_too = self.pick((False, True))
+        self.tally.mishaps["slept, its clock too" if clock_too else "slept"] += 1
+        also = ", its clock too" if clock_too else ""
+        self.story.tell(f"the machine of {party.name} sleeps for {seconds:g} s{also}")
+        self.clock.advance(seconds)
+        party.sleep(seconds, clock_too)
+
+    def pass_micros(self, micros: int) -> None:
+        """Let time pass."""
+        self.clock.advance(micros / 1e6)
+
+    def moments(self) -> list[int]:
+        """What lies ahead: due times, ends of leases and of retention, in microseconds."""
+        ahead: set[int] = set()
+        for row in self.store.rows.values():
+            ahead |= {moment for moment in (row.due_at, row.lease_until) if moment is not None}
+            if row.finished_at is not None:
+                kept: Any = getattr(self.storage.retention, row.state)
+                ahead.add(row.finished_at + span_micros(kept))
+        return sorted(moment for moment in ahead if moment > self.clock.micros())

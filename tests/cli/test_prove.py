@@ -1,0 +1,166 @@
+"""``qml prove``: tries the promises beside what is stored, tells what it tried, leaves nothing."""
+
+import json
+from collections import Counter
+
+import pytest
+from hypothesis import Phase, settings
+
+from qml import Job, connect
+from qml.drivers.memory import MemoryDriver
+from qml.testing import History, proving
+from qml.testing.proving import PARTS, kills, parts, proof
+from qml.values.config import MemoryConfig, SqliteConfig
+from tests.cli.calls import content_of
+from tests.servers import postgres_url, redis_url
+from tests.servers.clients import redis_client
+from tests.work.support import eventually
+
+
+@pytest.fixture
+def only(monkeypatch):
+    """Run these parts alone."""
+
+    def only(*names):
+        some = tuple(part for part in PARTS if part.name in names)
+        assert len(some) == len(names)
+        monkeypatch.setattr(proof, "PARTS", some)
+
+    return only
+
+
+def test_all_parts_on_a_file_beside_the_users_own(qml, tmp_path):
+    file = tmp_path / "jobs.db"
+    with connect(f"sqlite:///{file}") as storage:
+        storage.enqueue(Job("t"))
+    before = content_of(file)
+    called = qml("prove", f"sqlite:///{file}", "--seconds", 1, "--json")
+    told = json.loads(called.out)
+    assert (called.code, told["holds"]) == (0, True)
+    assert [part["name"] for part in told["parts"]] == [part.name for part in PARTS]
+    assert all(part["fault"] is None for part in told["parts"])
+    for part, least in (
+        ("contract", {"checks": 75, "driver calls": 500}),
+        ("rules", {"sequences": 5, "driver calls": 200}),
+        ("servers", {"lives": 5, "driver calls": 100}),
+        ("schedules", {"pairs": 10, "triples": 10, "schedules": 30}),
+        ("kills", {"processes": 6, "kills": 1, "calls": 50, "jobs": 5, "claims": 5}),
+    ):
+        [tried] = [one["tried"] for one in told["parts"] if one["name"] == part]
+        assert {name: tried[name] >= number for name, number in least.items()} == dict.fromkeys(
+            least, True
+        )
+    assert {path.name.partition("-")[0] for path in tmp_path.iterdir()} == {"jobs.db"}
+    assert content_of(file) == before
+
+
+def test_on_postgres_it_leaves_no_schema(qml, only):
+    from tests.drivers.postgres_store import ask
+
+    only("contract", "kills")
+    schemas = "SELECT nspname FROM pg_namespace ORDER BY 1"
+    before = ask(schemas)
+    called = qml("prove", postgres_url(), "--seconds", 1)
+    assert called.code == 0, called.out
+    assert ask(schemas) == before
+    assert "PASSED: no promise was broken" in called.out
+
+
+def test_on_redis_it_leaves_no_key(qml, only):
+    only("contract", "kills")
+    client = redis_client(redis_url())
+    before = sorted(client.keys("*"))
+    called = qml("prove", redis_url(), "--seconds", 1)
+    assert called.code == 0, called.out
+    assert sorted(client.keys("*")) == before
+    client.close()
+
+
+def test_what_is_broken_is_told_with_its_story(qml, only, monkeypatch):
+    only("contract", "rules")
+
+    def claim(self, order):
+        return plain(self, order._replace(queues=None))
+
+    plain = MemoryDriver.claim
+    monkeypatch.setattr(MemoryDriver, "claim", claim)
+    unshortened = settings(parts._some(), max_examples=50, phases=[Phase.generate])
+    monkeypatch.setattr(parts, "_some", lambda: unshortened)
+    called = qml("prove", "memory://", "--seconds", 1)
+    assert called.code == 1
+    lines = called.out.splitlines()
+    assert [line.split()[:2] for line in lines[1:3]] == [
+        ["contract", "BROKEN"],
+        ["rules", "BROKEN"],
+    ]
+    assert "promised" in called.out
+    assert "state.fetch" in called.out  # the steps that lead to it
+    assert "FAILED: a promise was broken (contract, rules)" in lines[-1]
+    told = json.loads(qml("prove", "memory://", "--seconds", 1, "--json").out)
+    assert told["holds"] is False
+    assert "promised" in told["parts"][0]["fault"]
+
+
+def test_a_memory_store_has_no_processes_to_kill():
+    names = [part.name for part in PARTS if part.fits(MemoryConfig())]
+    assert names == ["contract", "rules", "servers", "schedules"]
+
+
+def test_who_dies_by_himself_is_a_fault(tmp_path, monkeypatch):
+    monkeypatch.setattr(kills, "START", 60.0)
+    missing = SqliteConfig(tmp_path / "missing.db", create=False)
+    History(tmp_path / "history")
+    with kills.Crew(missing, tmp_path / "history", Counter()) as crew:
+        eventually(lambda: crew.bury() or crew.deaths)
+    assert "ended by itself, exit code 1" in crew.deaths[0]
+    assert "there is no" in crew.deaths[0] or "unable to open" in crew.deaths[0]
+
+
+def test_a_run_in_which_nobody_worked_shows_nothing(qml, only, tmp_path, monkeypatch):
+    only("kills")
+    for name in ("SERVERS", "CLIENTS"):
+        monkeypatch.setattr(kills, name, 0)
+    called = qml("prove", f"sqlite:///{tmp_path}/jobs.db", "--seconds", 1)
+    assert called.code == 1
+    assert "no process came so far as to claim a job" in called.out
+
+
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [
+        ("postgresql://postgres@127.0.0.1:1/x", 3),
+        ("sqlite:////no/such/folder/jobs.db", 3),
+        ("ftp://x", 2),
+        (None, 2),
+    ],
+)
+def test_a_store_that_cannot_be_used(qml, url, code):
+    called = qml("prove", *([url] if url else []), "--seconds", 1)
+    assert called.code == code
+    assert called.err.startswith("qml: ")
+    assert "Traceback" not in called.err
+
+
+def test_it_says_what_it_needs(qml, monkeypatch):
+    import builtins
+
+    plain = builtins.__import__
+
+    def without(name, *rest):
+        if "proving" in name:
+            raise ModuleNotFoundError("no", name="hypothesis")
+        return plain(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    called = qml("prove", "memory://")
+    assert called.code == 2
+    assert "pip install 'queue-me-later[testing]'" in called.err
+
+
+def test_progress_tells_part_and_numbers():
+    told = []
+    config = MemoryConfig()
+    found = proving.prove(config, 0.1, lambda part, text: told.append((part.name, text)))
+    assert found.holds
+    assert {name for name, _ in told} == {"contract", "rules", "servers", "schedules"}
+    assert ("contract", "75 checks") in [(name, text.split(",")[0]) for name, text in told]
