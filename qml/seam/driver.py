@@ -56,10 +56,12 @@ class Driver(Protocol):
         """Extend leases or take locks. Each stands alone. STALE = held by another, or ended."""
         ...
 
-    def let_go(self, job_id: str, worker: str, now: int, fence: int | None = None) -> Verdict:
+    def let_go(
+        self, job_id: str, worker: str, now: int, claim: tuple[int, int] | None = None
+    ) -> Verdict:
         """End what ``worker`` holds at ``now``: on a processing row the lease ends now and may be
-        rescued; on any other the hold vanishes. With ``fence`` only the hold of that claim is
-        ended, and no lock. STALE when it does not hold it."""
+        rescued; on any other the hold vanishes. With ``claim``, its seq and fence, only
+        the hold of that claim is ended, and no lock. STALE when it does not hold it."""
         ...
 
     def scan(self, query: Query) -> list[Row]:

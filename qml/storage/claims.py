@@ -126,7 +126,8 @@ def _ended_before(driver: Driver, claimed: Job, row: Row, rule: Rule, now: int) 
     if row.lease_until is not None and row.locked_by is None:
         # Cancelled: the run has ended now, and with it its lease, lapsed or not. STALE: another
         # has locked the row since, and the lease is over all the same.
-        driver.let_go(row.id, row.worker or "", min(now, row.lease_until - 1), row.fence)
+        claim = (row.seq or 0, row.fence)
+        driver.let_go(row.id, row.worker or "", min(now, row.lease_until - 1), claim)
     else:
         stored = decode_job(row)
         _, sent = rule(claimed)

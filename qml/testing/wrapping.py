@@ -63,9 +63,11 @@ class WrappedDriver:
         """As the driver."""
         return self.around("hold", holds, lambda: self.driver.hold(holds))
 
-    def let_go(self, job_id: str, worker: str, now: int, fence: int | None = None) -> Verdict:
+    def let_go(
+        self, job_id: str, worker: str, now: int, claim: tuple[int, int] | None = None
+    ) -> Verdict:
         """As the driver."""
-        order = (job_id, worker, now, fence)
+        order = (job_id, worker, now, claim)
         return self.around("let_go", order, lambda: self.driver.let_go(*order))
 
     def scan(self, query: Query) -> list[Row]:

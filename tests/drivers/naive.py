@@ -189,13 +189,13 @@ class NaiveDriver:
         self._store(new)
         return Verdict.DONE
 
-    def let_go(self, job_id, worker, now, fence=None):
+    def let_go(self, job_id, worker, now, claim=None):
         [stored] = self.load([job_id])
         if stored is None:
             return Verdict.GONE
         if not _held(stored, now) or _holder(stored) != worker:
             return Verdict.STALE
-        if fence is not None and (stored.locked_by is not None or stored.fence != fence):
+        if claim is not None and (stored.locked_by or (stored.seq, stored.fence) != claim):
             return Verdict.STALE
         if stored.state == "processing":
             self._store(stored._replace(lease_until=now))

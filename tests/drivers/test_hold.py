@@ -215,21 +215,24 @@ def test_letting_go_of_a_cancelled_run_ends_its_hold(driver, claimed):
     assert driver.load(["a"])[0].lease_until is None
 
 
-def test_with_a_fence_only_that_claim_is_let_go_of(driver, claimed):
-    assert driver.let_go("a", "w1", NOW + 4, claimed.fence + 1) is STALE
-    assert driver.let_go("a", "w2", NOW + 4, claimed.fence) is STALE
+def test_of_a_claim_only_that_one_is_let_go_of(driver, claimed):
+    one, other = (claimed.seq, claimed.fence), (claimed.seq, claimed.fence + 1)
+    before = (claimed.seq - 1, claimed.fence)  # of a record that was deleted
+    assert driver.let_go("a", "w1", NOW + 4, other) is STALE
+    assert driver.let_go("a", "w1", NOW + 4, before) is STALE
+    assert driver.let_go("a", "w2", NOW + 4, one) is STALE
     assert driver.load(["a"]) == [claimed]
-    assert driver.let_go("a", "w1", NOW + 4, claimed.fence) is DONE
+    assert driver.let_go("a", "w1", NOW + 4, one) is DONE
     assert driver.load(["a"]) == [claimed._replace(lease_until=NOW + 4)]
 
 
-def test_with_a_fence_no_lock_is_let_go_of(driver, claimed):
+def test_of_a_claim_no_lock_is_let_go_of(driver, claimed):
     """The claim of a cancelled run lapsed, and its worker locked the job since."""
     driver.swap([move(claimed, state="deleted", ends_lease=False)])
     assert driver.hold([lock("a", "w1", now=NOW + 99, until=NOW + 200)]) == [DONE]
     before = driver.load(["a"])
     assert before[0].fence == claimed.fence
-    assert driver.let_go("a", "w1", NOW + 100, claimed.fence) is STALE
+    assert driver.let_go("a", "w1", NOW + 100, (claimed.seq, claimed.fence)) is STALE
     assert driver.load(["a"]) == before
     assert driver.let_go("a", "w1", NOW + 100) is DONE
 

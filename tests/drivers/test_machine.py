@@ -198,9 +198,11 @@ class DriverMachine(RuleBasedStateMachine):
     def lock(self, job_id, worker, span):
         self.both("hold", [Hold(job_id, None, worker, None, self.now, self.now + span)])
 
-    @rule(job_id=IDS, worker=WORKERS, fence=st.none() | st.integers(0, 3))
-    def let_go(self, job_id, worker, fence):
-        self.both("let_go", job_id, worker, self.now, fence)
+    @rule(job_id=IDS, worker=WORKERS, fence=st.none() | st.integers(0, 3), stale=st.booleans())
+    def let_go(self, job_id, worker, fence, stale):
+        [row] = self.naive.load([job_id])
+        claim = None if fence is None or row is None else (row.seq - stale, fence)
+        self.both("let_go", job_id, worker, self.now, claim)
 
     @rule(hands=st.lists(hands, min_size=1, max_size=3))
     def erase(self, hands):

@@ -67,3 +67,21 @@ def test_a_job_is_not_in_its_own_way(storage, paused):
     paused.between["swap"] = meanwhile
     with pytest.raises(InvalidTransition):
         storage.retry("a")
+
+
+def test_the_late_end_of_a_cancelled_run_leaves_its_workers_next_claim(storage, paused, clock):
+    """The job was deleted and enqueued again, and the claim of that has the same fence."""
+    storage.enqueue(Job("t", id="a"))
+    claimed = storage.fetch_and_lock_job("w")
+    storage.cancel("a")
+
+    def meanwhile():
+        storage.delete("a")
+        storage.enqueue(Job("t", id="a"))
+        assert storage.fetch_and_lock_job("w").fence == claimed.fence
+
+    paused.between["load"] = meanwhile
+    with pytest.raises(JobLost):
+        storage.finish(claimed, Succeeded())
+    clock.advance(29)
+    assert storage.rescue() == []

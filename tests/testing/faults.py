@@ -150,7 +150,7 @@ class LockHoldsNothing(Driver):
 
 
 class AnybodyLetsGo(Driver):
-    def let_go(self, job_id, worker, now, fence=None):
+    def let_go(self, job_id, worker, now, claim=None):
         row = self.row(job_id)
         return super().let_go(job_id, row.worker if row else worker, now)
 

@@ -19,7 +19,7 @@ CALLS = {
     "swap": ([],),
     "claim": (Claim("w", 1, 2, 3, 0, None, "{}"),),
     "hold": ([Hold("a", None, "w", None, 1, 2)],),
-    "let_go": ("a", "w", 1, 3),
+    "let_go": ("a", "w", 1, (2, 3)),
     "scan": (Page(),),
     "count": (Page(), "state"),
     "erase": (Finished("succeeded", 1), 9),

@@ -102,8 +102,10 @@ class MemoryDriver:
             table = self._open()
             return [guards.hold(table, hold) for hold in holds]
 
-    def let_go(self, job_id: str, worker: str, now: int, fence: int | None = None) -> Verdict:
-        """End what ``worker`` holds at ``now``, or what its claim with ``fence`` does."""
+    def let_go(
+        self, job_id: str, worker: str, now: int, claim: tuple[int, int] | None = None
+    ) -> Verdict:
+        """End what ``worker`` holds at ``now``, or what its claim (seq, fence) does."""
         with self.lock:
             table = self._open()
             row = table.get(job_id)
@@ -111,7 +113,7 @@ class MemoryDriver:
                 return Verdict.GONE
             if holder(row) != worker or is_free(row, now):
                 return Verdict.STALE
-            if fence is not None and (row.fence != fence or row.locked_by is not None):
+            if claim is not None and (claim != (row.seq, row.fence) or row.locked_by is not None):
                 return Verdict.STALE
             if row.state == PROCESSING:
                 table.replace(row._replace(lease_until=now))

@@ -78,9 +78,12 @@ def _hold(call: Call, holds: Sequence[Hold]) -> list[Verdict]:
     return [Verdict(verdict) for (verdict,) in found]
 
 
-def let_go(call: Call, job_id: str, worker: str, now: int, fence: int | None) -> Verdict:
+def let_go(
+    call: Call, job_id: str, worker: str, now: int, claim: tuple[int, int] | None
+) -> Verdict:
     """End what a worker, or one claim of it, holds."""
-    hand = {"id": job_id, "worker": worker, "now": now, "fence": fence}
+    seq, fence = claim or (None, None)
+    hand = {"id": job_id, "worker": worker, "now": now, "seq": seq, "fence": fence}
     found = call.run(call.sql["let_go"], hand)
     if not found:
         return Verdict.GONE

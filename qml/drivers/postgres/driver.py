@@ -67,10 +67,12 @@ class PostgresDriver:
         """See Driver.hold."""
         return changing.hold(self._connections, holds)
 
-    def let_go(self, job_id: str, worker: str, now: int, fence: int | None = None) -> Verdict:
+    def let_go(
+        self, job_id: str, worker: str, now: int, claim: tuple[int, int] | None = None
+    ) -> Verdict:
         """See Driver.let_go."""
         return self._connections.write(
-            lambda call: changing.let_go(call, job_id, worker, now, fence)
+            lambda call: changing.let_go(call, job_id, worker, now, claim)
         )
 
     def scan(self, query: Query) -> list[Row]:

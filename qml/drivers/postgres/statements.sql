@@ -310,7 +310,8 @@ WITH locked AS MATERIALIZED (
         stamp = %(stamp)s
     FROM locked AS l
     WHERE j.seq = l.seq AND coalesce(l.locked_by, l.worker) = %(worker)s AND l.lease_until > %(now)s
-        AND (%(fence)s::bigint IS NULL OR l.fence = %(fence)s::bigint AND l.locked_by IS NULL)
+        AND (%(seq)s::bigint IS NULL
+            OR l.seq = %(seq)s AND l.fence = %(fence)s AND l.locked_by IS NULL)
     RETURNING j.seq
 )
 SELECT EXISTS (SELECT FROM freed) OR l.stamp = %(stamp)s FROM locked AS l

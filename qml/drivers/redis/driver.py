@@ -81,9 +81,11 @@ class RedisDriver:
         """See Driver.hold."""
         return texts.verdicts(self._write(HOLD, [*map(texts.hold_texts, holds)]))
 
-    def let_go(self, job_id: str, worker: str, now: int, fence: int | None = None) -> Verdict:
+    def let_go(
+        self, job_id: str, worker: str, now: int, claim: tuple[int, int] | None = None
+    ) -> Verdict:
         """See Driver.let_go."""
-        order = [job_id, worker, texts.moment(now), None if fence is None else str(fence)]
+        order = texts.let_go_texts(job_id, worker, now, claim)
         [verdict] = texts.verdicts(self._write(LET_GO, order))
         return verdict
 

@@ -1,11 +1,11 @@
--- End what a worker holds. Order: id, worker, now, and the fence of the claim that is meant, or
--- null for whatever it holds. Answer: a letter, as in swap.lua.
+-- End what a worker holds. Order: id, worker, now, and the seq and fence of the claim that is
+-- meant, or null twice for whatever it holds. Answer: a letter, as in swap.lua.
 
 if past then
   return past
 end
 
-local id, worker, now, fence = unpack(ORDER)
+local id, worker, now, seq, fence = unpack(ORDER)
 local row = read(id)
 if not row then
   return 'g'
@@ -13,7 +13,7 @@ end
 if is_free(row, now) or holder(row) ~= worker then
   return 's'
 end
-if fence ~= cjson.null and (row.fence ~= fence or row.locked_by) then
+if seq ~= cjson.null and (row.seq ~= seq or row.fence ~= fence or row.locked_by) then
   return 's'
 end
 local new = copy(row)

@@ -127,6 +127,12 @@ def hold_texts(hold: Hold) -> Texts:
     return [hold.id, seq_text(hold.seq), hold.worker, fence, *times]
 
 
+def let_go_texts(job_id: str, worker: str, now: int, claim: tuple[int, int] | None) -> Texts:
+    """The end of a hold, or of one claim's, known by seq and fence."""
+    seq, fence = (None, None) if claim is None else (seq_text(claim[0]), str(claim[1]))
+    return [job_id, worker, moment(now), seq, fence]
+
+
 def claim_texts(claim: Claim) -> Texts:
     """A claim. A queue named twice counts once."""
     queues = None if claim.queues is None else list(dict.fromkeys(claim.queues))

@@ -91,10 +91,15 @@ def hold(connection: sqlite3.Connection, order: Hold) -> Verdict:
 
 
 def let_go(
-    connection: sqlite3.Connection, job_id: str, worker: str, now: int, fence: int | None
+    connection: sqlite3.Connection,
+    job_id: str,
+    worker: str,
+    now: int,
+    claim: tuple[int, int] | None,
 ) -> Verdict:
     """End what a worker, or one claim of it, holds."""
-    hand = {"id": job_id, "worker": worker, "now": now, "fence": fence}
+    seq, fence = claim or (None, None)
+    hand = {"id": job_id, "worker": worker, "now": now, "seq": seq, "fence": fence}
     if connection.execute(SQL["let_go"], hand).rowcount:
         return DONE
     return _stale_or_gone(connection, job_id)

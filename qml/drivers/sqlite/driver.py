@@ -81,9 +81,11 @@ class SqliteDriver:
             lambda connection: [changing.hold(connection, hold) for hold in holds], flush=False
         )
 
-    def let_go(self, job_id: str, worker: str, now: int, fence: int | None = None) -> Verdict:
+    def let_go(
+        self, job_id: str, worker: str, now: int, claim: tuple[int, int] | None = None
+    ) -> Verdict:
         """See Driver.let_go."""
-        return self._connections.write(lambda c: changing.let_go(c, job_id, worker, now, fence))
+        return self._connections.write(lambda c: changing.let_go(c, job_id, worker, now, claim))
 
     def scan(self, query: Query) -> list[Row]:
         """See Driver.scan."""

@@ -148,7 +148,7 @@ UPDATE qml_jobs SET
     lease_until = iif(state = 'processing', :now, NULL),
     locked_by = iif(state = 'processing', locked_by, NULL)
 WHERE id = :id AND coalesce(locked_by, worker) = :worker AND lease_until > :now
-    AND (:fence IS NULL OR fence = :fence AND locked_by IS NULL)
+    AND (:seq IS NULL OR seq = :seq AND fence = :fence AND locked_by IS NULL)
 
 -- name: page
 -- The seqs come from an index alone, the records only for the page.

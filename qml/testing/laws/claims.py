@@ -10,11 +10,11 @@ MARK = re.compile(r"\(claim (\S+)/(\d+)\)")
 
 
 def one_owner(call: Call) -> Broken:
-    """A job is claimed only while nobody else holds it."""
-    if call.verb == "claim":
-        for was, now in changed(call):
-            if is_held(was, call.now) and holder(was) != now.worker:
-                yield f"{was.id} was given to {now.worker}, and {holder(was)} holds it"
+    """A job is claimed or locked only while nobody else holds it."""
+    for was, now in changed(call):
+        takes = call.verb == "claim" or (call.verb == "hold" and call.who.acts == "locks")
+        if takes and is_held(was, call.now) and holder(was) != holder(now):
+            yield f"{was.id} was given to {holder(now)}, and {holder(was)} holds it"
 
 
 def never_early(call: Call) -> Broken:
@@ -74,6 +74,9 @@ def stale_hands_change_nothing(call: Call) -> Broken:
             good = [o for o in orders if (was.worker, was.fence) == (o.worker, o.fence)]
             if orders[0].fence is not None and not good:
                 yield f"{was.id} was renewed for {orders[0].worker}/{orders[0].fence}, {_of(was)}"
+        elif who.acts == "unlocks":
+            if holder(was) != who.name or not is_held(was, call.now):
+                yield f"{was.id} was unlocked by {who.name}, {_of(was)}"
         elif call.verb in ("swap", "let_go") and who.acts in ("records", "hands back", "claims"):
             ends = who.ends
             mine = ends is None or any((was.seq, was.fence) == (e.seq, e.fence) for e in ends)

@@ -47,17 +47,17 @@ def run(
     go_on: Callable[[], bool],
 ) -> None:
     """Kill for ``seconds``, let the rest be done, judge. AssertionError with all faults."""
-    History(folder)
     counts.update(dict.fromkeys(("processes", "kills", "freezes"), 0))
-    with Crew(place, folder, counts) as crew, connect(place) as storage:
-        crew.await_everybody()
-        until = time.monotonic() + max(seconds, 2.0)
-        while time.monotonic() < until:
-            time.sleep(random.uniform(0, 2 * PAUSE))
-            crew.kill_one()
-            go_on()
-        drained = crew.drain(storage.get_job_counts)
-        history = History(folder)
+    history = History(folder)
+    with connect(place) as storage:
+        with Crew(place, folder, counts) as crew:
+            crew.await_everybody()
+            until = time.monotonic() + max(seconds, 2.0)
+            while time.monotonic() < until:
+                time.sleep(random.uniform(0, 2 * PAUSE))
+                crew.kill_one()
+                go_on()
+            drained = crew.drain(storage.get_job_counts)
         history.final(storage)
     verdict = history.judge(drained=True)
     counts.update(calls=verdict.operations, jobs=verdict.jobs, claims=verdict.claims)

@@ -1,4 +1,4 @@
-"""Steps, chosen as they come. What stands first is the simplest: findings shrink towards it."""
+"""Steps, chosen as they come: what stands first is the simplest, towards which findings shrink."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,16 @@ FIELDS: dict[str, tuple[Any, ...]] = {
 """What may be said of a job; None = nothing."""
 
 
+ABOUT_JOBS: tuple[type[clients.AboutJob], ...] = (
+    clients.Updates,
+    clients.Retries,
+    clients.Cancels,
+    clients.Deletes,
+    clients.Locks,
+    clients.Unlocks,
+)
+
+
 def _server(world: "World") -> int:
     return world.pick(range(len(world.servers)))
 
@@ -44,7 +54,7 @@ def _fields(world: "World") -> dict[str, Any]:
 
 def ask(world: "World") -> Step:
     """Something about a job that is there."""
-    kind = world.pick((clients.Updates, clients.Retries, clients.Cancels, clients.Deletes))
+    kind = world.pick(ABOUT_JOBS)
     return kind(job=world.pick([*sorted(world.store.rows)] or IDS))
 
 
@@ -128,6 +138,7 @@ PLANS: tuple[Plan, ...] = (
     (run,),
     (keep,),
     (keep,),
+    (ask,),
     (ask,),
     (enqueue,),
     (tidy,),

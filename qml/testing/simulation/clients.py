@@ -137,6 +137,28 @@ class Updates(AboutJob):
 
 
 @attrs.frozen(kw_only=True)
+class Locks(AboutJob):
+    """Lock a job for a while, in whatever state it is."""
+
+    acts: ClassVar[str] = "locks"
+
+    def ask(self, world: "World", party: Party) -> None:
+        """The storage's ``try_acquire_job_lock``."""
+        party.storage.try_acquire_job_lock(self.job, party.name, world.pick((10.0, 40.0)))
+
+
+@attrs.frozen(kw_only=True)
+class Unlocks(AboutJob):
+    """Let a lock go that a client has taken, perhaps."""
+
+    acts: ClassVar[str] = "unlocks"
+
+    def ask(self, world: "World", party: Party) -> None:
+        """The storage's ``release_job_lock``."""
+        party.storage.release_job_lock(self.job, party.name)
+
+
+@attrs.frozen(kw_only=True)
 class Passes(ClientStep):
     """Time passes."""
 

@@ -28,14 +28,8 @@ from .tally import Tally
 from .world import Chance, World
 
 
-class Simulation(RuleBasedStateMachine):
-    """Several real servers and clients on one store, stepped in one thread under one clock.
-
-    At every driver call Hypothesis may fail it, lose its reply, kill the process, pause it, let
-    its machine sleep, or let somebody else take a whole step first. After every call the laws of
-    ``qml.testing.laws`` are checked; after every step counters and indexes are made anew from the
-    rows and compared. In the end faults stop, and every job has to come to an end.
-    """
+class Rules(RuleBasedStateMachine):
+    """What all rules need: the world, its beginning and its end."""
 
     def __init__(self, make_storage: MakeStorage, servers: int, tally: Tally) -> None:
         super().__init__()
@@ -46,6 +40,47 @@ class Simulation(RuleBasedStateMachine):
         """Jobs are there."""
         self.world = self._make(chance)
         self._take(choices.enqueue)
+
+    def _take(self, *plan: Callable[[World], Step]) -> None:
+        with findings(self.world):
+            self.world.follow(plan)
+            self.world.store.check_indexes()
+
+    def teardown(self) -> None:
+        """Let everything come to an end, unless it has gone wrong already."""
+        if not hasattr(self, "world"):  # not even the store could be made
+            return
+        try:
+            if sys.exc_info()[0] is None:
+                with findings(self.world):
+                    settle(self.world)
+                self.world.tally.examples += 1
+        finally:
+            self.world.storage.close()
+
+
+class ClientRules(Rules):
+    """What is asked from outside, and time."""
+
+    @rule()
+    def enqueue(self) -> None:
+        """A client stores jobs."""
+        self._take(choices.enqueue)
+
+    @rule()
+    def ask(self) -> None:
+        """A client cancels, retries, deletes, updates."""
+        self._take(choices.ask)
+
+    @rule()
+    def replace(self) -> None:
+        """A job is deleted, and another enqueued under its id."""
+        self._take(choices.delete, choices.enqueue_same)
+
+    @rule()
+    def wait(self) -> None:
+        """Time passes."""
+        self._take(choices.wait)
 
     @rule()
     def a_moment(self) -> None:
@@ -59,14 +94,15 @@ class Simulation(RuleBasedStateMachine):
             self.world.take_any()
 
     @rule()
-    def enqueue(self) -> None:
-        """A client stores jobs."""
-        self._take(choices.enqueue)
+    def rest(self) -> None:
+        """Faults stop for a while, sometimes, and everything comes to an end."""
+        if self.world.pick((True, False, False, False)):
+            with findings(self.world):
+                settle(self.world)
 
-    @rule()
-    def ask(self) -> None:
-        """A client cancels, retries, deletes, updates."""
-        self._take(choices.ask)
+
+class ServerRules(Rules):
+    """What servers do."""
 
     @rule()
     def claim(self) -> None:
@@ -84,6 +120,11 @@ class Simulation(RuleBasedStateMachine):
         self._take(choices.record)
 
     @rule()
+    def work(self) -> None:
+        """A job on its way."""
+        self._take(choices.claim, choices.run, choices.record)
+
+    @rule()
     def keep(self) -> None:
         """A server looks after its claims."""
         self._take(choices.keep)
@@ -94,51 +135,24 @@ class Simulation(RuleBasedStateMachine):
         self._take(choices.tidy)
 
     @rule()
-    def leave(self) -> None:
-        """A server hands back, stops, dies, or sleeps."""
-        self._take(choices.leave)
-
-    @rule()
-    def wait(self) -> None:
-        """Time passes."""
-        self._take(choices.wait)
-
-    @rule()
-    def work(self) -> None:
-        """A job on its way."""
-        self._take(choices.claim, choices.run, choices.record)
-
-    @rule()
     def rescue(self) -> None:
         """Leases lapse, and a server takes the orphans."""
         self._take(choices.lapse, choices.rescue)
 
     @rule()
-    def replace(self) -> None:
-        """A job is deleted, and another enqueued under its id."""
-        self._take(choices.delete, choices.enqueue_same)
+    def leave(self) -> None:
+        """A server hands back, stops, dies, or sleeps."""
+        self._take(choices.leave)
 
-    @rule()
-    def rest(self) -> None:
-        """Faults stop for a while, sometimes, and everything comes to an end."""
-        if self.world.pick((True, False, False, False)):
-            with findings(self.world):
-                settle(self.world)
 
-    def _take(self, *plan: Callable[[World], Step]) -> None:
-        with findings(self.world):
-            self.world.follow(plan)
-            self.world.store.check_indexes()
+class Simulation(ClientRules, ServerRules):
+    """Several real servers and clients on one store, stepped in one thread under one clock.
 
-    def teardown(self) -> None:
-        """Let everything come to an end, unless it has gone wrong already."""
-        try:
-            if sys.exc_info()[0] is None:
-                with findings(self.world):
-                    settle(self.world)
-                self.world.tally.examples += 1
-        finally:
-            self.world.storage.close()
+    At every driver call Hypothesis may fail it, lose its reply, kill the process, pause it, let
+    its machine sleep, or let somebody else take a whole step first. After every call the laws of
+    ``qml.testing.laws`` are checked; after every step counters and indexes are made anew from the
+    rows and compared. In the end faults stop, and every job has to come to an end.
+    """
 
     @classmethod
     def run(
@@ -157,5 +171,12 @@ class Simulation(RuleBasedStateMachine):
         machine = partial(cls, make_storage, servers, tally)
         with quiet():
             # Any factory will do, a class or not, as its documentation says and its types do not.
-            run_state_machine_as_test(cast(Any, machine), settings=settings or usual_settings())
+            run_state_machine_as_test(
+                cast(Any, machine), settings=_one_finding(settings or usual_settings())
+            )
         return tally
+
+
+def _one_finding(given: settings) -> settings:
+    """One law broken is often found in several places; one story is enough."""
+    return settings(given, report_multiple_bugs=False)
