@@ -1,0 +1,384 @@
+"""Storages that are right while hands take turns, each with a gap between two driver calls."""
+
+from qml.drivers.memory import MemoryDriver
+from qml.seam.codec import decode_job
+from qml.seam.rows import (
+    PROCESSING,
+    Hold,
+    Lapsed,
+    Move,
+    Page,
+    Rewrite,
+    Verdict,
+    as_claimed,
+    holdable,
+    holder,
+    is_free,
+)
+from qml.storage import changes, claims, rules
+from qml.storage.storage import Storage
+
+ANY = -1
+LEASE = 30_000_000
+
+
+class Unguarded(MemoryDriver):
+    """Told ANY version, fence or worker it asks for none, as ``UPDATE … WHERE id = …`` does."""
+
+    def __init__(self):
+        super().__init__(None)
+
+    def swap(self, changes):
+        with self.lock:
+            return [super(Unguarded, self).swap([self.loose(one)])[0] for one in changes]
+
+    def loose(self, change):
+        row = self._table.get(id_of(change))
+        if change.version != ANY or row is None:
+            return change
+        if isinstance(change, Rewrite):
+            change = change._replace(row=change.row._replace(version=row.version + 1))
+        return change._replace(seq=None, version=row.version)
+
+    def hold(self, holds):
+        with self.lock:
+            return [self.seize(one) for one in holds]
+
+    def seize(self, hold):
+        row = self._table.get(hold.id)
+        if hold.fence != ANY or row is None:
+            return super().hold([hold])[0]
+        if row.state != PROCESSING:
+            row = row._replace(locked_by=hold.worker)
+        self._table.replace(row._replace(lease_until=hold.until))
+        return Verdict.DONE
+
+    def let_go(self, job_id, worker, *rest):
+        with self.lock:
+            row = self._table.get(job_id)
+            worker = holder(row) if worker == ANY and row else worker
+            return super().let_go(job_id, worker, *rest)
+
+    def take_key_from(self, job_id):
+        self._table._keys.pop(self._table.get(job_id).unique_key, None)
+
+
+class InsertAsksForNoKey(Unguarded):
+    """The last who stores a key has it."""
+
+    def insert(self, rows):
+        with self.lock:
+            answer = super().insert(rows)
+            if [obstacle.by for obstacle in answer.obstacles] == ["key"]:
+                self.take_key_from(answer.obstacles[0].holder)
+                answer = super().insert(rows)
+            return answer
+
+
+class SwapAsksForNoKey(Unguarded):
+    """The last who writes a key has it."""
+
+    def swap(self, changes):
+        with self.lock:
+            verdicts = super().swap(changes)
+            if verdicts == [Verdict.TAKEN]:
+                self.take_key_from(id_of(changes[0]))
+                verdicts = super().swap(changes)
+            return verdicts
+
+
+class Gap:
+    """What a storage's rules see of its driver when their change is written without a guard."""
+
+    def __init__(self, driver):
+        self.driver = driver
+
+    def __getattr__(self, verb):
+        return getattr(self.driver, verb)
+
+    def load(self, ids):
+        rows = self.driver.load(ids)
+        [self.read] = rows
+        return rows
+
+    def swap(self, changes):
+        return self.driver.swap([self.changed(one) for one in changes])
+
+    def changed(self, change):
+        return change._replace(version=ANY)
+
+
+class Hopeful(Gap):
+    """Writes with its guard, and does not look what came of it."""
+
+    def swap(self, changes):
+        self.driver.swap(changes)
+        return [Verdict.DONE for _ in changes]
+
+
+class Broken(Storage):
+    """A storage over a driver that does without a guard when told so."""
+
+    driver_of = Unguarded
+
+    def __init__(self, clock):
+        super().__init__(self.driver_of(), clock=clock)
+
+    def read(self, job_id):
+        [row] = self.driver.load([job_id])
+        return row
+
+    def runs(self, job):
+        """Whether the claim may end the job, for all that can be seen now."""
+        row = self.read(job.id)
+        return row is not None and claims.is_same_claim(row, job) and row.state == PROCESSING
+
+    def end(self, job, rule):
+        newest = claims._on_newest(job, self.read(job.id))
+        move, state = rule(newest)
+        self.driver.swap([move._replace(version=ANY)])
+        return rules.after(newest, move, state)
+
+
+class ClaimTakesTwoCalls(Broken):
+    """The best jobs are looked for, then taken by their ids."""
+
+    def claim(self, worker_id, limit, queues=None, **options):
+        now = self.clock.micros()
+        order = claims.order(
+            worker_id, queues, now=now, lease=LEASE, limits=(limit, 0), server_name=""
+        )
+        rows = [row for row in reversed(self.driver.scan(Page())) if may_take(row, order)]
+        taken = [as_claimed(row, order, 0) for row in rows[:limit]]
+        jobs = self.take(taken) if taken else []
+        return claims.Batch([decode_job(row) for row in jobs], None)
+
+    def take(self, rows):
+        self.driver.swap([Rewrite(None, ANY, row, False, True) for row in rows])
+        return rows
+
+
+class ClaimForgetsLocks(ClaimTakesTwoCalls):
+    """The same, guarded by the version, which a lock does not raise."""
+
+    def take(self, rows):
+        orders = [Rewrite(row.seq, row.version - 1, row, False, True) for row in rows]
+        verdicts = self.driver.swap(orders)
+        return [row for row, one in zip(rows, verdicts, strict=True) if one is Verdict.DONE]
+
+
+class FinishChecksThenWrites(Broken):
+    def finish_many(self, outcomes):
+        return [self.finish_one(*outcome) for outcome in outcomes]
+
+    def finish_one(self, job, state, failure=None):
+        rules.check_outcome(job, state)
+        if not self.runs(job):
+            return super().finish_many([(job, state, failure)])[0]
+        now = self.clock.micros()
+        return self.end(job, lambda newest: rules.finish(newest, state, failure, now))
+
+
+class ReleaseChecksThenWrites(Broken):
+    def release_many(self, jobs, delay=None):
+        [job] = jobs
+        if not self.runs(job):
+            return super().release_many(jobs, delay)
+        now = self.clock.micros()
+        return [self.end(job, lambda newest: rules.release(newest, None, now))]
+
+
+class RenewChecksThenExtends(Broken):
+    def renew(self, jobs, lease_seconds=None):
+        return [self.renew_one(job, lease_seconds) for job in jobs]
+
+    def renew_one(self, job, lease_seconds):
+        if not self.runs(job):
+            return super().renew([job], lease_seconds)[0]
+        now = self.clock.micros()
+        until = now + int((lease_seconds or 30) * 1_000_000)
+        self.driver.hold([Hold(job.id, None, job.state.worker_id, ANY, now, until)])
+        return True
+
+
+class RescueByWhatItSaw(Broken):
+    """Leases are looked at, then jobs taken by their ids."""
+
+    def rescue(self, limit=1000):
+        now = self.clock.micros()
+        jobs = [decode_job(row) for row in self.driver.scan(Lapsed(now, limit))]
+        planned = [rules.rescue(job, False, self.retry_policy, now) for job in jobs]
+        verdicts = self.driver.swap([self.loose(move) for move, _ in planned]) if planned else []
+        return [
+            rules.after(job, move, state)
+            for job, (move, state), verdict in zip(jobs, planned, verdicts, strict=True)
+            if self.is_done(verdict)
+        ]
+
+    def loose(self, move):
+        return move._replace(version=ANY, lapsed_by=None)
+
+    def is_done(self, verdict):
+        return verdict is Verdict.DONE
+
+
+class RescueForgetsRenewals(RescueByWhatItSaw):
+    """Guarded by the version, which a renewal does not raise."""
+
+    def loose(self, move):
+        return move._replace(lapsed_by=None)
+
+
+class RescueTellsWhatItPlanned(RescueByWhatItSaw):
+    """Guarded, and whoever got away is among the rescued all the same."""
+
+    def loose(self, move):
+        return move
+
+    def is_done(self, verdict):
+        return True
+
+
+class CancelWritesUnguarded(Broken):
+    driver_seen = Gap
+
+    def cancel(self, job_id, reason=None):
+        now = self.clock.micros()
+        driver = self.driver_seen(self.driver)
+        return changes.apply(driver, job_id, lambda job: rules.cancel(job, reason, now))
+
+
+class CancelTriesOnce(CancelWritesUnguarded):
+    """Guarded; when somebody was faster, nothing is cancelled, and nobody told so."""
+
+    driver_seen = Hopeful
+
+
+class RetryWritesUnguarded(Broken):
+    def retry(self, job_id):
+        now = self.clock.micros()
+        return changes.apply(Gap(self.driver), job_id, lambda job: rules.retry(job, now))
+
+
+class RetryLooksForTheKey(Broken):
+    driver_of = SwapAsksForNoKey
+
+    def retry(self, job_id):
+        row = self.read(job_id)
+        if row is not None and row.state == "failed":
+            other = self.driver.holder(row.unique_key)
+            if other not in (None, job_id):
+                raise changes.key_taken(decode_job(row), other)
+        return super().retry(job_id)
+
+
+class EnqueueLooksForTheKey(Broken):
+    driver_of = InsertAsksForNoKey
+
+    def enqueue(self, job):
+        other = self.driver.holder(job.unique_key)
+        if other not in (None, job.id) and self.read(job.id) is None:
+            raise changes.key_taken(job, other)
+        return super().enqueue(job)
+
+
+class EnqueueReplaces(Broken):
+    """The id is looked for; then the job is put there, whatever is there."""
+
+    def enqueue(self, job):
+        if self.read(job.id) is None and self.driver.holder(job.unique_key) is None:
+            self.driver.erase([job.id], 1)
+        return super().enqueue(job)
+
+
+class UpdateComparesThenWrites(Broken):
+    driver_seen = Gap
+
+    def update(self, job):
+        driver = self.driver_seen(self.driver)
+        return changes.update(driver, job, self.clock.micros(), LEASE, self.max_job_bytes)
+
+
+class WritesAllColumns(Gap):
+    def changed(self, change):
+        if not change.keeps_lease:
+            return change
+        held = {name: getattr(self.read, name) for name in ("worker", "locked_by", "lease_until")}
+        return change._replace(keeps_lease=False, row=change.row._replace(**held))
+
+
+class UpdateWritesTheLeaseItRead(UpdateComparesThenWrites):
+    """Guarded by the version, which leases and locks do not raise."""
+
+    driver_seen = WritesAllColumns
+
+
+class DeleteLooksFirst(Broken):
+    def delete(self, job_id):
+        there = self.read(job_id) is not None
+        self.driver.erase([job_id], 1)
+        return there
+
+
+class PurgeRemovesWhatItSaw(Broken):
+    """Old jobs are looked for, then removed by their ids."""
+
+    def purge(self, limit=1000):
+        now = self.clock.micros()
+        kept = {name: getattr(self.retention, name) for name in ("succeeded", "deleted", "failed")}
+        old = [
+            row.id
+            for row in self.driver.scan(Page(states=tuple(kept)))
+            if row.finished_at + kept[row.state] * 1_000_000 <= now
+        ]
+        return self.driver.erase(old, limit)
+
+
+class LockLooksThenTakes(Broken):
+    def try_acquire_job_lock(self, job_id, worker_id, timeout_seconds):
+        row, now = self.read(job_id), self.clock.micros()
+        if row is None or row.state == PROCESSING or not is_free(row, now):
+            return super().try_acquire_job_lock(job_id, worker_id, timeout_seconds)
+        until = now + int(timeout_seconds * 1_000_000)
+        return self.driver.hold([Hold(job_id, None, worker_id, ANY, now, until)]) == [Verdict.DONE]
+
+
+class UnlockChecksThenFrees(Broken):
+    """Shows with three hands only: between its two calls the holder has to go and another come."""
+
+    def release_job_lock(self, job_id, worker_id):
+        row, now = self.read(job_id), self.clock.micros()
+        if row is None or is_free(row, now) or holder(row) != worker_id:
+            return False
+        return self.driver.let_go(job_id, ANY, now) is Verdict.DONE
+
+
+class LetsGoWhateverTheWorkerHolds(Unguarded):
+    def let_go(self, job_id, worker, now, fence=None):
+        return super().let_go(job_id, worker, now)
+
+
+class StaleFinishEndsALock(Broken):
+    """qml's own, until these schedules found it: the end of a cancelled run, whose lease was over,
+    took with it the lock that the same worker had just got."""
+
+    driver_of = LetsGoWhateverTheWorkerHolds
+
+
+def id_of(change):
+    return change.id if isinstance(change, Move) else change.row.id
+
+
+def may_take(row, order):
+    return (
+        row.due_at is not None
+        and row.due_at <= order.now
+        and holdable(row, order.worker, order.now)
+    )
+
+
+FAULTS = [
+    value
+    for value in vars().copy().values()
+    if isinstance(value, type) and issubclass(value, Broken) and value is not Broken
+]
