@@ -5,6 +5,8 @@ from typing import Any
 
 import attrs
 
+from qml.testing.history import Verdict
+
 from .history import History
 
 
@@ -24,13 +26,15 @@ class Stored:
 @attrs.frozen
 class Case:
     """``printed``: what the processes wrote to stderr; ``flaw``: what the store finds wrong with
-    itself; ``drained``: how many seconds the rest took to be done (None = it never was)."""
+    itself; ``drained``: how many seconds the rest took to be done (None = it never was);
+    ``checked``: what the checker of histories makes of the calls, if they were noted."""
 
     history: History
     stored: dict[str, Stored]
     printed: tuple[str, ...] = ()
     flaw: str = ""
     drained: float | None = 0.0
+    checked: Verdict | None = None
 
 
 Faults = Iterator[str]

@@ -66,6 +66,12 @@ def the_store_is_sound(case: Case) -> Faults:
         yield case.flaw
 
 
+def the_history_can_be(case: Case) -> Faults:
+    """What processes asked of the storage and what it answered fits together: qml's own checker."""
+    if case.checked is not None:
+        yield from case.checked.faults
+
+
 RULES: tuple[Callable[[Case], Faults], ...] = (
     nobody_dies_by_itself,
     the_store_is_missed_only_while_it_is_away,
@@ -73,4 +79,5 @@ RULES: tuple[Callable[[Case], Faults], ...] = (
     nothing_bad_is_logged,
     nothing_is_printed,
     the_store_is_sound,
+    the_history_can_be,
 )

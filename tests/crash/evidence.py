@@ -1,6 +1,7 @@
 """Gathers what there is to judge, once everybody has ended."""
 
 from qml import Job, connect
+from qml.testing import history
 from qml.values.states import Failed, Succeeded
 
 from .case import Case, Stored
@@ -11,12 +12,22 @@ from .stores import Store
 
 
 def gather(plan: Plan, store: Store, drained: float | None) -> Case:
-    """The case: ledgers, the store's jobs and its own view of itself, what was printed."""
+    """The case: ledgers, the store's jobs and its own view of itself, what was printed, and what
+    the checker of histories says."""
+    calls = history.History(plan.history)
     with connect(plan.url) as storage:
+        calls.final(storage)
         stored = {job.id: _stored(job) for job in storage.list()}
         flaw = store.flaw(storage)
     printed = plan.printed.read_text(errors="replace").splitlines() if plan.printed.exists() else ()
-    return Case(History(read_all(plan.folder)), stored, tuple(printed), flaw, drained)
+    return Case(
+        History(read_all(plan.folder)),
+        stored,
+        tuple(printed),
+        flaw,
+        drained,
+        calls.judge(),
+    )
 
 
 def _stored(job: Job) -> Stored:

@@ -12,6 +12,7 @@ import attrs
 
 from qml import Job, Qml, RetryPolicy, connect, current_job
 from qml.storage.storage import Storage
+from qml.testing.history import History
 from qml.values.errors import JobAlreadyExists, StorageUnavailable
 
 from .ledger import Ledger
@@ -43,9 +44,15 @@ class Plan:
         """What all processes write to stdout and stderr."""
         return self.folder / "printed"
 
+    @property
+    def history(self) -> Path:
+        """Where each process notes what it asked of its storage, and what that answered."""
+        return self.folder / "history"
+
 
 def open_storage(plan: Plan, ledger: Ledger) -> Storage:
-    """A storage whose driver writes down what it does. A store that is away is waited for."""
+    """A storage that writes down what it does, and so does its driver. A store that is away is
+    waited for."""
     retry = RetryPolicy(max_retries=10_000, base=0.0)
     while True:
         try:
@@ -54,7 +61,7 @@ def open_storage(plan: Plan, ledger: Ledger) -> Storage:
             time.sleep(PAUSE)
         else:
             storage.driver = Recorder(storage.driver, storage.clock, ledger)
-            return storage
+            return History(plan.history).record(storage)
 
 
 def serve(plan: Plan, ledger: Ledger) -> None:

@@ -3,6 +3,8 @@
 import statistics
 from collections import Counter
 
+from qml.testing.history import Verdict
+
 from .case import Case
 from .history import Claim, History, Run
 from .recovery import recovery
@@ -22,6 +24,7 @@ def report(case: Case) -> str:
         **_of_claims([claim for claims in history.claims.values() for claim in claims]),
         **_of_runs([run for runs in history.runs.values() for run in runs]),
         **_of_outages(history),
+        **_of_checked(case.checked),
         "done after the last kill in": "never" if case.drained is None else f"{case.drained:.1f} s",
     }
     return "\n".join(f"  {name:<30} {value}" for name, value in figures.items())
@@ -70,6 +73,17 @@ def _of_outages(history: History) -> dict[str, object]:
         "  back to the first finish": _spread(found.finish),
         "  back to each first answer": _spread(found.answers),
         "  calls that failed": sum(len(life.misses) for life in history.lives.values()),
+    }
+
+
+def _of_checked(checked: Verdict | None) -> dict[str, int]:
+    if checked is None:
+        return {}
+    return {
+        "calls in the history": checked.operations,
+        "  without an answer": checked.unknown,
+        "  of jobs": checked.jobs,
+        "  of these not decided": checked.undecided,
     }
 
 

@@ -1,7 +1,11 @@
 """The judge's rules on processes, logs, the store and outages: what passes, what is rejected."""
 
+import re
+
+import attrs
 import pytest
 
+from qml.testing.history import Verdict
 from tests.crash.case import Stored
 from tests.crash.history import NEVER
 from tests.crash.recovery import recovery
@@ -163,3 +167,12 @@ def test_an_outage_without_an_end(story):
     story.note(1, "down", 0, how="kill")
     [outage] = story.case().history.outages
     assert outage.up == NEVER
+
+
+def test_what_the_checker_of_histories_finds_is_a_fault(story):
+    story.run(1, 1, 1)
+    verdict = Verdict(["job j cannot be"], 9, 1, 1, 1, 1, 4, 0)
+    assert story.broken(checked=verdict) == {"the_history_can_be"}
+    assert story.broken(checked=attrs.evolve(verdict, faults=[])) == set()
+    figures = report(Story().case(checked=verdict))
+    assert re.search(r"calls in the history +9\n +without an answer +1", figures)

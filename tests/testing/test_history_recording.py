@@ -1,0 +1,210 @@
+"""What is written down: by which processes, whatever dies, and with nothing changed for callers."""
+
+import gc
+import json
+import os
+import signal
+
+import pytest
+
+from qml import Job, Qml, Succeeded, connect
+from qml.storage.storage import Storage
+from qml.testing import ManualClock
+from qml.testing.history import History, linearize
+from qml.testing.history.journal import ENDING
+from qml.testing.history.recording import RecordedStorage
+from qml.values.errors import (
+    ConfigurationError,
+    InvalidTransition,
+    JobAlreadyExists,
+    JobLost,
+    JobNotFound,
+    StorageUnavailable,
+    WaitTimeout,
+)
+
+
+@pytest.fixture
+def history(tmp_path):
+    return History(tmp_path / "history")
+
+
+@pytest.fixture
+def storage(history):
+    return history.record(connect("memory://"))
+
+
+def notes(history):
+    return [
+        json.loads(line)
+        for path in sorted(history.folder.glob(f"*{ENDING}"))
+        for line in path.read_text().splitlines()
+    ]
+
+
+def open_files():
+    return sum(os.path.exists(f"/dev/fd/{number}") for number in range(4096))
+
+
+def test_a_server_and_a_client_work_through_it(history):
+    jobs = Qml(history.record(connect("memory://")))
+
+    @jobs.task(name="double")
+    def double(number):
+        return 2 * number
+
+    sent = double.enqueue_many([(number,) for number in range(20)])
+    jobs.server(threads=3).run(burst=True)
+    assert [jobs.result(job) for job in sent] == [2 * number for number in range(20)]
+    history.final(jobs.storage)
+    verdict = history.judge()
+    assert verdict.faults == []
+    assert (verdict.jobs, verdict.finishes, verdict.unknown) == (20, 20, 0)
+
+
+def test_it_is_a_storage_in_every_respect(storage):
+    plain = connect("memory://")
+    assert isinstance(storage, Storage)
+    assert repr(storage) == repr(plain)
+    job = storage.enqueue(Job("t"))
+    assert storage.list() == storage.get_available_jobs() == [storage.get(job.id)]
+    assert storage.get_job_counts()["enqueued"] == 1
+    assert storage.retry_policy == plain.retry_policy
+    assert storage.now() <= storage.now()
+    with storage as same:
+        assert same is storage
+
+
+def test_every_public_operation_is_passed_on_or_noted():
+    """An operation that Storage gains must not go past the history by being inherited."""
+    inherited = {
+        "enqueue", "get", "fetch_and_lock_job", "fetch_available_jobs_atomic", "finish", "release",
+    }  # fmt: skip
+    public = {name for name, value in vars(Storage).items() if name[0] != "_" and callable(value)}
+    assert public - vars(RecordedStorage).keys() == inherited
+
+
+def test_errors_come_through_and_are_answers(history, storage):
+    job = storage.enqueue(Job("t"))
+    for error, call in (
+        (JobAlreadyExists, lambda: storage.enqueue(job)),
+        (JobNotFound, lambda: storage.cancel("none")),
+        (InvalidTransition, lambda: storage.retry(job.id)),
+        (InvalidTransition, lambda: storage.finish(job, Succeeded())),
+        (WaitTimeout, lambda: storage.wait(job.id, 0)),
+        (JobNotFound, lambda: storage.wait("none", 0)),
+        (ConfigurationError, lambda: storage.claim("", 1)),
+        (ConfigurationError, lambda: storage.renew([job], "long")),
+    ):
+        with pytest.raises(error):
+            call()
+    verdict = history.judge()
+    assert verdict.faults == []
+    assert verdict.unknown == 0
+
+
+def test_an_error_that_is_no_answer_leaves_the_call_open(history):
+    plain = connect("memory://")
+    storage = history.record(plain)
+
+    def away(rows):
+        raise StorageUnavailable("away")
+
+    plain.driver.insert = away
+    with pytest.raises(StorageUnavailable):
+        storage.enqueue(Job("t"))
+    assert notes(history)[-1]["reply"] == {"error": "unknown", "job": None}
+    assert history.judge().unknown == 1
+
+
+def test_a_lost_claim_is_noted_as_such(history):
+    clock = ManualClock()
+    storage = history.record(connect("memory://", clock=clock))
+    storage.enqueue(Job("t"))
+    job = storage.fetch_and_lock_job("a", lease_seconds=1)
+    clock.advance(1)
+    storage.rescue()
+    with pytest.raises(JobLost):
+        storage.finish(job, Succeeded())
+    assert storage.renew([job]) == [False]
+    assert notes(history)[-3]["reply"] == {"told": [None]}
+    assert history.judge(drained=False).faults == []
+
+
+def test_a_line_that_a_kill_cut_short_is_left_out(history, storage):
+    storage.enqueue(Job("t"))
+    [path] = history.folder.iterdir()
+    path.write_text(path.read_text()[:-1])
+    verdict = history.judge()
+    assert (verdict.operations, verdict.unknown) == (1, 1)
+    path.write_text(path.read_text()[:20])
+    assert history.judge().operations == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="it forks")
+def test_each_process_writes_to_a_file_of_its_own_until_it_is_killed(history, tmp_path):
+    """The child inherits an open file, and dies without an end."""
+    with history.record(connect(f"sqlite:///{tmp_path / 'jobs.db'}")) as storage:
+        storage.enqueue(Job("t"))
+        pid = os.fork()
+        if not pid:
+            storage.enqueue(Job("t"))
+            os.kill(os.getpid(), signal.SIGKILL)
+        os.waitpid(pid, 0)
+        storage.enqueue(Job("t"))
+        history.final(storage)
+    assert {path.stem for path in history.folder.iterdir()} == {f"{os.getpid()}", f"{pid}"}
+    verdict = history.judge(drained=False)
+    assert verdict.faults == []
+    assert (verdict.jobs, verdict.operations, verdict.processes) == (3, 4, 2)
+
+
+def test_a_history_that_nobody_keeps_keeps_no_file_open(tmp_path):
+    """Not even one that nobody closes: a test may make thousands."""
+    before = open_files()
+    for number in range(50):
+        History(tmp_path / f"{number}").record(connect("memory://")).enqueue(Job("t"))
+    gc.collect()
+    assert open_files() < before + 50
+
+
+def test_two_histories_in_one_folder_keep_apart(history, tmp_path):
+    for one in (history, History(history.folder)):
+        with one.record(connect(f"sqlite:///{tmp_path / 'jobs.db'}")) as storage:
+            storage.enqueue(Job("t"))
+    assert len(list(history.folder.iterdir())) == 2
+    assert history.judge().jobs == 2
+
+
+def test_a_mistake_in_the_rules_shows(history):
+    """Not only one in a driver: here the storage tells every worker that it still holds its job."""
+    plain = connect("memory://")
+    plain.renew = lambda jobs, lease_seconds=None: [True for _ in jobs]
+    storage = history.record(plain)
+    storage.enqueue(Job("t"))
+    job = storage.fetch_and_lock_job("a")
+    storage.finish(job, Succeeded())
+    storage.renew([job])
+    [fault] = history.judge().faults
+    assert fault.endswith("cannot be: the claim is over: the job is succeeded")
+
+
+def test_an_outcome_is_told_by_its_hash_when_it_is_long(history, storage):
+    storage.enqueue(Job("t"))
+    storage.finish(storage.fetch_and_lock_job("a"), Succeeded(result="x" * 100_000))
+    assert storage.list()[0].state.result == "x" * 100_000
+    assert len(notes(history)[-1]["reply"]["told"][0][11]) == 16
+    assert max(len(json.dumps(note)) for note in notes(history)) < 500
+
+
+def test_what_fits_in_the_order_of_its_replies_is_not_searched(history, monkeypatch):
+    """So a hundred thousand jobs cost a hundred thousand times one."""
+    monkeypatch.delattr(linearize, "_Search")
+    storage = history.record(connect("memory://"))
+    storage.enqueue_many([Job("t") for _ in range(100)])
+    while jobs := storage.claim("a", 7).jobs:
+        storage.finish_many([(job, Succeeded()) for job in jobs])
+    history.final(storage)
+    verdict = history.judge()
+    assert verdict.faults == []
+    assert (verdict.jobs, verdict.claims, verdict.finishes) == (100, 100, 100)
