@@ -6,7 +6,7 @@ import attrs
 
 from ..seam.codec import decode_job, encode_job
 from ..seam.driver import Driver
-from ..seam.rows import PROCESSING, Move, Rewrite, Row, Verdict, as_rewritten
+from ..seam.rows import AHEAD, NOT_AHEAD, PROCESSING, Move, Rewrite, Row, Verdict, as_rewritten
 from ..values.errors import ConcurrentModification, JobNotFound, UniqueKeyTaken
 from ..values.job import Job
 from ..values.states import FINAL, Deleted, JobState, Processing
@@ -97,7 +97,8 @@ def _keeps_lease(job: Job, row: Row) -> bool:
 
 
 def _changed(job: Job, row: Row, now: int, lease: int, max_bytes: int) -> Row:
-    started = isinstance(job.state, Processing) and row.state != PROCESSING
+    stays = isinstance(job.state, Processing)
+    started = stays and row.state != PROCESSING
     attempt = row.attempt + started
     allowed = row.max_attempts if job.max_retries is None else job.max_retries + 1
     if job.state.kind not in FINAL and not isinstance(job.state, Processing):
@@ -114,7 +115,7 @@ def _changed(job: Job, row: Row, now: int, lease: int, max_bytes: int) -> Row:
     return new._replace(
         seq=row.seq,
         attempt=attempt,
-        ahead=row.ahead,
+        ahead=row.ahead if stays or row.ahead != AHEAD else NOT_AHEAD,
         worker=new.worker or row.worker,
         finished_at=finished,
     )

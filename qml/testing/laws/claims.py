@@ -75,7 +75,7 @@ def stale_hands_change_nothing(call: Call) -> Broken:
             if orders[0].fence is not None and not good:
                 yield f"{was.id} was renewed for {orders[0].worker}/{orders[0].fence}, {_of(was)}"
         elif who.acts == "unlocks":
-            if holder(was) != who.name or not is_held(was, call.now):
+            if holder(was) != who.name or not is_held(was, call.order[2]):
                 yield f"{was.id} was unlocked by {who.name}, {_of(was)}"
         elif call.verb in ("swap", "let_go") and who.acts in ("records", "hands back", "claims"):
             ends = who.ends

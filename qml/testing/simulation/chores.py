@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, ClassVar
 import attrs
 
 from ...values.errors import StorageError
+from ...work.chores import RESCUE
 from ...work.executor import Snoozed
 from .mishaps import SECONDS
 from .parties import LEASE, Died, Party, SimulatedServer
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
 @attrs.frozen(kw_only=True)
 class Chore(ServerStep):
-    """A chore's step; an error is noted as the server's rounds note it."""
+    """A chore's step; an error is noted under its ``name`` as the server's rounds note it."""
+
+    name: ClassVar[str] = ""
 
     def take(self, world: "World", party: Party) -> str | None:
         """Take it once."""
@@ -25,9 +28,9 @@ class Chore(ServerStep):
         try:
             self.do(world, party)
         except StorageError as error:
-            party.server.outage.failed(self.acts, error, 0)
+            party.server.outage.failed(self.name or self.acts, error, 0)
             raise
-        party.server.outage.worked(self.acts)
+        party.server.outage.worked(self.name or self.acts)
         return None if world.store.rows == before else ""
 
     def do(self, world: "World", server: SimulatedServer) -> None:
@@ -54,13 +57,9 @@ def _check_leases(world: "World", server: SimulatedServer) -> None:
     """A server that renews holds what it holds for most of a lease."""
     for run in server.server.runs.held():
         row = world.store.rows.get(run.job.id)
-        if row is None or (row.seq, row.fence, row.worker) != (
-            run.job.seq,
-            run.job.fence,
-            server.name,
-        ):
+        if row is None or row.lease_until is None or row.locked_by is not None or run.lost:
             continue
-        if row.lease_until is None or run.lost:
+        if (row.seq, row.fence, row.worker) != (run.job.seq, run.job.fence, server.name):
             continue
         left = (row.lease_until - world.clock.micros()) / 1e6
         if left < LEASE / 2:
@@ -100,6 +99,7 @@ class Rescues(Chore):
 
     role: ClassVar[str | None] = "upkeep"
     acts: ClassVar[str] = "rescues"
+    name: ClassVar[str] = RESCUE
 
     def do(self, world: "World", server: SimulatedServer) -> None:
         """The upkeep's step."""
