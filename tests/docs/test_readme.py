@@ -37,7 +37,7 @@ def test_the_extras_exist():
     setup = configparser.ConfigParser()
     setup.read(REPO / "setup.cfg", encoding="utf-8")
     named = set(re.findall(r"'\.\[(\w+)\]'", README))
-    assert named == {"sqlite", "postgres", "test", "docs"}
+    assert named == {"sqlite", "postgres", "testing", "test", "docs"}
     assert named <= set(setup["options.extras_require"])
 
 
