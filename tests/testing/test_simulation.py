@@ -1,0 +1,323 @@
+"""How a simulation goes: what it counts, how it tells, what it does with each mishap."""
+
+import random
+
+import pytest
+
+from qml import Job, RetryPolicy, StorageUnavailable, connect
+from qml.testing import ManualClock
+from qml.testing.machine import usual_settings
+from qml.testing.simulation import Simulation, Tally, lives
+from qml.testing.simulation.chores import Dies, Limits, Renews, Rescues, Stops
+from qml.testing.simulation.clients import Cancels, Enqueues, Passes
+from qml.testing.simulation.mishaps import KINDS, Mishaps
+from qml.testing.simulation.parties import LEASE, ServerClock
+from qml.testing.simulation.seeded import live
+from qml.testing.simulation.settling import settle
+from qml.testing.simulation.store import LawBroken
+from qml.testing.simulation.story import Story
+from qml.testing.simulation.working import Claims, HandsBack, Records, Runs
+from qml.testing.simulation.world import World
+from tests.testing import simulate
+
+
+def memory(clock):
+    return connect("memory://", clock=clock, retry=RetryPolicy(base=1))
+
+
+class Simplest:
+    """Chance that always takes what stands first: nothing happens, tasks succeed."""
+
+    def choice(self, options):
+        return options[0]
+
+
+class Scripted(Simplest):
+    """The same, but while a task runs ``meanwhile`` is done, once."""
+
+    def __init__(self, meanwhile):
+        self.meanwhile = meanwhile
+
+    def choice(self, options):
+        if options == (False, False, True) and self.meanwhile is not None:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            meanwhile()
+        return super().choice(options)
+
+
+class Told(Mishaps):
+    """Mishaps as told: ``kind`` befalls the next call of ``verb``."""
+
+    def __init__(self, world, verb, kind, after):
+        super().__init__(world, KINDS, 1)
+        self.told = (verb, kind, after)
+
+    def befall(self, party, verb, *, after):
+        if self.told is not None and self.told[::2] == (verb, after):
+            (_, kind, _), self.told = self.told, None
+            self._happen(kind, party, after)
+            party.go_on()
+
+
+@pytest.fixture
+def world():
+    return World(memory, 2, Tally(), Simplest())
+
+
+def take(world, *steps):
+    for step in steps:
+        world.take(step)
+
+
+def enqueued(*ids, **fields):
+    return Enqueues(jobs=tuple((job_id, fields) for job_id in ids))
+
+
+def state(world, job_id="a"):
+    return world.storage.get(job_id).state.kind
+
+
+def test_a_job_goes_its_way(world):
+    take(world, enqueued("a", "b"), Claims(limit=2), Runs(), Records())
+    assert (state(world), state(world, "b")) == ("succeeded", "processing")
+    assert world.storage.get("a").state.result == "(claim server-1/1)"
+    assert world.tally.steps == {"enqueues": 1, "claims": 1, "runs": 1, "records": 1}
+    assert world.tally.claims == 2
+    assert str(world.story).splitlines() == [
+        "a client enqueues a, b",
+        "server-1 claims: a (1), b (1)",
+        "server-1 runs a (1): succeeds",
+        "server-1 records a (1)",
+    ]
+
+
+def test_what_comes_to_nothing_is_not_told(world):
+    take(world, Claims(), Runs(), Records(), HandsBack(), Renews(), Rescues(), Cancels(job="a"))
+    assert str(world.story) == ""
+
+
+@pytest.mark.parametrize(("after", "now"), [(False, "enqueued"), (True, "processing")])
+def test_a_claim_fails_before_its_effect_or_loses_its_reply(world, after, now):
+    take(world, enqueued("a"))
+    world.mishaps = Told(world, "claim", "fails", after)
+    take(world, Claims())
+    assert state(world) == now
+    assert world.servers[0].waiting == []
+    assert world.tally.mishaps.total() == 1
+    settle(world)
+    assert state(world) == "succeeded"
+
+
+def test_an_outcome_whose_reply_is_lost_is_recorded_again(world):
+    take(world, enqueued("a"), Claims(), Runs())
+    world.mishaps = Told(world, "swap", "fails", True)
+    take(world, Records())
+    assert len(world.servers[0].batch) == 1
+    take(world, Records())
+    assert world.servers[0].batch == []
+    assert world.storage.get("a").version == 2
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_server_that_dies_in_a_call_is_replaced(world, after):
+    take(world, enqueued("a"))
+    world.mishaps = Told(world, "claim", "dies", after)
+    take(world, Claims())
+    assert [party.name for party in world.servers] == ["server-3", "server-2"]
+    settle(world)
+    assert state(world) == "succeeded"
+
+
+def test_a_pause_is_seen_by_the_counter_of_the_server(world):
+    take(world, enqueued("a"))
+    before = world.servers[0].server.steady()
+    world.mishaps = Told(world, "claim", "stands still", True)
+    take(world, Claims())
+    assert world.servers[0].server.steady() == before + 1
+    [run] = world.servers[0].waiting
+    assert run.claimed_at == before
+    assert str(world.story).splitlines()[1:] == [
+        "server-1 claims",
+        "  server-1 stands still for 1 s",
+        "  -> a (1)",
+    ]
+
+
+def test_a_sleep_is_not_seen_by_the_counter_of_the_server(world):
+    take(world, enqueued("a"), Claims())
+    server = world.servers[0]
+    before = server.server.steady()
+    world.sleep(server, LEASE + 1)
+    assert server.server.steady() == before
+    assert server.clock.behind == 0  # the simplest: the storage's clock counts sleep
+    server.sleep(5, clock_too=True)
+    assert world.clock.micros() - server.clock.micros() == 5_000_000
+    server.server.upkeep.heartbeat()
+    assert world.clock.micros() == server.clock.micros()
+
+
+def test_a_stop_hands_back_and_records(world):
+    take(world, enqueued("a", "b"), Claims(limit=2), Runs(), Stops())
+    assert (state(world), state(world, "b")) == ("succeeded", "enqueued")
+    assert world.storage.get("b").attempt == 0
+    assert world.servers[0].name == "server-3"
+
+
+def test_an_orphan_is_rescued_in_the_end(world):
+    take(world, enqueued("a"), Claims(), Dies())
+    settle(world)
+    assert state(world) == "succeeded"
+    assert world.storage.get("a").attempt == 2
+    assert world.tally.jobs == 1
+
+
+def test_a_thread_does_one_thing_at_a_time(world):
+    """But other threads of the server go on."""
+    take(world, enqueued("a", "b"))
+    seen = []
+
+    def meanwhile(party, verb, *, after):
+        if verb == "claim" and after and not seen:
+            seen.append(verb)
+            take(world, Claims(limit=1), Claims(server=1), Rescues())
+
+    world.mishaps.befall = meanwhile
+    take(world, Claims())
+    assert [row.worker for row in world.store.rows.values()] == ["server-1", "server-2"]
+    assert world.tally.steps["claims"] == 2
+
+
+def test_a_broken_law_stops_everything_also_from_within_a_task(world):
+    take(world, enqueued("a"), Claims())
+    server = world.servers[0]
+    server.server.claimer.may_begin = lambda run: True
+    take(world, Passes(micros=int(LEASE * 1e6)))
+    with pytest.raises(LawBroken, match="lease has ended 0 s ago"):
+        take(world, Runs())
+    with pytest.raises(LawBroken):  # and nothing goes on
+        world.store.call(None, "load", (), list)
+
+
+def test_a_run_beyond_its_limit_is_recorded_by_the_keeper_and_comes_back_late(world):
+    world._chance = Scripted(lambda: take(world, Passes(micros=11_000_000), Limits()))
+    take(world, enqueued("a", timeout_seconds=10.0, max_retries=0), Claims(), Runs())
+    assert str(world.story).endswith("-> came back late")
+    take(world, Records())
+    assert world.storage.get("a").state.exception == "TimeoutError: attempt 1 ran longer than 10 s"
+    assert world.servers[0].server.runs.late() == []
+
+
+def test_no_task_swallows_the_end_of_an_example(world):
+    class Enough(BaseException):
+        """What Hypothesis raises when it has seen enough."""
+
+    def enough():
+        raise Enough
+
+    world._chance = Scripted(enough)
+    take(world, enqueued("a"), Claims())
+    with pytest.raises(Enough):
+        take(world, Runs())
+
+
+def test_a_claim_that_is_given_twice_is_seen(world):
+    take(world, enqueued("a"), Claims())
+    with pytest.raises(LawBroken, match="A fence is never used again: a was given 1 before"):
+        world.store._note_claims(list(world.store.rows.values()))
+
+
+def test_an_index_that_lies_is_seen(world):
+    take(world, enqueued("a"))
+    inner = world.store.driver
+    world.store.driver = type("Lying", (), {"count": lambda *_: {}, "scan": inner.scan})()
+    with pytest.raises(LawBroken, match="counts by state are"):
+        world.store.check_indexes()
+
+
+def test_stories_are_indented_and_repeat_nothing():
+    story = Story()
+    story.begin("one")
+    story.begin("left out")
+    story.end()
+    story.begin("two")
+    story.tell("three")
+    story.tell("three")
+    story.end("four")
+    story.end("")
+    assert str(story).splitlines() == ["one", "  two", "    three (2 times)", "    -> four"]
+
+
+def test_a_clock_is_behind_until_it_is_synced():
+    true = ManualClock(1000)
+    clock = ServerClock(true)
+    clock.behind = 1
+    assert clock.micros() == true.micros() - 1
+    clock.sync()
+    assert clock.micros() == true.micros()
+
+
+def test_a_seed_gives_the_same_life_again_and_fills_no_log(caplog):
+    tallies = [Tally(), Tally()]
+    for tally in tallies:
+        live(memory, 7, tally=tally)
+    assert tallies[0] == tallies[1]
+    assert tallies[0].examples == 1
+    assert tallies[0].steps["rescues"]
+    assert not caplog.records
+
+
+def test_lives_count_what_was_tried():
+    tally = lives(memory, seconds=0, seed=3)
+    assert tally.examples == 1
+    assert str(tally).startswith("1 simulated lives of a store")
+
+
+def test_hypothesis_counts_what_was_tried():
+    few = usual_settings(max_examples=5, stateful_step_count=10, derandomize=True, database=None)
+    tally = Simulation.run(memory, servers=3, settings=few)
+    assert tally.examples >= 5
+    assert tally.calls["insert"] >= 5
+
+
+def test_an_error_of_the_storage_comes_with_its_story():
+    def make(clock):
+        storage = memory(clock)
+        storage.retry_policy = None  # asked at each enqueue
+        return storage
+
+    with pytest.raises(AttributeError) as raised:
+        lives(make, seconds=60)
+    assert "a client enqueues" in raised.value.__notes__[0]
+    assert raised.value.__notes__[1].startswith("seed ")
+
+
+def test_a_life_is_closed():
+    made = []
+
+    def make(clock):
+        made.append(memory(clock))
+        return made[-1]
+
+    live(make, 1, tally=Tally())
+    with pytest.raises(StorageUnavailable):
+        made[0].enqueue(Job("task"))
+
+
+def test_any_random_generator_decides():
+    world = World(memory, 3, Tally(), random.Random(5))
+    for _ in range(50):
+        world.take_any()
+    settle(world)
+
+
+def test_the_long_search_says_what_it_tried(capsys):
+    assert simulate.main(["--seconds", "0", "--retries", "hasty"]) == 0
+    assert "1 simulated lives" in capsys.readouterr().out
+
+
+def test_the_long_search_says_what_it_found(capsys, monkeypatch):
+    monkeypatch.setattr("qml.work.chores.Keeper.renew", lambda keeper: None)
+    assert simulate.main(["--seed", "1"]) == 1
+    said = capsys.readouterr().out
+    assert "What happened:" in said
+    assert "seed" in said
