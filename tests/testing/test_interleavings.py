@@ -13,7 +13,14 @@ from qml import ConfigurationError, Job, MemoryStorage, StateKind, Storage
 from qml.drivers.memory import MemoryDriver
 from qml.seam.rows import Claimed, Inserted, Move, Obstacle, Verdict
 from qml.testing import ManualClock, StorageModel
-from qml.testing.interleaving import SITUATIONS, Schedule, check_interleavings, laws, replay, turns
+from qml.testing.interleaving import (
+    SITUATIONS,
+    Schedule,
+    check_interleavings,
+    invariants,
+    replay,
+    turns,
+)
 from qml.testing.interleaving.allowances import has_effect
 from qml.testing.interleaving.judging import Judge
 from qml.testing.interleaving.schedules import AtRandom, DepthFirst, Given
@@ -332,7 +339,7 @@ def test_all_that_shows_is_compared(trials, what, odd):
 
 def test_the_laws_hold_whatever_the_oracle_says(trials):
     def broken(**changes):
-        return laws.broken(run_of(trials, "claimed again; cancel; w1 renew; AAB", **changes))
+        return invariants.broken(run_of(trials, "claimed again; cancel; w1 renew; AAB", **changes))
 
     run = run_of(trials, "claimed again; cancel; w1 renew; AAB")
     second = run.ending.claims[1]
@@ -349,7 +356,7 @@ def test_the_laws_hold_whatever_the_oracle_says(trials):
 
 def test_the_laws_of_holder_and_key(trials):
     def broken(text, **changes):
-        return laws.broken(run_of(trials, text, **changes))
+        return invariants.broken(run_of(trials, text, **changes))
 
     held = run_of(trials, "claimed; rescue; w1 claim; AB").ending.kept[0]
     thief = [attrs.evolve(held, holder="w2")]
@@ -361,7 +368,7 @@ def test_the_laws_of_holder_and_key(trials):
 
 
 def test_a_law_that_the_oracle_breaks_too_is_told(trials, monkeypatch):
-    monkeypatch.setattr(laws, "_counts", lambda run: iter(["the counts are odd"]))
+    monkeypatch.setattr(invariants, "_counts", lambda run: iter(["the counts are odd"]))
     with pytest.raises(AssertionError) as raised:
         replay(memory, "waiting; rescue; purge; AABB")
     assert str(raised.value).startswith("the counts are odd\nsituation waiting")

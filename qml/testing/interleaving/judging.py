@@ -12,7 +12,7 @@ import attrs
 
 from ...values.retry import RetryPolicy
 from ..compare import difference
-from . import laws
+from . import invariants
 from .allowances import allowed, instead
 from .trials import Case, Ending, Run, in_order
 
@@ -58,11 +58,11 @@ class Judge:
                 ending = self._endings[key]
                 text = _difference(run, ending)
                 if text is None:
-                    law = laws.broken(run)
+                    law = invariants.broken(run)
                     return Fault(run, law, []) if law else None
                 if not acts:
                     mismatches.append(Mismatch(order, ending, text))
-        return Fault(run, laws.broken(run), mismatches)
+        return Fault(run, invariants.broken(run), mismatches)
 
 
 def _orders(run: Run) -> Iterator[Order]:

@@ -105,7 +105,7 @@ def run_simulation(stage: Stage) -> None:
     """Servers that fail at any driver call."""
     stage.counts["lives"], seed = 0, secrets.randbits(32)
     while not stage.counts["lives"] or stage.go_on():
-        tally = lives(stage.fresh, seconds=min(1.0, stage.left()), seed=seed, servers=3)
+        tally = lives(stage.fresh, seconds=min(1.0, max(0.1, stage.left())), seed=seed, servers=3)
         seed += tally.examples
         stage.counts["lives"] += tally.examples
         stage.counts["claims"] += tally.claims
