@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import textwrap
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from . import codes, settings, stores
 from .logs import warnings_of_qml
 from .progress import Progress
 from .settings import Setting
-from .texts import as_json, lines_of, say, table, terminal_width
+from .texts import as_json, lines_of, say, terminal_width
 
 if TYPE_CHECKING:
     from ..testing.proving import Found, Part, Proof
@@ -24,6 +25,9 @@ SECONDS = Setting(
     "about how long; longer tries more",
     "N",
 )
+
+NARROWEST, WIDEST = 50, 100
+"""Columns for the report."""
 
 ABOUT = """\
 Try qml's promises on this store: each operation, any sequence of them, servers
@@ -88,19 +92,21 @@ def as_dict(proof: "Proof", took: float) -> dict[str, Any]:
 
 def shown(proof: "Proof", took: float) -> list[str]:
     """For people: what was tried, what that shows, and the stories of what was broken."""
-    lines = table(
-        ("PART", "FOUND", "TRIED", "WHICH SHOWS THAT"),
-        [
-            (found.part.name, "BROKEN" if found.fault else "ok", found.tried, found.part.shows)
-            for found in proof.found
-        ],
-        flexible=("TRIED", "WHICH SHOWS THAT"),
-        width=terminal_width(),
-    )
+    width = max(NARROWEST, terminal_width() or WIDEST)
+    lines = []
+    for found in proof.found:
+        head = f"{'BROKEN' if found.fault else 'ok':<8}{found.part.name:<11}"
+        lines += _wrapped(head, f"{found.part.shows}", width)
+        lines += _wrapped("", f"tried: {found.tried}", width)
     for found in proof.found:
         if found.fault:
             lines += ["", f"{found.part.name}:", *(f"  {x}" for x in lines_of(found.fault))]
-    return [*lines, "", _verdict(proof, took)]
+    return [*lines, "", *textwrap.wrap(_verdict(proof, took), width)]
+
+
+def _wrapped(head: str, text: str, width: int) -> list[str]:
+    gap = " " * 19
+    return textwrap.wrap(text, width, initial_indent=f"{head:<19}", subsequent_indent=gap)
 
 
 def _verdict(proof: "Proof", took: float) -> str:

@@ -89,13 +89,11 @@ def test_what_is_broken_is_told_with_its_story(qml, only, monkeypatch):
     called = qml("prove", "memory://", "--seconds", 1)
     assert called.code == 1
     lines = called.out.splitlines()
-    assert [line.split()[:2] for line in lines[1:3]] == [
-        ["contract", "BROKEN"],
-        ["rules", "BROKEN"],
-    ]
+    found = [line.split()[:2] for line in lines if line.startswith("BROKEN ")]
+    assert found == [["BROKEN", "contract"], ["BROKEN", "rules"]]
     assert "promised" in called.out
     assert "state.fetch" in called.out  # the steps that lead to it
-    assert "FAILED: a promise was broken (contract, rules)" in lines[-1]
+    assert "FAILED: a promise was broken (contract, rules)" in called.out
     told = json.loads(qml("prove", "memory://", "--seconds", 1, "--json").out)
     assert told["holds"] is False
     assert "promised" in told["parts"][0]["fault"]
