@@ -1,0 +1,102 @@
+"""Tests run on a copy of the tree, in a process of their own, and what came of it."""
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.house.rules import REPO
+
+from .witness import SIGN
+
+COPIED = ("qml", "tests", "docs", "benchmarks", "README.rst", "setup.cfg", "ruff.toml")
+
+ALL = ("tests", "--ignore=tests/mutants", "--ignore=tests/house", "--ignore=tests/docs")
+"""All tests of what qml does. Those left out look at its text."""
+
+FLAGS = ("-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "tests.mutants.witness")
+
+PASSED, FAILED, HUNG, UNCLEAR = "passed", "failed", "hung", "unclear"
+
+FAILURE = re.compile(r"^(?:FAILED|ERROR) (\S+::.*?)(?: - .*)?$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of it, the test that failed or else the end of the output, seconds it took."""
+
+    kind: str
+    detail: str
+    seconds: float
+
+
+def copy_tree(source: Path, target: Path, *ignored: str) -> Path:
+    """A copy of all that tests need. Compiled files go along, and spare each mutant two seconds;
+    but not those that somebody is just writing."""
+    ignore = shutil.ignore_patterns("*.pyc.*", *ignored)
+    target.mkdir(parents=True)
+    for name in COPIED:
+        if (source / name).is_dir():
+            shutil.copytree(source / name, target / name, ignore=ignore)
+        elif (source / name).exists():
+            shutil.copy2(source / name, target / name)
+    return target
+
+
+def clean_copy(target: Path) -> Path:
+    """A copy of this very tree, with nothing compiled in it."""
+    return copy_tree(REPO, target, "__pycache__")
+
+
+def run_tests(
+    tree: Path,
+    tests: tuple[str, ...],
+    select: str,
+    urls: Mapping[str, str],
+    limit: float,
+    scratch: Path,
+) -> Verdict:
+    """Run tests on the qml of ``tree``, for ``limit`` seconds. ``urls``: of servers, by variable of
+    the environment; ``scratch``: a folder for the tests' own files."""
+    command = [sys.executable, "-m", "pytest", *FLAGS, f"--basetemp={scratch}", *tests]
+    if select:
+        command += ["-k", select]
+    begun = time.monotonic()
+    with subprocess.Popen(
+        command,
+        cwd=tree,
+        env={**os.environ, **urls, "PYTHONPATH": str(tree)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    ) as process:
+        try:
+            output, _ = process.communicate(timeout=limit)
+        except subprocess.TimeoutExpired:
+            return Verdict(HUNG, f"no end after {limit:.0f} s", time.monotonic() - begun)
+        finally:
+            with contextlib.suppress(ProcessLookupError):  # what the tests have started, too
+                os.killpg(process.pid, signal.SIGKILL)
+    kind, detail = _judged(output, process.returncode, tree)
+    return Verdict(kind, detail, time.monotonic() - begun)
+
+
+def _judged(output: str, code: int, tree: Path) -> tuple[str, str]:
+    """Only tests that ran, on the right qml, have a say: a mutant that cannot even be imported
+    proves nothing."""
+    failures = FAILURE.findall(output)
+    if f"{SIGN} {tree}{os.sep}" in output:
+        if code == 0:
+            return PASSED, ""
+        if code == 1 and failures:
+            return FAILED, failures[0]
+    return UNCLEAR, f"exit code {code}:\n{output[-3000:]}"
