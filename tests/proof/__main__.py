@@ -5,7 +5,6 @@ in a file of its own in ``--folder``. Exit code 0: all have passed.
 """
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
@@ -28,7 +27,6 @@ def main(arguments: list[str] | None = None) -> int:
         with (folder / f"{name}.txt").open("w", encoding="utf-8") as printed:
             code = subprocess.run(
                 [sys.executable, *run.command(options.scale)],
-                env=os.environ | run.environment,
                 stdout=printed,
                 stderr=subprocess.STDOUT,
                 check=False,

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 SEED = "20261128"
 
+STORES = ("memory", "sqlite", "postgres", "redis")
+
 
 @dataclass(frozen=True)
 class Run:
@@ -12,7 +14,6 @@ class Run:
     module: str
     arguments: tuple[str, ...] = ()
     amounts: dict[str, int] = field(default_factory=dict)
-    environment: dict[str, str] = field(default_factory=dict)
 
     def command(self, scale: float) -> list[str]:
         """What follows the name of Python."""
@@ -28,16 +29,17 @@ def _kills(store: str, server_kills: int) -> Run:
 
 
 RUNS = {
-    "machines": Run(
-        "pytest",
-        ("-q", "--timeout=0", "tests/storage/test_machine.py", "tests/drivers/test_machine.py"),
-        environment={"HYPOTHESIS_PROFILE": "long"},
-    ),
+    **{
+        f"machines-{store}": Run(
+            "tests.storage.machines", (f"--store={store}",), {"--seconds": 300}
+        )
+        for store in STORES
+    },
     **{
         f"simulation-{store}": Run(
             "tests.testing.simulate", (f"--store={store}", "--servers=3"), {"--seconds": 300}
         )
-        for store in ("memory", "sqlite", "postgres", "redis")
+        for store in STORES
     },
     **{
         f"schedules-{store}": Run(
@@ -45,7 +47,7 @@ RUNS = {
             (f"--store={store}", f"--seed={SEED}"),
             {"--triples": 20_000 if store in ("memory", "sqlite") else 5_000},
         )
-        for store in ("memory", "sqlite", "postgres", "redis")
+        for store in STORES
     },
     "kills-sqlite": _kills("sqlite", 0),
     "kills-postgres": _kills("postgres", 50),
