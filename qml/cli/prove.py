@@ -1,9 +1,12 @@
 """``qml prove``: the promises, tried on a store of the user's own."""
 
 import argparse
+import contextlib
 import os
+import tempfile
 import textwrap
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..storage.urls import parse_url
@@ -25,6 +28,8 @@ SECONDS = Setting(
     "about how long; longer tries more",
     "N",
 )
+
+KEPT_IN = "HYPOTHESIS_STORAGE_DIRECTORY"
 
 NARROWEST, WIDEST = 50, 100
 """Columns for the report."""
@@ -64,12 +69,26 @@ def run(arguments: argparse.Namespace) -> int:
     def tell(part: "Part", tried: str) -> None:
         line.show(f"{time.monotonic() - begun:4.0f} s  {part.name}: {tried}")
 
-    with warnings_of_qml(lambda _: None):
+    with warnings_of_qml(lambda _: None), _nothing_left_here():
         proof = prove(parse_url(url), arguments.seconds, tell)
     line.clear()
     took = time.monotonic() - begun
     say(as_json(as_dict(proof, took)) if arguments.json else "\n".join(shown(proof, took)))
     return codes.DONE if proof.holds else codes.FAILED
+
+
+@contextlib.contextmanager
+def _nothing_left_here() -> Iterator[None]:
+    """Hypothesis keeps what it has learnt in a folder of the current one, unless told where else."""
+    if KEPT_IN in os.environ:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="qml-prove-") as folder:
+        os.environ[KEPT_IN] = folder
+        try:
+            yield
+        finally:
+            del os.environ[KEPT_IN]
 
 
 def as_dict(proof: "Proof", took: float) -> dict[str, Any]:

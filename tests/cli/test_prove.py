@@ -1,6 +1,9 @@
 """``qml prove``: tries the promises beside what is stored, tells what it tried, leaves nothing."""
 
 import json
+import os
+import subprocess
+import sys
 from collections import Counter
 
 import pytest
@@ -12,6 +15,7 @@ from qml.testing import History, proving
 from qml.testing.proving import PARTS, kills, parts, proof
 from qml.values.config import MemoryConfig, SqliteConfig
 from tests.cli.calls import content_of
+from tests.house.rules import REPO
 from tests.servers import postgres_url, redis_url
 from tests.servers.clients import redis_client
 from tests.work.support import eventually
@@ -153,6 +157,16 @@ def test_it_says_what_it_needs(qml, monkeypatch):
     called = qml("prove", "memory://")
     assert called.code == 2
     assert "pip install 'queue-me-later[testing]'" in called.err
+
+
+def test_nothing_is_left_in_the_current_folder(tmp_path):
+    command = [sys.executable, "-m", "qml", "prove", "sqlite:///jobs.db", "--seconds", "1"]
+    environment = {"PYTHONPATH": str(REPO), "PATH": os.environ["PATH"]}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_progress_tells_part_and_numbers():
