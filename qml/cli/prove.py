@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 @contextlib.contextmanager
 def _nothing_left_here() -> Iterator[None]:
-    """Hypothesis keeps what it has learnt in a folder of the current one, unless told where else."""
+    """Hypothesis keeps what it has learnt in the current folder, unless told where else."""
     if KEPT_IN in os.environ:
         yield
         return
