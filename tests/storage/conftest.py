@@ -1,5 +1,7 @@
 """Every storage, fresh and under a clock that stands still: what this folder's tests run on."""
 
+import shutil
+
 import pytest
 
 from qml.testing import ManualClock
@@ -21,6 +23,19 @@ def make_storage(request, tmp_path):
     yield make
     for storage in made:
         storage.close()
+
+
+@pytest.fixture
+def make_one(make_storage, tmp_path):
+    """One storage at a time: the files of the one before, closed by then, are removed."""
+
+    def make(clock, **options):
+        shutil.rmtree(tmp_path)
+        tmp_path.mkdir()
+        return make_storage(clock, **options)
+
+    make.kind = make_storage.kind
+    return make
 
 
 @pytest.fixture

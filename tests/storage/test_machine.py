@@ -1,7 +1,5 @@
 """Every storage does what the oracle does, whatever the steps and their order."""
 
-import shutil
-
 import pytest
 from hypothesis import settings
 
@@ -10,19 +8,6 @@ from qml.testing import StorageMachine
 from qml.testing.machine import usual_settings
 
 EXAMPLES = {"memory": 3, "sqlite": 1, "postgres": 0.5, "redis": 0.5}  # times the profile's
-
-
-@pytest.fixture
-def make_one(make_storage, tmp_path):
-    """One storage at a time: the files of the one before, closed by then, are removed."""
-
-    def make(clock, **options):
-        shutil.rmtree(tmp_path)
-        tmp_path.mkdir()
-        return make_storage(clock, **options)
-
-    make.kind = make_storage.kind
-    return make
 
 
 def examples(make, share=1.0):

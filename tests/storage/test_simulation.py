@@ -1,7 +1,5 @@
 """Several servers under all mishaps keep the promises, on every storage."""
 
-import shutil
-
 import pytest
 from hypothesis import settings
 
@@ -11,19 +9,6 @@ from qml.testing.machine import usual_settings
 from qml.testing.simulation import Simulation
 
 EXAMPLES = {"memory": 1, "sqlite": 0.6, "postgres": 0.15, "redis": 0.15}  # times the profile's
-
-
-@pytest.fixture
-def make_one(make_storage, tmp_path):
-    """One storage at a time: the files of the one before, closed by then, are removed."""
-
-    def make(clock, **options):
-        shutil.rmtree(tmp_path)
-        tmp_path.mkdir()
-        return make_storage(clock, **options)
-
-    make.kind = make_storage.kind
-    return make
 
 
 def examples(make, share=1.0):
