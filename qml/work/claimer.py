@@ -31,6 +31,13 @@ class Claimer:
     def __init__(self, server: Claimant) -> None:
         self._server = server
 
+    def take(self, free: int, ahead: int) -> tuple[Batch, list[Run]]:
+        """Claim, and enter the runs; their leases count from before the claim was asked for,
+        however late it was answered."""
+        since = self._server.steady()
+        batch = self.claim(free, ahead)
+        return batch, self.admit(batch, since)
+
     def claim(self, free: int, ahead: int) -> Batch:
         """The best ``free`` jobs, and ``ahead`` more."""
         server = self._server
@@ -45,8 +52,7 @@ class Claimer:
 
     def admit(self, batch: Batch, since: float | None = None) -> list[Run]:
         """The runs of a batch, held from now on; a job whose earlier attempt still runs here has
-        to wait for it. ``since``: the steady time before the claim was made, from which its leases
-        count, however late it was answered."""
+        to wait for it. ``since``: the steady time from which their leases count; None = now."""
         runs = [Run(job, self._server.steady, since) for job in batch.jobs]
         self._server.runs.add(runs)
         too_early = [run for run in runs if self._server.runs.is_late_here(run.job)]

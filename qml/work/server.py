@@ -175,8 +175,7 @@ class Server:
 
     def step(self) -> int:
         """Claim, run and record what fits the threads, in the calling thread; how many ran."""
-        since = self.steady()
-        runs = self.claimer.admit(self.claimer.claim(self.threads, 0), since)
+        _, runs = self.claimer.take(self.threads, 0)
         self.finisher.record([(run, self.execute(run)) for run in runs])
         return len(runs)
 
@@ -207,10 +206,9 @@ class Server:
             self.claimer.hand_back(self.pool.withdraw(older_than=HOARDED))
             return False
         idle = len(self.runs) == 0
-        since = self.steady()
-        batch = self.claimer.claim(free, ahead)
+        batch, runs = self.claimer.take(free, ahead)
         self.outage.worked("claiming")
-        self.pool.put(self.claimer.admit(batch, since))
+        self.pool.put(runs)
         if len(batch.jobs) == free + ahead:
             return False
         pause = self.poll_interval

@@ -34,9 +34,8 @@ class Claims(ServerStep):
         """Claim, and enter the runs."""
         assert isinstance(party, SimulatedServer)
         server = party.server
-        since = server.steady()
         try:
-            runs = server.claimer.admit(server.claimer.claim(self.limit, self.ahead), since)
+            _, runs = server.claimer.take(self.limit, self.ahead)
         except StorageError as error:
             server.outage.failed(self.acts, error, 0)
             raise
