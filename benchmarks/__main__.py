@@ -11,7 +11,7 @@ from . import idle, latency, peers, rates
 from .loops import Effort
 from .stores import SERVERS, STORES, kind_of, opened
 
-QUICK = {"seconds": 0.01, "size": 50, "rounds": 1, "latencies": 3, "idle": 0.1}
+QUICK = {"seconds": 0.01, "size": 50, "rounds": 1, "latencies": 3, "idle": 0.1, "schedules": 3}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(rates.beside(store, found[-1]), flush=True)
         print(rates.overview(stores, found), flush=True)
         latency.show(stores, options.latencies)
-        idle.show(stores, options.idle)
+        idle.show(stores, options.schedules, options.idle)
     if missing := set(peers.PEERS) - peers.there():
         print(f"Left out: {', '.join(sorted(missing))}; python -m benchmarks.peers brings them")
     return 0
@@ -43,6 +43,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=10_000, help="jobs that are drained")
     parser.add_argument("--rounds", type=int, default=3, help="medians are taken over these")
     parser.add_argument("--latencies", type=int, default=150, help="jobs whose start is timed")
+    parser.add_argument("--schedules", type=int, default=1_000, help="those of the idle server")
     parser.add_argument("--idle", type=float, default=10.0, help="seconds a server sits idle")
     parser.add_argument(
         "--quick", action="store_true", help="a little of all, to see that it works"

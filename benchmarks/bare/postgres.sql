@@ -3,19 +3,19 @@
 -- name: insert
 INSERT INTO {schema}.qml_jobs (
     id, version, state, queue, priority, method, attempt, fence, max_attempts, ahead, due_at,
-    created_at, key_held, unique_while, detail, failures, metadata, payload, ready, stamp
+    created_at, key_held, unique_while, detail, failures, metadata, payload, notes, ready, stamp
 ) VALUES (
     %(id)s, 0, 'enqueued', 'default', 0, 'nothing', 0, 0, 6, 0, 0,
-    1900000000000000, 0, 'unfinished', %(enqueued)s, '[]', '{}', %(payload)s, true, 0
+    1900000000000000, 0, 'unfinished', %(enqueued)s, '[]', '{}', %(payload)s, '', true, 0
 ) RETURNING seq
 
 -- name: insert_many
 INSERT INTO {schema}.qml_jobs (
     id, version, state, queue, priority, method, attempt, fence, max_attempts, ahead, due_at,
-    created_at, key_held, unique_while, detail, failures, metadata, payload, ready, stamp
+    created_at, key_held, unique_while, detail, failures, metadata, payload, notes, ready, stamp
 ) SELECT
     id, 0, 'enqueued', 'default', 0, 'nothing', 0, 0, 6, 0, 0,
-    1900000000000000, 0, 'unfinished', detail, '[]', '{}', payload, true, 0
+    1900000000000000, 0, 'unfinished', detail, '[]', '{}', payload, '', true, 0
 FROM unnest(%(ids)s::text[], %(details)s::text[], %(payloads)s::text[]) AS n (id, detail, payload)
 RETURNING seq
 

@@ -22,7 +22,7 @@ INSERT INTO qml_jobs (
 )
 
 -- name: insert_payload
-INSERT INTO qml_payloads (seq, body) VALUES (:seq, :payload)
+INSERT INTO qml_payloads (seq, body, notes) VALUES (:seq, :payload, '')
 
 -- name: best
 SELECT j.seq, j.id, j.version, j.method, p.body

@@ -7,6 +7,7 @@ UNAVAILABLE = 3
 LEFT_OVER = 4
 WARNED = 5
 BROKEN = 6
+RETIRED = 7
 INTERRUPTED = 130
 NO_READER = 141
 
@@ -18,6 +19,7 @@ MEANING = {
     LEFT_OVER: "stopped by a signal, and work is left over: start it again to go on",
     WARNED: "qml doctor has warnings, and no error",
     BROKEN: "qml doctor has errors",
+    RETIRED: "ended by --max-jobs or --max-memory where it cannot begin again: start it again",
     INTERRUPTED: "interrupted by Ctrl-C",
     NO_READER: "whoever read the output went away, as in: qml jobs list | head -1",
 }

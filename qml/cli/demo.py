@@ -11,8 +11,9 @@ from typing import Any
 
 import attrs
 
-from ..values.config import Retention, SqliteConfig
+from ..values.config import SqliteConfig
 from ..values.errors import ConfigurationError
+from ..values.retention import Retention
 from ..values.retry import RetryPolicy
 from ..work.app import Qml
 from ..work.server import Server

@@ -1,10 +1,12 @@
 """Jobs in words: a table of many, and everything about one."""
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from ..values.job import Failure, Job
+from ..values.notes import LogLine, Progress
 from ..values.states import (
     AwaitingRetry,
     Deleted,
@@ -15,7 +17,7 @@ from ..values.states import (
     Scheduled,
     Succeeded,
 )
-from .figures import exactly, milliseconds, when
+from .figures import counted, exactly, milliseconds, when
 from .texts import lines_of, plain, table
 
 LABEL = 13
@@ -48,7 +50,9 @@ def note(job: Job, now: datetime) -> str:
     match job.state:
         case Processing(server_name=name, worker_id=worker):
             lapsed = job.lease_expires_at is None or job.lease_expires_at <= now
-            return f"lost by {name or worker}" if lapsed else f"on {name or worker}"
+            where = f"lost by {name or worker}" if lapsed else f"on {name or worker}"
+            told = job.notes.progress
+            return f"{where}, {_share(told)}" if told and not _is_old(told, job) else where
         case Succeeded(total_duration_ms=duration):
             return f"took {milliseconds(duration)}"
         case Failed(exception=exception):
@@ -64,6 +68,16 @@ def note(job: Job, now: datetime) -> str:
 
 def _due(moment: datetime, now: datetime) -> str:
     return when(moment, now) if moment > now else "due"
+
+
+def _share(progress: Progress) -> str:
+    share = f"{math.floor(100 * progress.fraction)} %"  # 100 is said by what is done, only
+    return f"{share}: {progress.message}" if progress.message else share
+
+
+def _is_old(progress: Progress, job: Job) -> bool:
+    """Whether an earlier attempt said it, and not the one that runs."""
+    return isinstance(job.state, Processing) and progress.at < job.state.started_at
 
 
 def everything(job: Job, now: datetime) -> Iterator[str]:
@@ -82,6 +96,7 @@ def everything(job: Job, now: datetime) -> Iterator[str]:
     yield _fact("created", exactly(job.created_at, now))
     yield from _optional(job, now)
     yield _fact("version", f"{job.version} (fence {job.fence}, place {job.seq})")
+    yield from _notes(job, now)
     yield _fact("failures", len(job.failures) or "none")
     for failure in job.failures:
         yield from _failure(failure, now)
@@ -155,6 +170,34 @@ def _optional(job: Job, now: datetime) -> Iterator[str]:
         yield _fact("type", job.job_type)
     if job.unique_key is not None:
         yield _fact("unique key", f"{job.unique_key} (while {job.unique_while})")
+    if job.expires_at is not None:
+        yield _fact("expires", exactly(job.expires_at, now))
+    if job.schedule is not None:
+        yield _fact("schedule", job.schedule)
+    if job.slot is not None:
+        yield _fact("slot", exactly(job.slot, now))
+    if job.on_failure is not None:
+        yield _fact("on failure", f"{job.on_failure.method} (queue {job.on_failure.queue})")
+
+
+def _notes(job: Job, now: datetime) -> Iterator[str]:
+    """What its runs said of themselves."""
+    progress = job.notes.progress
+    if progress is not None:
+        whose = " (an earlier attempt)" if _is_old(progress, job) else ""
+        yield _fact("progress", f"{_share(progress)}{whose}")
+        yield _fact("since", exactly(progress.at, now), "  ")
+    if job.notes.log:
+        yield _fact("log", counted(len(job.notes.log), "line"))
+    for line in job.notes.log:
+        yield from _line(line)
+
+
+def _line(line: LogLine) -> Iterator[str]:
+    first, *more = lines_of(line.text)
+    moment = line.at.isoformat(" ", "milliseconds").partition("+")[0]
+    yield f"  {moment}  attempt {line.attempt}  {first}".rstrip()
+    yield from (f"    {rest}".rstrip() for rest in more)
 
 
 def _failure(failure: Failure, now: datetime) -> Iterator[str]:

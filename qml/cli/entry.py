@@ -42,6 +42,7 @@ def _main(argv: list[str] | None) -> int:
     except SystemExit as end:  # argparse has said what is wrong, or printed the help
         return end.code if isinstance(end.code, int) else codes.USAGE
     settings.fill(arguments)
+    arguments.own_process = argv is None  # and nobody's call, who would not want it to begin anew
     code: int = arguments.command(arguments)
     return code
 

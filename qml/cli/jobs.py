@@ -1,17 +1,20 @@
-"""``qml jobs``: list, show, retry, cancel and delete jobs."""
+"""``qml jobs``: list, show, retry, cancel, delete and purge jobs."""
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any
 
 from ..seam.rows import Move
-from ..storage import changes, rules
+from ..storage import changes, rules, selecting
 from ..storage.storage import Storage
-from ..values.errors import InvalidTransition, QmlError, StorageUnavailable
+from ..values.errors import ConfigurationError, InvalidTransition, QmlError, StorageUnavailable
 from ..values.job import Job
-from ..values.states import JobState, StateKind, Succeeded
-from . import codes, describing, settings, stores
+from ..values.selection import JobFilter
+from ..values.states import FINAL, JobState, StateKind, Succeeded
+from . import bulk, codes, describing, settings, stores
+from .figures import counted
 from .logs import warnings_of_qml
 from .settings import Setting
 from .texts import as_json, complain, plain, say, terminal_width
@@ -23,7 +26,7 @@ def add_to(commands: Any) -> None:
     """Add the commands to ``qml``."""
     about = "Look at jobs, and change what becomes of them."
     parser = commands.add_parser(
-        "jobs", help="list, show, retry, cancel, delete", description=about
+        "jobs", help="list, show, retry, cancel, delete, purge", description=about
     )
     verbs = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_list(verbs)
@@ -34,10 +37,13 @@ def add_to(commands: Any) -> None:
         ("cancel", "have jobs not run, or tell their run to stop", cancel),
         ("delete", "remove the records of jobs", delete),
     ):
-        verb = _add(verbs, name, help_text, command, (stores.URL,))
-        verb.add_argument("ids", metavar="ID", nargs="+")
+        verb = _add(verbs, name, help_text, command, (stores.URL, bulk.YES))
+        verb.add_argument("ids", metavar="ID", nargs="*")
+        bulk.add_filters(verb)
         if command is cancel:
             verb.add_argument("--reason", metavar="TEXT", help="is kept with the job")
+    about = "remove what has ended: all whose retention is over, or those that flags name"
+    bulk.add_filters(_add(verbs, "purge", about, purge, (stores.URL, bulk.YES)))
 
 
 def _add(verbs: Any, name: str, about: str, command: Any, given: tuple[Setting, ...]) -> Any:
@@ -49,15 +55,7 @@ def _add(verbs: Any, name: str, about: str, command: Any, given: tuple[Setting, 
 
 def _add_list(verbs: Any) -> None:
     parser = _add(verbs, "list", "the newest jobs first", listed, (stores.URL, stores.JSON, LIMIT))
-    parser.add_argument(
-        "--state",
-        action="append",
-        choices=[kind.value for kind in StateKind],
-        help=f"only this one of {', '.join(StateKind)}; may be given several times",
-        metavar="STATE",
-    )
-    parser.add_argument("--queue", metavar="QUEUE", help="only of this queue")
-    parser.add_argument("--method", metavar="METHOD", help="only of this task")
+    bulk.add_filters(parser)
     parser.add_argument("--offset", metavar="N", type=int, default=0, help="leave out the newest N")
 
 
@@ -68,13 +66,7 @@ def _open(arguments: argparse.Namespace) -> Storage:
 def listed(arguments: argparse.Namespace) -> int:
     """Print a page of jobs."""
     with warnings_of_qml(lambda _: None), _open(arguments) as storage:
-        found = storage.list(
-            arguments.state,
-            arguments.limit,
-            arguments.offset,
-            queue=arguments.queue,
-            method=arguments.method,
-        )
+        found = _page(storage, arguments)
         now = storage.now()
     if arguments.json:
         say(as_json([json.loads(job.to_json()) for job in found]))
@@ -84,6 +76,19 @@ def listed(arguments: argparse.Namespace) -> int:
         for line in describing.page(found, now, terminal_width()):
             say(line)
     return codes.DONE
+
+
+def _page(storage: Storage, arguments: argparse.Namespace) -> list[Job]:
+    where, first = bulk.filter_of(arguments), arguments.offset
+    if where is not None and where.looks_within:
+        return list(islice(storage.select(where), first, first + arguments.limit))
+    return storage.list(
+        arguments.state,
+        arguments.limit,
+        first,
+        queue=arguments.queue,
+        method=arguments.method,
+    )
 
 
 def show(arguments: argparse.Namespace) -> int:
@@ -103,13 +108,23 @@ def show(arguments: argparse.Namespace) -> int:
 
 def retry(arguments: argparse.Namespace) -> int:
     """Have jobs run again."""
-    return _each(arguments, "enqueued again", lambda storage, job_id: storage.retry(job_id))
+    return _each(
+        arguments,
+        ("retry", "enqueued again"),
+        lambda storage, job_id: storage.retry(job_id),
+        lambda storage, where: storage.retry_many(where),
+        (StateKind.FAILED,),
+    )
 
 
 def cancel(arguments: argparse.Namespace) -> int:
     """Cancel jobs. One that has succeeded is refused: its result would be gone."""
     return _each(
-        arguments, "cancelled", lambda storage, job_id: _cancel(storage, job_id, arguments.reason)
+        arguments,
+        ("cancel", "cancelled"),
+        lambda storage, job_id: _cancel(storage, job_id, arguments.reason),
+        lambda storage, where: storage.cancel_many(where, arguments.reason),
+        selecting.UNFINISHED,
     )
 
 
@@ -137,23 +152,62 @@ def delete(arguments: argparse.Namespace) -> int:
         if not storage.delete(job_id):
             raise changes.not_found(job_id)
 
-    return _each(arguments, "deleted", remove)
+    return _each(
+        arguments, ("delete", "deleted"), remove, lambda storage, where: storage.delete_many(where)
+    )
+
+
+def purge(arguments: argparse.Namespace) -> int:
+    """Remove what has ended, in steps that hold nobody up."""
+    where = bulk.filter_of(arguments)
+    with warnings_of_qml(lambda _: None), _open(arguments) as storage:
+        if where is None:
+            removed = sum(iter(lambda: storage.purge(bulk.AT_ONCE), 0))
+        else:
+            where = selecting.within(where, sorted(FINAL))
+            if not FINAL.issuperset(where.states or ()):
+                raise ConfigurationError("purge removes what has ended; see qml jobs delete")
+            removed = bulk.agreed(arguments, storage, where, "purge") and storage.delete_many(where)
+    say(f"{counted(removed, 'job')} purged")
+    return codes.DONE
 
 
 def _each(
-    arguments: argparse.Namespace, done: str, change: Callable[[Storage, str], object]
+    arguments: argparse.Namespace,
+    words: tuple[str, str],
+    change: Callable[[Storage, str], object],
+    change_many: Callable[[Storage, JobFilter], int],
+    states: Sequence[StateKind] = tuple(StateKind),
 ) -> int:
-    """Change each job, and report it; a refusal does not stop the others."""
-    code = codes.DONE
+    """Change each job that is named, or all that the flags name; a refusal does not stop the
+    others. ``words``: what is to be done, and what was; ``states``: those meant if none is named.
+    """
+    where = bulk.filter_of(arguments)
+    if bool(arguments.ids) == (where is not None):
+        raise ConfigurationError(
+            f"which jobs? Give ids, or flags that name jobs: qml jobs {words[0]} --help"
+        )
     with warnings_of_qml(lambda _: None), _open(arguments) as storage:
-        for job_id in dict.fromkeys(arguments.ids):
-            try:
-                change(storage, job_id)
-            except StorageUnavailable:
-                raise
-            except QmlError as error:
-                complain(str(error))
-                code = codes.FAILED
-            else:
-                say(f"{plain(job_id)}  {done}")
+        if where is None:
+            return _one_by_one(storage, arguments.ids, words[1], change)
+        where = selecting.within(where, states)
+        if bulk.agreed(arguments, storage, where, words[0]):
+            say(f"{counted(change_many(storage, where), 'job')} {words[1]}")
+    return codes.DONE
+
+
+def _one_by_one(
+    storage: Storage, ids: Sequence[str], done: str, change: Callable[[Storage, str], object]
+) -> int:
+    code = codes.DONE
+    for job_id in dict.fromkeys(ids):
+        try:
+            change(storage, job_id)
+        except StorageUnavailable:
+            raise
+        except QmlError as error:
+            complain(str(error))
+            code = codes.FAILED
+        else:
+            say(f"{plain(job_id)}  {done}")
     return code

@@ -5,15 +5,24 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 
+from ..work import joblog
 from .texts import encodable, lines_of
 
 
 class Lines(logging.Formatter):
-    """One line a message, with the time; what a message says cannot steer the terminal."""
+    """One line a message, with the time, and the job in which it was written, if any; what a
+    message says cannot steer the terminal."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(message)s")
         self.default_msec_format = "%s.%03d"
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """The first line."""
+        job = joblog.where(record)
+        if job:
+            record.message = f"[{job}] {record.message}"
+        return super().formatMessage(record)
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, and the lines of a traceback below it."""

@@ -13,6 +13,7 @@ from ..work.server import Server
 from . import codes, settings
 from .loading import load_app
 from .logs import logging_to_stderr
+from .restarting import Beginning
 from .settings import Setting
 from .texts import plain, say
 
@@ -54,6 +55,22 @@ SETTINGS = (
         "SECONDS",
     ),
     Setting("name", "QML_NAME", settings.text, None, "name of this server (the machine's)", "NAME"),
+    Setting(
+        "max_jobs",
+        "QML_MAX_JOBS",
+        settings.number(1),
+        None,
+        "begin again, as a fresh program in the same process, after so many jobs (never)",
+        "N",
+    ),
+    Setting(
+        "max_memory",
+        "QML_MAX_MEMORY",
+        settings.number(1),
+        None,
+        "the same, once a job has ended and so many MB are in use (never; Linux)",
+        "MB",
+    ),
 )
 
 ABOUT = """\
@@ -62,7 +79,11 @@ module, where it holds one Qml; or a file, as in app.py:jobs. The current folder
 is on sys.path.
 
 SIGTERM or Ctrl-C: claim nothing more, let running jobs end within the grace
-period, hand back the rest. A second signal: hand them back at once."""
+period, hand back the rest. A second signal: hand them back at once.
+
+With --max-jobs or --max-memory it claims nothing more once that is reached,
+lets what runs end, and begins again: same process id, arguments and folder. On
+Windows it ends with exit code 7 instead."""
 
 
 def add_to(commands: Any) -> None:
@@ -82,6 +103,8 @@ def run(arguments: argparse.Namespace) -> int:
     target = APP.value(arguments.app, os.environ)
     if target is None:
         raise ConfigurationError("which app? Give module:attribute, such as qml run myapp:jobs")
+    limited = arguments.max_jobs or arguments.max_memory
+    beginning = Beginning() if limited and arguments.own_process else None
     with logging_to_stderr():
         name, app = load_app(target)
         with app:
@@ -91,10 +114,16 @@ def run(arguments: argparse.Namespace) -> int:
                 lease_seconds=arguments.lease,
                 grace_seconds=arguments.grace,
                 name=arguments.name,
+                max_jobs=arguments.max_jobs,
+                max_memory_mb=arguments.max_memory,
             )
             for line in banner(name, app, server):
                 say(line, to=sys.stderr)
             server.run(burst=arguments.burst)
+    if server.retired:
+        if beginning is not None:
+            beginning.ask_for()
+        return codes.RETIRED  # seen where it does not begin again
     return codes.LEFT_OVER if server.interrupted else codes.DONE
 
 
@@ -111,6 +140,8 @@ def banner(name: str, app: Qml, server: Server) -> list[str]:
         ("queues", ["every queue"] if server.queues is None else [", ".join(server.queues)]),
         ("threads", [f"{server.threads}, {spans}"]),
     ]
+    if str(server.retirement):
+        facts.append(("limits", [f"begins again {server.retirement}"]))
     lines = [f"qml {__version__}"]
     for fact, values in facts:
         lines += [f"  {'' if n else fact:<9}{plain(value)}" for n, value in enumerate(values)]

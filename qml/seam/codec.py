@@ -10,6 +10,7 @@ import attrs
 from ..values import jsontext, trusted
 from ..values.errors import SerializationError
 from ..values.job import Failure, Job
+from ..values.retention import Retention
 from ..values.states import (
     FINAL,
     STATES,
@@ -24,7 +25,8 @@ from ..values.states import (
     StateKind,
     Succeeded,
 )
-from ..values.times import EPOCH, from_micros, to_micros
+from ..values.times import EPOCH, from_micros, span_micros, to_micros
+from . import notes, settings
 from .rows import KEY_FREE, KEY_UNTIL_CLAIMED, KEY_UNTIL_FINAL, NOT_AHEAD, Row
 
 _TIMES: Mapping[StateKind, tuple[str, ...]] = {
@@ -107,6 +109,13 @@ def finished_at(state: JobState) -> int | None:
     return None
 
 
+def purge_at(kind: StateKind, ended: int | None, retention: Retention | None) -> int | None:
+    """When a job of this kind is to be removed that ``ended`` then, by a retention of its own."""
+    if retention is None or ended is None:
+        return None
+    return ended + span_micros(getattr(retention, kind.value))
+
+
 def key_held(job: Job) -> int:
     """Whether a job reserves its unique key, and how long: "unfinished" until a final state,
     "queued" until the first claim, and never again after it."""
@@ -119,7 +128,7 @@ def key_held(job: Job) -> int:
 
 def encode_payload(job: Job, max_bytes: int) -> str:
     """Arguments and kwargs as text; SerializationError when the job is larger than allowed."""
-    payload = jsontext.dumps([job.arguments, job.kwargs])
+    payload = jsontext.dumps([job.arguments, job.kwargs, *settings.encode(job)])
     size = len(payload.encode())
     if job.metadata:
         size += len(jsontext.dumps(job.metadata).encode())
@@ -153,12 +162,15 @@ def encode_job(job: Job, *, max_attempts: int, lease_until: int | None, max_byte
         "lease_until": lease_until,
         "due_at": due_at(state),
         "finished_at": finished_at(state),
+        "purge_at": purge_at(state.kind, finished_at(state), job.retention),
+        "expires_at": None if job.expires_at is None else to_micros(job.expires_at),
         "created_at": to_micros(job.created_at),
         "key_held": key_held(job),
         "detail": encode_state(state),
         "failures": encode_failures(job.failures),
         "metadata": jsontext.dumps(job.metadata) if job.metadata else "{}",
         "payload": encode_payload(job, max_bytes),
+        "notes": notes.encode(job.notes),
     }
     return Row(**columns)
 
@@ -168,7 +180,7 @@ def decode_job(row: Row, state: JobState | None = None) -> Job:
     is replaced by something harmless and named in ``damage``, so that one bad record is one bad
     job and never a page that fails."""
     try:
-        arguments, kwargs = _payload(row.payload)
+        arguments, kwargs, set_once = _payload(row.payload)
         return trusted.make(
             Job,
             {
@@ -180,6 +192,9 @@ def decode_job(row: Row, state: JobState | None = None) -> Job:
                 "state": state or decode_state(row.state, row.detail, row.worker),
                 "lease_expires_at": _moment(row.lease_until),
                 "failures": decode_failures(row.failures),
+                "expires_at": _moment(row.expires_at),
+                **set_once,
+                "notes": notes.decode(row.notes),
                 "damage": None,
             },
         )
@@ -213,11 +228,11 @@ def _moment(micros: int | None) -> datetime | None:
     return None if micros is None else from_micros(micros)
 
 
-def _payload(text: str) -> tuple[list[Any], dict[str, Any]]:
-    arguments, kwargs = jsontext.loads(text)
+def _payload(text: str) -> tuple[list[Any], dict[str, Any], Mapping[str, Any]]:
+    arguments, kwargs, *others = jsontext.loads(text)
     if type(arguments) is not list or type(kwargs) is not dict:
         raise SerializationError("is not a list of arguments and an object of kwargs")
-    return arguments, kwargs
+    return arguments, kwargs, settings.decode(*others)
 
 
 def _object(text: str) -> dict[str, Any]:
@@ -235,6 +250,8 @@ _READERS: Mapping[str, tuple[Callable[[Any], Any], Any]] = {
     "metadata": (_object, "{}"),
     "created_at": (from_micros, 0),
     "lease_until": (_moment, 0),
+    "expires_at": (_moment, None),
+    "notes": (notes.decode, ""),
     "failures": (decode_failures, "[]"),
 }
 

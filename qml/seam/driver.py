@@ -17,20 +17,24 @@ from .rows import (
     Finished,
     Hold,
     Inserted,
+    Overdue,
     Page,
     Query,
     Record,
     Row,
     Verdict,
+    Write,
 )
 
 
 class Driver(Protocol):
     """Keeps rows: orders, filters and guards them. Knows no job, no state's meaning, no clock."""
 
-    def insert(self, rows: Sequence[Row]) -> Inserted:
+    def insert(self, rows: Sequence[Row], record: Write | None = None) -> Inserted:
         """Store all rows, in this order, or none: then say what stood in the way of each, in the
-        rows stored before as well as within the batch. A row's own ``seq`` is ignored."""
+        rows stored before as well as within the batch. A row's own ``seq`` is ignored.
+        With ``record``, that is written in the same step, or nothing is; where its version is
+        another, that is the one obstacle."""
         ...
 
     def load(self, ids: Sequence[str]) -> list[Row | None]:
@@ -42,8 +46,9 @@ class Driver(Protocol):
         ...
 
     def swap(self, changes: Sequence[Change]) -> list[Verdict]:
-        """Carry out guarded changes. Each stands alone: a stale one does not stop the others. A
-        batch that names a row twice may be carried out in several steps."""
+        """Carry out guarded changes, each with what it has to insert ``then``. Each stands alone: a
+        stale one does not stop the others, nor does a full store. A batch that names a row twice
+        may be carried out in several steps."""
         ...
 
     def claim(self, claim: Claim) -> Claimed:
@@ -53,7 +58,8 @@ class Driver(Protocol):
         ...
 
     def hold(self, holds: Sequence[Hold]) -> list[Verdict]:
-        """Extend leases or take locks. Each stands alone. STALE = held by another, or ended."""
+        """Extend leases, and write what the runs note; or take locks. Each stands alone.
+        STALE = held by another, or ended."""
         ...
 
     def let_go(
@@ -73,7 +79,7 @@ class Driver(Protocol):
         ``queue`` or ``method``; values that no row has are left out."""
         ...
 
-    def erase(self, target: Finished | Sequence[str], limit: int) -> int:
+    def erase(self, target: Finished | Overdue | Sequence[str], limit: int) -> int:
         """Remove rows with all that belongs to them: finished ones, or those with these ids."""
         ...
 

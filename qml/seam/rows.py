@@ -27,7 +27,8 @@ class Verdict(Enum):
 
 
 class Row(NamedTuple):
-    """One stored job. ``payload``, ``detail``, ``failures`` and ``metadata`` are opaque texts."""
+    """One stored job. ``payload``, ``detail``, ``failures``, ``metadata`` and ``notes`` are opaque
+    texts."""
 
     seq: int | None  # place in the order of insertion; given by the driver, never reused
     id: str
@@ -45,6 +46,8 @@ class Row(NamedTuple):
     lease_until: int | None  # held until then, by ``holder``; None = held by nobody
     due_at: int | None  # claimable from then on; None = not claimable
     finished_at: int | None
+    purge_at: int | None  # when it is to be removed; None = as others of its state
+    expires_at: int | None  # a waiting row is not to be started from then on; None = ever
     created_at: int
     key_held: int
     unique_key: str | None
@@ -56,10 +59,12 @@ class Row(NamedTuple):
     failures: str
     metadata: str
     payload: str
+    notes: str  # what its runs said of themselves; written by ``hold`` alone
 
 
 class Obstacle(NamedTuple):
-    """Why the row at ``index`` cannot be inserted: ``by`` "id" or "key", held by job ``holder``."""
+    """Why the row at ``index`` cannot be inserted: ``by`` "id" or "key", held by job ``holder``.
+    Or why nothing can: ``by`` "record", whose name is the ``holder``; the index is -1."""
 
     index: int  # type: ignore[assignment]  # hides the method of tuples, which nobody needs
     by: str
@@ -73,11 +78,20 @@ class Inserted(NamedTuple):
     obstacles: list[Obstacle]
 
 
+class Write(NamedTuple):
+    """The record ``name`` as version ``expected + 1``, if it is ``expected`` now (0 = none)."""
+
+    name: str
+    body: str
+    expected: int
+
+
 class Move(NamedTuple):
     """A change of state: the columns to write on the row with this id, seq and version.
 
     ``seq`` None = whichever row has the id. ``lapsed_by`` guards besides: only if the lease has
-    ended by that time. The version is raised by one.
+    ended by that time. The version is raised by one. ``then``: rows to insert in the same step, if
+    the move is DONE; one whose id is taken is left out, and they hold no unique keys.
     """
 
     id: str
@@ -92,15 +106,17 @@ class Move(NamedTuple):
     ahead: int
     due_at: int | None
     finished_at: int | None
+    purge_at: int | None
     key_held: int | None  # None = as it is
     ends_lease: bool  # nobody holds the row any more; False = who holds it still does
+    then: tuple[Row, ...] = ()
 
 
 class Rewrite(NamedTuple):
     """The whole record anew, on the row with this id, seq and version.
 
     ``row`` carries the new version. ``keeps_lease`` leaves worker, locked_by and lease_until as
-    they are stored; ``keeps_payload`` the payload.
+    they are stored; ``keeps_payload`` the payload. The notes stay in any case.
     """
 
     seq: int | None
@@ -136,6 +152,7 @@ class Hold(NamedTuple):
     """Extend a lease, or take a lock, until ``until``.
 
     With ``fence`` (a renewal): only the claim with this worker, fence and seq, not yet ended.
+    ``notes`` of a renewal are written, too, while the row is processing (None = as they are).
     Without (a lock): anyone, unless another worker holds the row at ``now``. Who holds it already
     only extends it. Over the lapsed claim of a processing row it becomes the claim's worker and
     raises fence and version, so that the old hand is stale; otherwise it becomes ``locked_by``.
@@ -147,16 +164,18 @@ class Hold(NamedTuple):
     fence: int | None
     now: int
     until: int
+    notes: str | None = None
 
 
 class Page(NamedTuple):
-    """Rows newest first (highest seq first), filtered."""
+    """Rows newest first (highest seq first), filtered; ``below``: those with a lower seq."""
 
     states: tuple[str, ...] | None = None
     queue: str | None = None
     method: str | None = None
     limit: int | None = None
     offset: int = 0
+    below: int | None = None
 
 
 class Available(NamedTuple):
@@ -173,6 +192,13 @@ class Lapsed(NamedTuple):
     limit: int
 
 
+class Expired(NamedTuple):
+    """Waiting rows (``due_at`` not None) that expired at ``now`` or before, longest ago first."""
+
+    now: int
+    limit: int
+
+
 class After(NamedTuple):
     """All rows with a higher seq, the lowest first: the whole store, page by page."""
 
@@ -181,13 +207,20 @@ class After(NamedTuple):
 
 
 class Finished(NamedTuple):
-    """Rows in ``state`` that finished at ``by`` or before, longest ago first."""
+    """Rows in ``state`` that finished at ``by`` or before, longest ago first; not those that have
+    a ``purge_at``."""
 
     state: str
     by: int
 
 
-Query = Page | Available | Lapsed | After
+class Overdue(NamedTuple):
+    """Rows whose ``purge_at`` is ``by`` or before, longest ago first."""
+
+    by: int
+
+
+Query = Page | Available | Lapsed | Expired | After
 
 
 class Record(NamedTuple):
@@ -221,7 +254,8 @@ def as_rewritten(row: Row, change: Rewrite) -> Row:
     new = change.row._replace(seq=row.seq)
     if change.keeps_lease:
         new = new._replace(worker=row.worker, locked_by=row.locked_by, lease_until=row.lease_until)
-    return new._replace(payload=row.payload) if change.keeps_payload else new
+    payload = row.payload if change.keeps_payload else new.payload
+    return new._replace(payload=payload, notes=row.notes)
 
 
 def as_claimed(row: Row, claim: Claim, rank: int) -> Row:
@@ -231,7 +265,8 @@ def as_claimed(row: Row, claim: Claim, rank: int) -> Row:
     columns = (  # by position: a third of the time that _replace takes
         *(row.seq, row.id, row.version + 1, PROCESSING, row.queue, row.priority, row.method),
         *(row.attempt + 1, row.fence + 1, row.max_attempts, ahead),
-        *(claim.worker, None, claim.lease_until, None, row.finished_at, row.created_at),
+        *(claim.worker, None, claim.lease_until, None, row.finished_at, row.purge_at),
+        *(row.expires_at, row.created_at),
         *(key_held, *row[_UNIQUE_KEY:_DETAIL], claim.detail, *row[_DETAIL + 1 :]),
     )
     return Row._make(columns)

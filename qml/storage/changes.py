@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import attrs
 
-from ..seam.codec import decode_job, encode_job
+from ..seam.codec import decode_job, encode_job, purge_at
 from ..seam.driver import Driver
 from ..seam.rows import AHEAD, NOT_AHEAD, PROCESSING, Move, Rewrite, Row, Verdict, as_rewritten
 from ..values.errors import ConcurrentModification, JobNotFound, UniqueKeyTaken
@@ -118,4 +118,5 @@ def _changed(job: Job, row: Row, now: int, lease: int, max_bytes: int) -> Row:
         ahead=row.ahead if stays or row.ahead != AHEAD else NOT_AHEAD,
         worker=new.worker or row.worker,
         finished_at=finished,
+        purge_at=purge_at(job.state.kind, finished, job.retention),
     )

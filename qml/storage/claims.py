@@ -13,15 +13,20 @@ import attrs
 
 from ..seam.codec import decode_job, decode_state, encode_state
 from ..seam.driver import Driver
-from ..seam.rows import PROCESSING, Claim, Hold, Move, Row, Verdict
-from ..values.errors import JobLost
+from ..seam.notes import encode
+from ..seam.rows import AHEAD, PROCESSING, Claim, Hold, Move, Row, Verdict
+from ..values.errors import JobLost, StorageUnavailable
 from ..values.job import Failure, Job
-from ..values.states import JobState, Processing
+from ..values.notes import Notes
+from ..values.states import Deleted, JobState, Processing
 from ..values.times import LAST, from_micros
 from . import checks, rules
 
 TRIES = 100
 """How often a claim's end is tried anew when others change the record all the time."""
+
+SWEEPS = 100
+"""How often a claim that came upon nothing but expired jobs looks for others."""
 
 Rule = Callable[[Job], tuple[Move, JobState]]
 
@@ -56,12 +61,53 @@ def order(
     )
 
 
-def take(driver: Driver, claim: Claim) -> Batch:
-    """Carry the claim out, in one atomic step."""
-    rows, next_due = driver.claim(claim)
-    due = None if next_due is None or next_due > LAST else from_micros(next_due)
+def take(driver: Driver, claim: Claim) -> tuple[Batch, list[Job]]:
+    """Carry the claim out, in one atomic step. Jobs that were not started in time are ended, which
+    are told besides, and others claimed in their place."""
+    kept: list[Job] = []
+    expired: list[Job] = []
+    due: int | None = claim.now  # come again at once, should this be cut short
+    for _ in range(SWEEPS):
+        try:
+            rows, next_due = driver.claim(claim)
+            jobs = _decoded(rows, claim)
+            late = [job for job in jobs if rules.is_expired(job, claim.now)]
+            if not late:
+                kept, due = [*kept, *jobs], next_due
+                break
+            fresh = [job for job in jobs if not rules.is_expired(job, claim.now)]
+            kept, claim = [*kept, *fresh], _rest(claim, rows, fresh)
+            expired += _expired(driver, late, claim.now)
+        except StorageUnavailable:
+            if not kept:
+                raise
+            break  # or nobody would know of the claims that were made
+    return Batch(kept, None if due is None or due > LAST else from_micros(due)), expired
+
+
+def _expired(driver: Driver, late: Sequence[Job], now: int) -> list[Job]:
+    """End claims that came too late, whatever others did to the jobs meanwhile; those that were."""
+    done = end(driver, [(job, lambda newest: _too_late(newest, now)) for job in late], now)
+    return [job for job in done if isinstance(job, Job) and isinstance(job.state, Deleted)]
+
+
+def _too_late(job: Job, now: int) -> tuple[Move, JobState]:
+    """One that was given more time by an update meanwhile goes back."""
+    if rules.is_expired(job, now):
+        return rules.expire(job, now)
+    return rules.release(job, None, now)
+
+
+def _decoded(rows: Sequence[Row], claim: Claim) -> list[Job]:
     state = decode_state(PROCESSING, claim.detail, claim.worker) if rows else None
-    return Batch([decode_job(row, state) for row in rows], due)
+    return [decode_job(row, state) for row in rows]
+
+
+def _rest(claim: Claim, rows: Sequence[Row], fresh: Sequence[Job]) -> Claim:
+    """What is left of a claim once these jobs are kept."""
+    kept = {job.id for job in fresh}
+    limit = claim.limit - sum(row.ahead != AHEAD for row in rows if row.id in kept)
+    return claim._replace(limit=limit, ahead=claim.limit + claim.ahead - len(fresh) - limit)
 
 
 class Outcome(NamedTuple):
@@ -160,17 +206,22 @@ def _lost(job: Job, row: Row | None) -> str:
     )
 
 
-def renew(driver: Driver, jobs: Sequence[Job], now: int, until: int) -> list[bool]:
-    """Extend the leases of claims; False for one that no longer holds its job."""
-    held = [(index, job) for index, job in enumerate(jobs) if isinstance(job.state, Processing)]
-    verdicts = driver.hold(
-        [
-            Hold(job.id, job.seq, job.state.worker_id, job.fence, now, until)
-            for _, job in held
-            if isinstance(job.state, Processing)
-        ]
-    )
-    answers = [False] * len(jobs)
-    for (index, _), verdict in zip(held, verdicts, strict=True):
+def renew(
+    driver: Driver, news: Sequence[tuple[Job, Notes | None]], now: int, until: int
+) -> list[bool]:
+    """Extend the leases of claims, and write their notes; False for one that no longer holds its
+    job."""
+    holds = {
+        index: Hold(job.id, job.seq, job.state.worker_id, job.fence, now, until, told(notes))
+        for index, (job, notes) in enumerate(news)
+        if isinstance(job.state, Processing)
+    }
+    answers = [False] * len(news)
+    for index, verdict in zip(holds, driver.hold(list(holds.values())), strict=True):
         answers[index] = verdict is Verdict.DONE
     return answers
+
+
+def told(notes: Notes | None) -> str | None:
+    """Notes as a hold carries them; None = no news."""
+    return None if notes is None else encode(notes)

@@ -9,6 +9,7 @@ from ..values.job import Job
 from ..values.states import Failed, StateKind
 from .facts import LOOKED_AT, Facts
 from .servers import FORGOTTEN_AFTER
+from .unissued import schedules
 
 OK, NOTE, WARNING, ERROR = Severity.OK, Severity.NOTE, Severity.WARNING, Severity.ERROR
 
@@ -162,6 +163,35 @@ def orphans(facts: Facts) -> Judgement:
         yield Finding(WARNING, "orphans", fact + span(max(left)), cure)
 
 
+def late(facts: Facts) -> Judgement:
+    """Whether threads go on although the time limit of their jobs has passed."""
+    found = [run for server in facts.alive() for run in _late_runs(server)]
+    if not found:
+        yield Finding(OK, "late", "no thread runs beyond its job's time limit")
+        return
+    number = sum(_number(server, "late_threads") for server in facts.alive())
+    threads = "1 thread runs" if number <= 1 else f"{number:,} threads run"
+    seconds, job, method, server = max(found)
+    yield Finding(
+        WARNING,
+        "late",
+        f"{threads} beyond the time limit, the longest for {span(seconds)}: job {job} ({method}) "
+        f"on server {server}",
+        "these attempts are recorded as failed and the threads replaced, but only the task can end "
+        "them: give what blocks there (socket, statement, subprocess) a limit of its own, call "
+        "current_job().check() in loops, or use process=True; a restart of the server ends them",
+    )
+
+
+def _late_runs(server: dict[str, Any]) -> Iterator[tuple[float, str, str, str]]:
+    """The late runs that a server told of: for how many seconds by now, job, method, server."""
+    told = server.get("late")
+    for run in told if isinstance(told, list) else ():
+        if isinstance(run, dict) and isinstance(run.get("seconds"), int | float):
+            since = run["seconds"] + server["silent_seconds"]
+            yield since, str(run.get("job")), str(run.get("method")), str(server["name"])
+
+
 def failures(facts: Facts) -> Judgement:
     """Which jobs failed for good lately."""
     lately = [
@@ -244,6 +274,8 @@ TOPICS: tuple[Callable[[Facts], Judgement], ...] = (
     waiting,
     queues,
     orphans,
+    late,
+    schedules,
     failures,
     damage,
     pool,

@@ -68,7 +68,7 @@ STORAGES: dict[type[Any], type[Any]] = {
     RedisConfig: RedisStorage,
 }
 
-_OWN = ("clock", "retry", "retention", "max_job_bytes")
+_OWN = ("clock", "retry", "retention", "max_job_bytes", "hooks")
 
 
 def split_options(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

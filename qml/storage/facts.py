@@ -1,11 +1,13 @@
 """What a storage answered when it was examined, not weighed yet."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import attrs
 
 from ..values.job import Job
+from ..values.schedule import Schedule
 from ..values.states import AwaitingRetry, Enqueued, Scheduled
 from .servers import SILENT
 
@@ -19,7 +21,8 @@ class Facts:
 
     ``ahead``: of the store's clock before this machine's. ``servers``: see ``servers.alive``.
     ``waiting``, ``failed``, ``lapsed``: some of each, the last those whose lease has. ``looked_at``
-    jobs were read, ``damaged`` of them not in full, ``example`` for one.
+    jobs were read, ``damaged`` of them not in full, ``example`` for one. ``unreadable``: names of
+    schedules.
     """
 
     now: datetime
@@ -34,6 +37,8 @@ class Facts:
     damaged: int
     example: Job | None
     connections: int | None
+    schedules: Sequence[Schedule] = ()
+    unreadable: Sequence[str] = ()
 
     def alive(self) -> list[dict[str, Any]]:
         """The servers that gave a sign lately."""

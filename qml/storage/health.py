@@ -8,6 +8,7 @@ at the ends of the queues. ``deep`` reads everything.
 import time
 from collections.abc import Callable, Iterable
 from statistics import median
+from typing import Any
 
 from ..seam.codec import decode_job
 from ..seam.driver import Driver
@@ -20,6 +21,7 @@ from ..values.times import from_micros
 from . import comparing, servers
 from .diagnosis import judge
 from .facts import LOOKED_AT, Facts
+from .schedules import PREFIX, is_removed, readable
 from .storage import Storage
 
 LOOKS = 5
@@ -93,7 +95,17 @@ def gather(storage: Storage, *, deep: bool = False, connections: int | None = No
         damaged=damaged,
         example=example,
         connections=connections,
+        **_schedules(driver),
     )
+
+
+def _schedules(driver: Driver) -> dict[str, Any]:
+    there = [record for record in driver.list(PREFIX) if not is_removed(record)]
+    records = {record.name: readable(record) for record in there}
+    return {
+        "schedules": [known.schedule for known in records.values() if known is not None],
+        "unreadable": [name.removeprefix(PREFIX) for name, known in records.items() if not known],
+    }
 
 
 def _look_at_clock(driver: Driver) -> tuple[float, float]:

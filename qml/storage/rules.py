@@ -1,11 +1,13 @@
 """What becomes of a job: pure functions from a job, an event and the time to a guarded move."""
 
 from typing import Any
+from uuid import UUID, uuid5
 
 from ..seam import codec
-from ..seam.rows import KEY_FREE, NEVER_AHEAD, NOT_AHEAD, Move
+from ..seam.rows import KEY_FREE, NEVER_AHEAD, NOT_AHEAD, Move, Row
 from ..values import jsontext, trusted
 from ..values.errors import InvalidTransition, SerializationError
+from ..values.followup import Followup
 from ..values.job import FAILURES_KEPT, Failure, Job
 from ..values.retry import RetryPolicy
 from ..values.states import (
@@ -20,7 +22,13 @@ from ..values.states import (
     StateKind,
     Succeeded,
 )
-from ..values.times import from_micros
+from ..values.times import from_micros, to_micros
+
+FOLLOWUPS = UUID("d6f6b3a4-1f0b-5c8e-9d3e-52a2a2f4f0c7")
+"""The namespace of the ids of jobs that follow on others."""
+
+MOST = 2**31
+"""No limit: what a failure says is short, and must never stand in its way."""
 
 _STAMP = {
     StateKind.ENQUEUED: "enqueued_at",
@@ -49,6 +57,7 @@ def move(
     lapsed_by: int | None = None,
 ) -> Move:
     """The move of ``job`` to ``state``; what is not given stays, a final state frees the key."""
+    finished = codec.finished_at(state)
     return Move(
         id=job.id,
         seq=job.seq,
@@ -61,10 +70,37 @@ def move(
         max_attempts=(job.max_attempts or 1) if max_attempts is None else max_attempts,
         ahead=ahead,
         due_at=codec.due_at(state),
-        finished_at=codec.finished_at(state),
+        finished_at=finished,
+        purge_at=codec.purge_at(state.kind, finished, job.retention),
         key_held=KEY_FREE if state.kind in FINAL else key_held,
         ends_lease=ends_lease,
+        then=followups(job, state),
     )
+
+
+def followups(job: Job, state: JobState) -> tuple[Row, ...]:
+    """The job to enqueue when a claimed one has failed for good."""
+    if not isinstance(state, Failed) or not isinstance(job.state, Processing):
+        return ()
+    return () if job.on_failure is None else (follower(job, job.on_failure, state),)
+
+
+def follower(job: Job, after: Followup, failed: Failed) -> Row:
+    """What follows on a job that has failed. Its id is made from the claim, so that the same end
+    sent twice enqueues it once; ``created_at`` tells a job from one before it with its id."""
+    claim = f"{job.id}/{to_micros(job.created_at)}/{job.fence}"
+    new = Job(
+        after.method,
+        [job.id, failed.exception],
+        queue=after.queue,
+        priority=after.priority,
+        max_retries=after.max_retries,
+        timeout_seconds=after.timeout_seconds,
+        id=str(uuid5(FOLLOWUPS, claim)),
+        created_at=failed.failed_at,
+    )
+    allowed = 1 if after.max_retries is None else 1 + after.max_retries
+    return codec.encode_job(new, max_attempts=allowed, lease_until=None, max_bytes=MOST)
 
 
 def after(job: Job, done: Move, state: JobState) -> Job:
@@ -191,6 +227,24 @@ def cancel(job: Job, reason: str | None, now: int) -> tuple[Move, JobState]:
     """The job becomes Deleted. A running one keeps its lease until the run has ended."""
     state = job.with_state(Deleted(from_micros(now), reason)).state
     return move(job, state, ends_lease=False), state
+
+
+def expire(job: Job, now: int) -> tuple[Move, JobState]:
+    """A job whose time has passed before its next attempt began; one that was claimed all the same
+    has not begun it."""
+    assert job.expires_at is not None
+    claimed = job.state.kind is StateKind.PROCESSING
+    attempt = job.attempt - claimed
+    reason = f"expired: not started by {job.expires_at:%Y-%m-%d %H:%M:%S} UTC"
+    if attempt:
+        reason += f" after attempt {attempt}"
+    state = Deleted(from_micros(now), reason)
+    return move(job, state, attempt=attempt, ends_lease=claimed), state
+
+
+def is_expired(job: Job, now: int) -> bool:
+    """Whether no attempt of the job is to start any more."""
+    return job.expires_at is not None and job.expires_at <= from_micros(now)
 
 
 def retry(job: Job, now: int) -> tuple[Move, JobState]:

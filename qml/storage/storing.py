@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..seam.codec import encode_job
+from ..seam import codec
 from ..seam.driver import Driver
-from ..seam.rows import Obstacle, Row
+from ..seam.rows import Obstacle, Row, Write
 from ..values import trusted
 from ..values.errors import JobAlreadyExists, StorageError
 from ..values.job import Job
@@ -26,13 +26,23 @@ class Limits(NamedTuple):
 
 def enqueue_many(driver: Driver, jobs: Sequence[Job], now: int, limits: Limits) -> list[Job]:
     """Store all jobs, in this order, or none: JobAlreadyExists, UniqueKeyTaken."""
-    rows = [_row(job, now, limits) for job in jobs]
-    if not rows:
+    if not jobs:
         return []
-    seqs, obstacles = driver.insert(rows)
+    stored, obstacles = insert(driver, jobs, now, limits)
     if obstacles:
         raise _refusal(jobs, obstacles)
-    return [_as_stored(*stored) for stored in zip(jobs, rows, seqs, strict=True)]
+    return stored
+
+
+def insert(
+    driver: Driver, jobs: Sequence[Job], now: int, limits: Limits, record: Write | None = None
+) -> tuple[list[Job], Sequence[Obstacle]]:
+    """Store all jobs, and the record, in one step; or say what stood in the way."""
+    rows = [_row(job, now, limits) for job in jobs]
+    seqs, obstacles = driver.insert(rows, record) if record else driver.insert(rows)
+    if obstacles:
+        return [], obstacles
+    return [_as_stored(*stored) for stored in zip(jobs, rows, seqs, strict=True)], ()
 
 
 def _as_stored(job: Job, row: Row, seq: int) -> Job:
@@ -41,14 +51,17 @@ def _as_stored(job: Job, row: Row, seq: int) -> Job:
 
 
 def _row(job: Job, now: int, limits: Limits) -> Row:
-    row = encode_job(
+    row = codec.encode_job(
         job,
         max_attempts=rules.attempts_allowed(job, limits.policy),
         lease_until=now + limits.lease if isinstance(job.state, Processing) else None,
         max_bytes=limits.max_bytes,
     )
     # How long it is kept counts from now, by the storage's clock, whatever its state says.
-    return row if row.finished_at is None else row._replace(finished_at=now)
+    if row.finished_at is None:
+        return row
+    purge_at = codec.purge_at(job.state.kind, now, job.retention)
+    return row._replace(finished_at=now, purge_at=purge_at)
 
 
 def _refusal(jobs: Sequence[Job], obstacles: Sequence[Obstacle]) -> StorageError:

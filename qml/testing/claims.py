@@ -2,14 +2,18 @@
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID, uuid5
 
 import attrs
 
 from ..values import jsontext
 from ..values.errors import ConfigurationError, InvalidTransition, JobLost
+from ..values.followup import Followup
 from ..values.job import Job
+from ..values.notes import Notes
 from ..values.states import (
     MOVES,
+    WAITING,
     AwaitingRetry,
     Deleted,
     Enqueued,
@@ -19,7 +23,11 @@ from ..values.states import (
     StateKind,
     Succeeded,
 )
-from .table import A_SERVER, WORKER_LOST, Entry, Table, in_order, need_name
+from ..values.times import EPOCH, MICROSECOND
+from .table import A_SERVER, EXPIRED, WORKER_LOST, Entry, Table, in_order, need_name
+
+FOLLOWUPS = UUID("d6f6b3a4-1f0b-5c8e-9d3e-52a2a2f4f0c7")
+"""The namespace of the ids of jobs that follow on others."""
 
 
 class Claims(Table):
@@ -48,16 +56,39 @@ class Claims(Table):
         need_name("worker_id", worker_id)
         if queues is not None and not queues:
             raise ConfigurationError("queues is an empty list")
+        taken: list[Entry] = []
+        wanted = 10 if limit is None else limit
+        while best := self._best(worker_id, queues, wanted - len(taken)):
+            for entry in best:
+                self._claim(entry, worker_id, lease_seconds)
+                if entry.expired_at(self.now()):
+                    self._expire(entry, attempt=entry.job.attempt - 1)
+                    entry.end()
+                else:
+                    taken.append(entry)
+        return [entry.job for entry in taken]
+
+    def _best(self, worker: str, queues: Sequence[str] | None, limit: int) -> list[Entry]:
         now = self.now()
         free = in_order(
             entry
             for entry in self.entries
-            if entry.claimable_by(worker_id, now) and (queues is None or entry.job.queue in queues)
+            if entry.claimable_by(worker, now) and (queues is None or entry.job.queue in queues)
         )
-        chosen = free[: 10 if limit is None else limit]
-        for entry in chosen:
-            self._claim(entry, worker_id, lease_seconds)
-        return [entry.job for entry in chosen]
+        return free[:limit]
+
+    def _expire(self, entry: Entry, **fields: Any) -> None:
+        entry.change(state=Deleted(self.now(), EXPIRED), **fields)
+        entry.settle(self.now())
+
+    def expire(self, limit: int = 1000) -> list[Job]:
+        """End what waits and was not started in time, longest ago first."""
+        now = self.now()
+        late = [e for e in self.entries if e.job.state.kind in WAITING and e.expired_at(now)]
+        late.sort(key=lambda entry: entry.job.expires_at or now)
+        for entry in late[:limit]:
+            self._expire(entry)
+        return [entry.job for entry in late[:limit]]
 
     def _claim(self, entry: Entry, worker: str, lease_seconds: float | None) -> None:
         entry.change(
@@ -117,16 +148,48 @@ class Claims(Table):
         entry.change(state=state, **fields)
         entry.end()
         entry.settle(self.now())
+        if isinstance(state, Failed) and entry.job.on_failure is not None:
+            self._follow(entry.job, entry.job.on_failure, state)
+
+    def _follow(self, job: Job, after: Followup, failed: Failed) -> None:
+        """Enqueue what follows on a failure, unless a job with its id is there."""
+        job_id = follower_id(job)
+        if self._find(job_id) is None:
+            fields = attrs.asdict(after)
+            method, retries = fields.pop("method"), after.max_retries or 0
+            self.seqs += 1
+            follower = Job(
+                method,
+                [job.id, failed.exception],
+                id=job_id,
+                created_at=self.now(),
+                max_attempts=1 + retries,
+                seq=self.seqs,
+                **fields,
+            )
+            self.entries.append(Entry(follower))
 
     def renew(self, jobs: Sequence[Job], lease_seconds: float | None = None) -> list[bool]:
         """Extend the leases of claims that have not ended."""
-        return [self._renew(job, lease_seconds) for job in jobs]
+        return self.note_many([(job, None) for job in jobs], lease_seconds)
 
-    def _renew(self, job: Job, lease_seconds: float | None) -> bool:
+    def note(self, job: Job, notes: Notes, lease_seconds: float | None = None) -> bool:
+        """Write down what the run of the claim ``job`` says of itself, and renew its lease."""
+        return self.note_many([(job, notes)], lease_seconds)[0]
+
+    def note_many(
+        self, news: Sequence[tuple[Job, Notes | None]], lease_seconds: float | None = None
+    ) -> list[bool]:
+        """The same for many, each on its own."""
+        return [self._note(job, notes, lease_seconds) for job, notes in news]
+
+    def _note(self, job: Job, notes: Notes | None, lease_seconds: float | None) -> bool:
         entry = self._claimed(job)
         if entry is None or not entry.running:
             return False
         entry.lease(entry.holder, self._until(lease_seconds))
+        if notes is not None and entry.is_processing:
+            entry.job = attrs.evolve(entry.job, notes=notes)
         return True
 
     def release(self, job: Job, delay: float | None = None) -> Job:
@@ -193,6 +256,12 @@ class Claims(Table):
         entry.lease(entry.holder, now if entry.is_processing else None)
         entry.running = entry.is_processing
         return True
+
+
+def follower_id(job: Job) -> str:
+    """The id of the job that follows on the failure of a claim: no other claim's has it."""
+    micros = (job.created_at - EPOCH) // MICROSECOND
+    return str(uuid5(FOLLOWUPS, f"{job.id}/{micros}/{job.fence}"))
 
 
 def _need_claim(job: Job) -> None:

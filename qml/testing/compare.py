@@ -8,8 +8,9 @@ import attrs
 from ..values import jsontext
 from ..values.errors import QmlError
 from ..values.job import Failure, Job
-from ..values.states import AwaitingRetry, Failed, Processing, Succeeded
-from .table import A_SERVER, WORKER_LOST
+from ..values.schedule import Schedule
+from ..values.states import AwaitingRetry, Deleted, Failed, Processing, Succeeded
+from .table import A_SERVER, EXPIRED, WORKER_LOST
 
 
 @attrs.frozen
@@ -36,11 +37,15 @@ def outcome(operation: Callable[..., Any], *arguments: Any, **keywords: Any) -> 
 def difference(expected: Any, found: Any) -> str | None:
     """What differs between what was promised and what was found; None when nothing does.
 
-    Values must be equal and of the same type. ``seq``, the server's name in a claim, and the words
-    after "WorkerLost" are the storage's own.
+    Values must be equal and of the same type. ``seq``, the server's name in a claim, the words
+    after "WorkerLost" and "expired", and those of why a slot has no job are the storage's own.
     """
     if isinstance(expected, Job) and isinstance(found, Job):
         return _job_difference(expected, found)
+    if isinstance(expected, Schedule) and isinstance(found, Schedule):
+        found = _in_few_words(found, like=expected)
+    if isinstance(expected, tuple) and isinstance(found, tuple):
+        return _list_difference(list(expected), list(found))
     if isinstance(expected, QmlError) and isinstance(found, QmlError):
         expected, found = Raised(type(expected), expected.job_id), Raised(type(found), found.job_id)
     if isinstance(expected, list) and isinstance(found, list):
@@ -83,6 +88,7 @@ def _fields(job: Job) -> Mapping[str, Any]:
     """All that counts about a job; JSON as text, in which 1, 1.0 and True differ."""
     fields = attrs.asdict(job, recurse=False)
     del fields["seq"]
+    fields["arguments"] = [_few_words(argument, WORKER_LOST) for argument in job.arguments]
     for name in ("arguments", "kwargs", "metadata"):
         fields[name] = jsontext.dumps(fields[name])
     fields["failures"] = tuple(_failure(failure) for failure in job.failures)
@@ -100,18 +106,29 @@ def _anonymous(job: Job, like: Job) -> Job:
     return job
 
 
+def _in_few_words(schedule: Schedule, like: Schedule) -> Schedule:
+    """The schedule with the oracle's words of why it skipped a slot, where it says those, too."""
+    said = like.skipped is not None and like.skipped in (schedule.skipped or "")
+    return attrs.evolve(schedule, skipped=like.skipped) if said else schedule
+
+
+def _few_words(text: Any, words: str) -> Any:
+    """The oracle's ``words`` for a text that begins with them."""
+    return words if isinstance(text, str) and text.startswith(words) else text
+
+
 def _state(state: Any) -> Any:
-    if isinstance(state, Failed) and state.exception.startswith(WORKER_LOST):
-        return attrs.evolve(state, exception=WORKER_LOST)
-    if isinstance(state, AwaitingRetry) and state.last_exception.startswith(WORKER_LOST):
-        return attrs.evolve(state, last_exception=WORKER_LOST)
+    if isinstance(state, Failed):
+        return attrs.evolve(state, exception=_few_words(state.exception, WORKER_LOST))
+    if isinstance(state, AwaitingRetry):
+        return attrs.evolve(state, last_exception=_few_words(state.last_exception, WORKER_LOST))
+    if isinstance(state, Deleted):
+        return attrs.evolve(state, reason=_few_words(state.reason, EXPIRED))
     return state
 
 
 def _failure(failure: Failure) -> Failure:
-    if failure.exception.startswith(WORKER_LOST):
-        return attrs.evolve(failure, exception=WORKER_LOST)
-    return failure
+    return attrs.evolve(failure, exception=_few_words(failure.exception, WORKER_LOST))
 
 
 def brief(value: Any) -> str:

@@ -10,7 +10,17 @@
 from collections.abc import Callable
 from types import ModuleType
 
-from .checks import claiming, ending, keeping, locking, storing
+from .checks import (
+    claiming,
+    ending,
+    expiring,
+    following,
+    keeping,
+    locking,
+    noting,
+    recurring,
+    storing,
+)
 from .checks.scene import Scene
 from .making import MakeStorage
 
@@ -31,6 +41,10 @@ CHECKS: tuple[Check, ...] = (
     *_of(locking),
     *_of(ending),
     *_of(keeping),
+    *_of(expiring),
+    *_of(noting),
+    *_of(following),
+    *_of(recurring),
 )
 """Every check. Its name is what must hold; its docstring the promise, with section or law."""
 

@@ -14,11 +14,10 @@ from ..storage.storage import Storage
 from ..values.clock import ManualClock
 from ..values.errors import ConfigurationError, JobFailed
 from ..values.job import Job
-from ..values.retry import RetryPolicy
 from ..values.states import AwaitingRetry, Failed, Scheduled, StateKind
 from ..work.app import Qml
 from ..work.control import Retry
-from ..work.executor import Discarded, Outcome, Raised, Snoozed, execute
+from ..work.executor import Discarded, Outcome, Raised, Runnable, Snoozed, execute
 from ..work.finisher import Finisher
 from ..work.outage import Outage
 from ..work.runs import Run, Runs
@@ -148,9 +147,9 @@ class _Hand:
         if len(self._ended) >= self._limit:
             self._storage.release(job)
             raise AssertionError(self._endless(job))
-        run, tasks = Run(job), self._jobs.tasks
+        run, tasks = _Unhurried(job), self._jobs.tasks
         task = tasks.get(job.method)
-        watched = None if task is None else _Watched(task.function, task.retry)
+        watched = None if task is None else _Watched(task)
         # In an empty context, as in a server's thread: what a test has set there, servers have not.
         outcome = contextvars.Context().run(
             execute,
@@ -193,13 +192,25 @@ class _Hand:
         return Drained(**{way: tuple(jobs) for way, jobs in ways.items()})
 
 
+class _Unhurried(Run):
+    """A run whose time limit does not come nearer: tests run on machines of any speed."""
+
+    __slots__ = ()
+
+    def remaining(self) -> float | None:
+        """As much as when it began."""
+        return self.job.timeout_seconds
+
+
 class _Watched:
     """A task whose exception is kept as it is: the record has its text only."""
 
-    def __init__(self, function: Callable[..., Any], retry: RetryPolicy | None) -> None:
-        self.retry = retry
+    def __init__(self, task: Runnable) -> None:
+        self.retry = task.retry
+        self.middleware = task.middleware
+        self.fate = task.fate
         self.error: BaseException | None = None
-        self._function = function
+        self._function = task.function
 
     def function(self, *args: Any, **kwargs: Any) -> Any:
         """Call the task."""

@@ -12,26 +12,28 @@ import attrs
 
 from ..values import jsontext
 from ..values.clock import ManualClock
-from ..values.config import Retention
 from ..values.errors import (
     ConcurrentModification,
     InvalidTransition,
     JobAlreadyExists,
     SerializationError,
     UniqueKeyTaken,
-    WaitTimeout,
 )
 from ..values.job import Job
+from ..values.retention import Retention
 from ..values.retry import RetryPolicy
-from ..values.states import FINAL, WAITING, Deleted, Enqueued, Processing, StateKind, kinds
+from ..values.selection import JobFilter
+from ..values.states import FINAL, WAITING, Deleted, Enqueued, Processing, StateKind
 from .claims import Claims
-from .table import Entry, in_order, page, takes_key
+from .looking import Looking
+from .recurring import Recurring
+from .table import Entry, takes_key
 
 Entries = list[Entry]
-Jobs = list[Job]  # "list" is a method of the class below
+Jobs = list[Job]  # "list" is a method of the class below, which it inherits
 
 
-class StorageModel(Claims):
+class StorageModel(Claims, Looking):
     """The storage of the contract over a list. Its clock is a ManualClock; it is for one thread.
 
     Every operation returns and raises what a storage returns and raises.
@@ -45,6 +47,7 @@ class StorageModel(Claims):
     ) -> None:
         super().__init__(clock, retry)
         self.retention = retention or Retention()
+        self.schedules = Recurring(self.now, self.enqueue, self.get)
 
     def enqueue(self, job: Job) -> Job:
         """Store one job as given."""
@@ -87,11 +90,6 @@ class StorageModel(Claims):
         if entry.holds_key and twin is not None:
             raise UniqueKeyTaken(f"job {twin.job.id} holds the key", job_id=twin.job.id)
 
-    def get(self, job_id: str) -> Job | None:
-        """The job, or None."""
-        entry = self._find(job_id)
-        return entry.job if entry else None
-
     def update(self, job: Job) -> Job:
         """Replace the record if nobody changed it since ``job`` was read."""
         entry = self._need(job.id)
@@ -128,36 +126,9 @@ class StorageModel(Claims):
         self._drop(gone)
         return bool(gone)
 
-    def list(
-        self,
-        state_filter: Any = None,
-        limit: int | None = None,
-        offset: int | None = None,
-        *,
-        queue: str | None = None,
-        method: str | None = None,
-    ) -> Jobs:
-        """Newest first."""
-        wanted = kinds(state_filter)
-        found = [
-            entry.job
-            for entry in reversed(self.entries)
-            if (wanted is None or entry.job.state.kind in wanted)
-            and queue in (None, entry.job.queue)
-            and method in (None, entry.job.method)
-        ]
-        return page(found, limit, offset)
-
-    def get_job_counts(self) -> dict[StateKind, int]:
-        """How many jobs each state has."""
-        all_kinds = [entry.job.state.kind for entry in self.entries]
-        return {kind: all_kinds.count(kind) for kind in StateKind}
-
-    def get_available_jobs(self, limit: int | None = None) -> Jobs:
-        """What a claim by a new worker could take, in its order."""
-        now = self.now()
-        free = in_order(self._pick(lambda entry: entry.claimable_by(None, now)))
-        return page([entry.job for entry in free], limit)
+    def delete_many(self, where: JobFilter) -> int:
+        """Remove all that a filter names."""
+        return sum(self.delete(job.id) for job in self.select(where))
 
     def cancel(self, job_id: str, reason: str | None = None) -> Job:
         """To Deleted; a run under way keeps its lease until it ends."""
@@ -167,6 +138,14 @@ class StorageModel(Claims):
         entry.finished_at = None
         entry.settle(self.now())
         return entry.job
+
+    def cancel_many(self, where: JobFilter, reason: str | None = None) -> int:
+        """Cancel all that a filter names, of which there is a way to Deleted."""
+        if where.states is None:
+            where = attrs.evolve(where, states=set(StateKind) - FINAL)
+        named = self.select(where)
+        gone = [job for job in named if job.state.kind is not StateKind.DELETED]
+        return len([self.cancel(job.id, reason) for job in gone])
 
     def retry(self, job_id: str) -> Job:
         """By hand: back to Enqueued, with an attempt more when none is left."""
@@ -184,6 +163,18 @@ class StorageModel(Claims):
         entry.settle(self.now())
         return entry.job
 
+    def retry_many(self, where: JobFilter) -> int:
+        """Retry all that a filter names, the newest first, of which there is a way back."""
+        if where.states is None:
+            where = attrs.evolve(where, states=[StateKind.FAILED])
+        return sum(self._retries(job.id) for job in self.select(where))
+
+    def _retries(self, job_id: str) -> bool:
+        try:
+            return bool(self.retry(job_id))
+        except (InvalidTransition, UniqueKeyTaken):
+            return False
+
     def purge(self, limit: int = 1000) -> int:
         """Forget what finished long enough ago, longest ago first."""
         old = [entry for entry in self.entries if self._is_over(entry)]
@@ -192,21 +183,15 @@ class StorageModel(Claims):
         return len(old[:limit])
 
     def _is_over(self, entry: Entry) -> bool:
+        retention = entry.job.retention or self.retention
         kept = {
-            StateKind.SUCCEEDED: self.retention.succeeded,
-            StateKind.DELETED: self.retention.deleted,
-            StateKind.FAILED: self.retention.failed,
+            StateKind.SUCCEEDED: retention.succeeded,
+            StateKind.DELETED: retention.deleted,
+            StateKind.FAILED: retention.failed,
         }.get(entry.job.state.kind)
         if kept is None or entry.finished_at is None:
             return False
         return entry.finished_at + timedelta(seconds=kept) <= self.now()
-
-    def wait(self, job_id: str, timeout: float | None = None) -> Job:
-        """The job if it has ended. Nothing else can end it meanwhile: WaitTimeout otherwise."""
-        entry = self._need(job_id)
-        if entry.job.state.kind not in FINAL:
-            raise WaitTimeout(f"job {job_id} is {entry.job.state.kind}", job_id=job_id)
-        return entry.job
 
     def close(self) -> None:
         """Nothing to let go of."""
@@ -222,6 +207,7 @@ KEPT_BY_THE_STORAGE = (
     "fence",
     "max_attempts",
     "seq",
+    "notes",
     "damage",
     "lease_expires_at",
 )

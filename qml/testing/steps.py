@@ -1,16 +1,23 @@
 """What every step of the machine does: ask oracle and storage alike, compare, check the laws."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from functools import partial
+from operator import attrgetter
+from typing import Any, cast
 
 import attrs
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, run_state_machine_as_test
 
 from ..values.clock import ManualClock
+from ..values.followup import Followup
 from ..values.job import Job
+from ..values.notes import NO_NOTES
+from ..values.retention import Retention
 from ..values.retry import RetryPolicy
+from ..values.selection import JobFilter
 from ..values.states import (
     FINAL,
     AwaitingRetry,
@@ -29,12 +36,14 @@ from .model import StorageModel
 from .strategies import json_values
 from .table import due_time
 
-"""Makes an empty storage that lives by the clock it is given."""
-
 A_MICROSECOND = 0.000001
 
-HANDS = frozenset({"update", "delete", "cancel", "retry", "purge"})
+HANDS = frozenset(
+    {"update", "delete", "cancel", "retry", "purge", "cancel_many", "retry_many", "delete_many"}
+)
 """Operations that may change a job in a final state: somebody asked for it."""
+
+ENDS = frozenset({"finish", "finish_many", "release"})
 
 IDS = st.sampled_from("abcd")  # of jobs that are there, most of the time
 NEW_IDS = st.sampled_from("abcdefgh")
@@ -45,12 +54,15 @@ LEASES = st.sampled_from([None, 0.5, 60.0])
 KINDS = st.sampled_from(list(StateKind))
 SECONDS = st.sampled_from([0.000001, 1.0, 30.0, 45.0])
 OUTCOMES = st.sampled_from(
-    ["succeeded", "failed", "awaiting_retry", "enqueued", "deleted", "scheduled"]
+    ["succeeded", "failed", "failed", "awaiting_retry", "enqueued", "deleted", "scheduled"]
 )
 ARGUMENTS = st.one_of(
     st.sampled_from([[1, 1.0, True, -0.0], [2**64, "\0", {"b": [], "a": {}}]]),
     st.lists(json_values(max_leaves=3), max_size=2),
 )
+
+SHORT = Retention(succeeded=5.0, deleted=0.5, failed=40.0)
+FOLLOWUPS = [Followup("mend"), Followup("mend", "mail", priority=2, max_retries=1)]
 
 FIELDS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {},
@@ -61,11 +73,24 @@ FIELDS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "unique_key": st.sampled_from([None, "k", "k2"]),
         "unique_while": st.sampled_from(["unfinished", "queued"]),
         "due_in": st.sampled_from([None, None, -5.0, 0.000001, 5.0, 40.0]),
+        "expires_in": st.sampled_from([None, None, None, 0.0, 5.0, 40.0]),
+        "retention": st.sampled_from([None, None, None, SHORT]),
+        "on_failure": st.sampled_from([None, None, *FOLLOWUPS]),
+        "schedule": st.sampled_from([None, None, None, "s"]),
         "arguments": ARGUMENTS,
         "metadata": st.just({"b": 1, "a": {"": -0.0}}),
     },
 )
 """What a step says about a job; what it leaves out is as usual."""
+
+FILTERS = st.just(JobFilter()) | st.builds(
+    JobFilter,
+    states=st.lists(KINDS, max_size=3) | st.none(),
+    queue=QUEUES | st.none(),
+    method=st.sampled_from([None, None, None, "task", "mend"]),
+    older_than=st.sampled_from([None, None, None, 0.0, 1.0, 45.0]),
+    metadata=st.sampled_from([{}, {}, {}, {"note": 1}, {"note": True}, {"a": {"": -0.0}}]),
+)
 
 JOBS = st.lists(st.tuples(NEW_IDS, FIELDS), max_size=4)
 
@@ -81,6 +106,20 @@ class Hand:
         job = self.oracle
         return f"<{job.id} {job.state.kind} version {job.version} fence {job.fence}>"
 
+
+@attrs.frozen(repr=False)
+class Look:
+    """One schedule and its version as oracle and storage knew it: what an issue goes by."""
+
+    oracle: Any
+    stored: Any
+
+    def __repr__(self) -> str:
+        schedule, version = self.oracle
+        return f"<schedule {schedule.name} version {version} next {schedule.next_slot}>"
+
+
+Several = Any  # what ``multiple`` returns
 
 claims: Bundle[Hand] = Bundle("claims")
 """Every claim ever given: stale ones are drawn as often as live ones."""
@@ -98,6 +137,19 @@ class Steps(RuleBasedStateMachine):
         self._fences: dict[str, int] = {}
         self._by_hand = False
 
+    @classmethod
+    def run(
+        cls,
+        make_storage: MakeStorage,
+        *,
+        retry: RetryPolicy | None = None,
+        settings: settings | None = None,
+    ) -> None:
+        """Run the machine as a test: AssertionError with the shortest steps found that break it."""
+        machine = partial(cls, make_storage, retry)
+        # Any factory will do, a class or not, as its documentation says and its types do not.
+        run_state_machine_as_test(cast(Any, machine), settings=settings or usual_settings())
+
     def teardown(self) -> None:
         """Close the storage."""
         self.storage.close()
@@ -110,9 +162,9 @@ class Steps(RuleBasedStateMachine):
         return answers
 
     def _ask(self, verb: str, *arguments: Any, **keywords: Any) -> tuple[Any, Any]:
-        expected = outcome(getattr(self.oracle, verb), *_side(arguments, "oracle"), **keywords)
-        found = outcome(getattr(self.storage, verb), *_side(arguments, "stored"), **keywords)
-        text = difference(expected, found)
+        expected = answer(self.oracle, verb, *_side(arguments, "oracle"), **keywords)
+        found = answer(self.storage, verb, *_side(arguments, "stored"), **keywords)
+        text = differs(verb, expected, found)
         assert text is None, f"{verb}: {text}"
         return expected, found
 
@@ -139,6 +191,7 @@ class Steps(RuleBasedStateMachine):
         _, jobs = self._ask("list")
         self._ask("get_job_counts")
         self._ask("get_available_jobs")
+        self._ask("get_available_jobs", 1)
         after: dict[str, Job] = {job.id: job for job in jobs}
         for job_id, now in after.items():
             if job_id in self._before:
@@ -151,30 +204,41 @@ class Steps(RuleBasedStateMachine):
         assert now.fence >= was.fence, f"{where}: the fence sank to {now.fence}"
         assert now.version >= was.version, f"{where}: the version sank to {now.version}"
         if now.version == was.version:
-            if was.lease_expires_at != now.lease_expires_at:
-                was = attrs.evolve(was, lease_expires_at=now.lease_expires_at)
+            if (was.lease_expires_at, was.notes) != (now.lease_expires_at, now.notes):
+                was = attrs.evolve(was, lease_expires_at=now.lease_expires_at, notes=now.notes)
             text = difference(was, now)
             assert text is None, f"{where}: changed under the same version: {text}"
         if was.state.kind in FINAL and not self._by_hand:
             assert now.state == was.state, f"{where}: a final state changed by itself"
 
     def _moments(self) -> list[datetime]:
-        """What lies ahead: due times, ends of leases and of retention."""
+        """What lies ahead: due times, slots, expiry, ends of leases and of retention."""
         ahead: set[datetime | None] = set()
         for entry in self.oracle.entries:
-            ahead |= {due_time(entry.job.state), entry.job.lease_expires_at}
+            job = entry.job
+            ahead |= {due_time(job.state), job.lease_expires_at, job.expires_at}
             if entry.finished_at is not None:
-                ahead |= {entry.finished_at + timedelta(days=days) for days in (7, 90)}
+                days = (7 * 86_400.0, 90 * 86_400.0)
+                kept = days if job.retention is None else attrs.astuple(job.retention)
+                ahead |= {entry.finished_at + timedelta(seconds=seconds) for seconds in kept}
+        ahead |= {schedule.next_at for schedule in self.oracle.schedules.list()}
         return sorted(moment for moment in ahead if moment and moment > self.clock.now())
 
     def _job(self, job_id: str, fields: Mapping[str, Any]) -> Job:
-        given: dict[str, Any] = {"queue": "mail", "max_retries": 0, **fields}
-        given["created_at"] = self.clock.now()
-        due_in = given.pop("due_in", None)
-        if due_in is not None:
-            due = self.clock.now() + timedelta(seconds=due_in)
-            given["state"] = Scheduled(self.clock.now(), due)
-        return Job("task", id=job_id, **given)
+        now = self.clock.now()
+        given = self._given({"queue": "mail", "max_retries": 0, **fields})
+        if fields.get("due_in") is not None:
+            given["state"] = Scheduled(now, now + timedelta(seconds=fields["due_in"]))
+        return Job("task", id=job_id, created_at=now, **given)
+
+    def _given(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """What of ``fields`` a job has, whatever its state."""
+        given = {name: value for name, value in fields.items() if not name.endswith("_in")}
+        if fields.get("expires_in") is not None:
+            given["expires_at"] = self.clock.now() + timedelta(seconds=fields["expires_in"])
+        if fields.get("schedule") is not None:
+            given["slot"] = self.clock.now()
+        return given
 
     def _state(self, kind: str, worker: str = "w1", clock_off_by: float = 0.0) -> JobState:
         """A state as somebody whose clock is off by so many seconds would make it."""
@@ -196,10 +260,39 @@ class Steps(RuleBasedStateMachine):
         return self._state(kind, clock_off_by=-1e8)
 
 
+def answer(storage: Any, verb: str, *arguments: Any, **keywords: Any) -> Any:
+    """What a storage answers: a value, all that an iterator has, or an error as ``Raised``."""
+
+    def asked() -> Any:
+        found = attrgetter(verb)(storage)(*arguments, **keywords)
+        return list(found) if isinstance(found, Iterator) else found
+
+    return outcome(asked)
+
+
+def differs(verb: str, expected: Any, found: Any) -> str | None:
+    """What differs between two answers. What ends a claim knows the notes of the job as it was
+    claimed, perhaps not those that were written since."""
+    if verb in ENDS:
+        expected, found = _unnoted(expected), _unnoted(found)
+    return difference(expected, found)
+
+
+def _unnoted(answer: Any) -> Any:
+    if isinstance(answer, list):
+        return [_unnoted(one) for one in answer]
+    return attrs.evolve(answer, notes=NO_NOTES) if isinstance(answer, Job) else answer
+
+
 def _side(value: Any, side: str) -> Any:
-    """The argument with every hand replaced by the job of one side."""
-    if isinstance(value, Hand):
+    """The argument with every hand and look replaced by what one side gave."""
+    if isinstance(value, Hand | Look):
         return getattr(value, side)
     if isinstance(value, list | tuple):
         return type(value)(_side(item, side) for item in value)
     return value
+
+
+def usual_settings(**changes: Any) -> settings:
+    """The settings of the present profile, without limits of time."""
+    return settings(deadline=None, suppress_health_check=list(HealthCheck), **changes)

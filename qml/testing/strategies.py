@@ -9,7 +9,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from ..values.followup import Followup
 from ..values.job import UNIQUE_WHILE, Job
+from ..values.notes import LogLine, Notes, Progress
+from ..values.retention import Retention
+from ..values.selection import JobFilter
 from ..values.states import (
     AwaitingRetry,
     Deleted,
@@ -136,11 +140,53 @@ def states(
     return st.one_of(*(of[kind] for kind in kinds))
 
 
+def rarely(wanted: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """None, most of the time."""
+    return st.integers(1, 8).flatmap(lambda number: wanted if number == 5 else st.none())
+
+
+def retentions() -> st.SearchStrategy[Retention]:
+    """How long finished jobs are kept, from a millisecond to some years."""
+    seconds = st.sampled_from([0.001, 1.0, 86_400.0]) | st.floats(0.001, 1e8)
+    return st.builds(Retention, succeeded=seconds, deleted=seconds, failed=seconds)
+
+
+def followups() -> st.SearchStrategy[Followup]:
+    """What is to follow on a failure."""
+    retries, timeout = st.none() | st.integers(0, 3), st.none() | st.floats(0.001, 1e6)
+    return st.builds(Followup, names(), queue_names(), st.integers(-3, 3), retries, timeout)
+
+
+def notes() -> st.SearchStrategy[Notes]:
+    """What a run says of itself: how far it is, lines of a log."""
+    shares = st.floats(0, 1) | st.integers(0, 1) | fractions()
+    progress = st.builds(Progress, moments(), shares, texts())
+    lines = st.builds(LogLine, moments(), st.integers(1, 20), texts())
+    return st.builds(Notes, st.none() | progress, st.lists(lines, max_size=3).map(tuple))
+
+
+def job_filters() -> st.SearchStrategy[JobFilter]:
+    """Which jobs, for bulk operations."""
+    some = st.lists(st.sampled_from(list(StateKind)), max_size=3)
+    return st.builds(
+        JobFilter,
+        states=st.none() | some,
+        queue=st.none() | queue_names(),
+        method=st.none() | names(),
+        older_than=st.none() | st.sampled_from([0.0, 0.000001, 45.0]) | st.floats(0, 1e9),
+        metadata=st.dictionaries(texts(), json_values(), max_size=1),
+    )
+
+
+FAR = datetime(2100, 1, 1, tzinfo=UTC)
+
+
 def jobs(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Job]:
     """Jobs as a caller makes them, each with an id of its own: fresh ones, enqueued or scheduled.
 
     ``fields`` replaces the strategy of a field: ``jobs(queue=st.just("mail"), state=states())``.
-    Unless replaced there is no unique key (two jobs with one key cannot both be stored).
+    Unless replaced there is no unique key (two jobs with one key cannot both be stored), and none
+    expires before the year 2100.
     """
     known: dict[str, st.SearchStrategy[Any]] = {
         "method": names(),
@@ -153,6 +199,11 @@ def jobs(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Job]:
         "job_type": st.none() | names(),
         "metadata": st.dictionaries(texts(), json_values(), max_size=3),
         "unique_while": st.sampled_from(UNIQUE_WHILE),
+        "expires_at": rarely(moments(FAR, FAR.replace(year=2200))),
+        "retention": rarely(retentions()),
+        "on_failure": rarely(followups()),
+        "schedule": rarely(names()),
+        "slot": rarely(moments()),
         "id": st.uuids(version=4).map(str),
         "created_at": moments(),
         "state": states([StateKind.ENQUEUED, StateKind.SCHEDULED]),

@@ -27,6 +27,9 @@ WORKER_LOST = "WorkerLost"
 A_SERVER = "(server)"
 """The server's name in the claims of the oracle, which knows no machine."""
 
+EXPIRED = "expired"
+"""How the oracle writes down why a job was not started. A storage may say more after this."""
+
 LEASE_SECONDS = 30.0
 
 
@@ -62,6 +65,10 @@ class Entry:
         if due is None or due > now:
             return False
         return not self.held_at(now) or self.holder == worker
+
+    def expired_at(self, now: datetime) -> bool:
+        """Whether no attempt of the job is to start any more."""
+        return self.job.expires_at is not None and self.job.expires_at <= now
 
     def change(self, **fields: Any) -> None:
         """Change the record: the version rises."""

@@ -12,11 +12,13 @@ from ..seam.rows import (
     Finished,
     Hold,
     Inserted,
+    Overdue,
     Page,
     Query,
     Record,
     Row,
     Verdict,
+    Write,
 )
 
 T = TypeVar("T")
@@ -39,9 +41,9 @@ class WrappedDriver:
 
     # -- what passes by ``around`` -------------------------------------------------------------
 
-    def insert(self, rows: Sequence[Row]) -> Inserted:
+    def insert(self, rows: Sequence[Row], record: Write | None = None) -> Inserted:
         """As the driver."""
-        return self.around("insert", rows, lambda: self.driver.insert(rows))
+        return self.around("insert", (rows, record), lambda: self.driver.insert(rows, record))
 
     def load(self, ids: Sequence[str]) -> list[Row | None]:
         """As the driver."""
@@ -78,7 +80,7 @@ class WrappedDriver:
         """As the driver."""
         return self.around("count", (page, by), lambda: self.driver.count(page, by))
 
-    def erase(self, target: Finished | Sequence[str], limit: int) -> int:
+    def erase(self, target: Finished | Overdue | Sequence[str], limit: int) -> int:
         """As the driver."""
         return self.around("erase", target, lambda: self.driver.erase(target, limit))
 

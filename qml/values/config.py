@@ -140,12 +140,3 @@ class RedisConfig:
     @url.validator
     def _check_url(self, field: "attrs.Attribute[str]", url: str) -> None:
         urls.checked(self, field.name, url, ("redis", "rediss", "unix"))
-
-
-@attrs.frozen(kw_only=True)
-class Retention:
-    """Seconds that finished jobs are kept, counted from when they finished."""
-
-    succeeded: float = attrs.field(default=7 * 86_400.0, validator=_positive)
-    deleted: float = attrs.field(default=7 * 86_400.0, validator=_positive)
-    failed: float = attrs.field(default=90 * 86_400.0, validator=_positive)

@@ -19,6 +19,10 @@
       ConfigurationError         a setting that cannot be used (a ValueError)
       JobFailed                  the job whose result was asked for has failed
       WaitTimeout                the job did not end in time (a TimeoutError)
+      JobCancelled               within a run: its job was cancelled meanwhile
+      JobTimeout                 within a run: its time limit has passed (a TimeoutError)
+
+The last two and JobLost are raised in a task by ``current_job().check()``.
 
 No driver's own exception leaves qml: it is the ``__cause__`` of one of these.
 """
@@ -94,6 +98,15 @@ class JobFailed(QmlError):
 
 class WaitTimeout(QmlError, TimeoutError):
     """The job did not reach a final state in the time given. It goes on."""
+
+
+class JobCancelled(QmlError):
+    """The job that runs here was cancelled. What its task returns will not be recorded."""
+
+
+class JobTimeout(QmlError, TimeoutError):
+    """The time limit of the job that runs here has passed. A task that lets it out has failed in
+    this attempt, as the server would have recorded."""
 
 
 def _named_as_imported(kind: type[QmlError]) -> None:

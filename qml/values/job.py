@@ -1,15 +1,18 @@
 """A job is an immutable value: moves and changes return a new one."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 import attrs
 
-from . import jsontext, trusted
+from . import jsontext, records, trusted
 from .errors import ConfigurationError, InvalidTransition, SerializationError
 from .fields import told
+from .followup import Followup
 from .ids import new_id
+from .notes import NO_NOTES, Notes, notes_from_dict
+from .retention import Retention
 from .states import MOVES, Enqueued, JobState, state_from_dict, state_to_dict
 from .times import aware_utc, utc_now
 
@@ -107,6 +110,32 @@ def _is_state(job: object, field: "attrs.Attribute[Any]", value: object) -> None
         raise _invalid(field.name, value, "give a state, such as Enqueued()")
 
 
+def _optional_moment() -> Any:
+    """A field that holds an aware datetime in UTC, or None."""
+
+    def convert(moment: Any, field: "attrs.Attribute[Any]") -> datetime | None:
+        return None if moment is None else aware_utc(f"Job {field.name}", moment)
+
+    return attrs.field(
+        default=None, kw_only=True, converter=attrs.Converter(convert, takes_field=True)
+    )
+
+
+def _instance(kind: type) -> Any:
+    def check(job: object, field: "attrs.Attribute[Any]", value: object) -> None:
+        if value is not None and not isinstance(value, kind):
+            raise _invalid(field.name, value, f"give a {kind.__name__} or None")
+
+    return check
+
+
+def _followup(job: object, field: "attrs.Attribute[Any]", value: Any) -> None:
+    """What is wrong with it has to show now, and not when the job has failed."""
+    _instance(Followup)(job, field, value)
+    if value is not None:
+        Job(**attrs.asdict(value))
+
+
 _INT32 = 2**31 - 1
 _count = _whole(0, 2**63 - 1)
 _optional = attrs.validators.optional
@@ -119,14 +148,18 @@ class Job:
     Given by the caller: ``queue``; ``priority`` (higher first); ``max_retries`` after the first
     attempt (0 = none, None = the retry policy decides); ``timeout_seconds`` (None = no limit);
     ``job_type``, a free text; ``metadata``, a JSON object; ``unique_key``, held ``unique_while``
-    the job is "unfinished" or only "queued"; ``id`` (a UUIDv7 unless given).
+    the job is "unfinished" or only "queued"; ``expires_at``: no attempt starts from then on, the
+    job ends Deleted; ``retention``, how long it is kept once finished (None = as the storage
+    keeps them); ``on_failure``, what is enqueued when it has failed for good; ``schedule`` and
+    ``slot``, whose recurring job it is and of which time; ``id`` (a UUIDv7 unless given).
 
     Kept by the storage: ``created_at``; ``state``; ``version``, raised by every change of the
-    record, leases and locks excepted; ``attempt``, claims charged so far; ``fence``, raised by
-    every claim and never reused; ``lease_expires_at`` of claim or lock; ``failures``, the last 20
-    failed attempts; ``max_attempts``, what ``max_retries`` and the policy came to when it was
-    enqueued; ``seq``, its place in the order of enqueueing; ``damage``, why a stored record could
-    not be read in full (arguments are empty then), None normally. All times are aware UTC.
+    record, leases, locks and notes excepted; ``attempt``, claims charged so far; ``fence``, raised
+    by every claim and never reused; ``lease_expires_at`` of claim or lock; ``failures``, the last
+    20 failed attempts; ``notes``, what its runs said of themselves; ``max_attempts``, what
+    ``max_retries`` and the policy came to when it was enqueued; ``seq``, its place in the order of
+    enqueueing; ``damage``, why a stored record could not be read in full (arguments are empty
+    then), None normally. All times are aware UTC.
 
     A ConfigurationError names a wrong setting, a SerializationError the path of a value that JSON
     cannot keep. Two jobs are equal when all but ``max_attempts`` and ``seq`` are.
@@ -147,6 +180,13 @@ class Job:
     metadata: dict[str, Any] = _json(dict, kw_only=True)
     unique_key: str | None = attrs.field(default=None, kw_only=True, validator=_optional_name)
     unique_while: str = attrs.field(default="unfinished", kw_only=True, validator=_scope)
+    expires_at: datetime | None = _optional_moment()
+    retention: Retention | None = attrs.field(
+        default=None, kw_only=True, validator=_instance(Retention)
+    )
+    on_failure: Followup | None = attrs.field(default=None, kw_only=True, validator=_followup)
+    schedule: str | None = attrs.field(default=None, kw_only=True, validator=_optional_name)
+    slot: datetime | None = _optional_moment()
     id: str = attrs.field(default=None, kw_only=True, converter=_given_or_new, validator=_name)
     created_at: datetime = _moment()
     state: JobState = attrs.field(kw_only=True, validator=_is_state)
@@ -155,6 +195,7 @@ class Job:
     fence: int = _kept(0, validator=_count)
     lease_expires_at: datetime | None = _kept()
     failures: tuple[Failure, ...] = _kept(())
+    notes: Notes = _kept(NO_NOTES)
     max_attempts: int | None = _kept(eq=False)
     seq: int | None = _kept(eq=False)
     damage: str | None = _kept()
@@ -183,33 +224,31 @@ class Job:
 
     def to_json(self) -> str:
         """The whole record as one JSON text."""
-        data = attrs.asdict(self, recurse=False)
-        data["state"] = state_to_dict(self.state)
-        data["failures"] = [
-            attrs.asdict(failure) | {"at": failure.at.isoformat()} for failure in self.failures
-        ]
-        for name in ("created_at", "lease_expires_at"):
-            data[name] = data[name] and data[name].isoformat()
-        return jsontext.dumps(data)
+        return jsontext.dumps(records.to_dict(self) | {"state": state_to_dict(self.state)})
 
     @classmethod
     def from_json(cls, text: str) -> "Job":
         """The job that ``to_json`` wrote; SerializationError when the text is something else."""
         data = jsontext.loads(text)
         try:
-            return cls(**_revived(data))
+            data["state"]  # required: one without would begin anew
+            return cls(**records.revived(data, _READERS))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise SerializationError(f"not the JSON of a job: {error}") from error
 
 
-def _revived(data: Mapping[str, Any]) -> dict[str, Any]:
-    fields = dict(data)
-    fields["state"] = state_from_dict(fields["state"])
-    fields["failures"] = tuple(
-        Failure(**{**failure, "at": datetime.fromisoformat(failure["at"])})
-        for failure in fields.get("failures", ())
-    )
-    for name in ("created_at", "lease_expires_at"):
-        if fields.get(name) is not None:
-            fields[name] = datetime.fromisoformat(fields[name])
-    return fields
+def _failures(found: Any) -> tuple[Failure, ...]:
+    return tuple(Failure(**records.revived(failure, {"at": records.moment})) for failure in found)
+
+
+_READERS: Mapping[str, Callable[[Any], Any]] = {
+    "state": state_from_dict,
+    "failures": _failures,
+    "created_at": records.moment,
+    "lease_expires_at": records.moment,
+    "expires_at": records.moment,
+    "slot": records.moment,
+    "retention": lambda found: Retention(**found),
+    "on_failure": lambda found: Followup(**found),
+    "notes": notes_from_dict,
+}

@@ -1,25 +1,34 @@
 """The app: tasks, the storage they are enqueued in, and servers to run them."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from datetime import timedelta
 from typing import Any, ParamSpec, Self, TypeVar, overload
 
 from ..storage.connect import connect
 from ..storage.engines import config_of, split_options
+from ..storage.hooks import Hook, Hooks, kind_of
+from ..storage.schedules import Schedules
 from ..storage.storage import Storage
 from ..storage.urls import Config
+from ..values.cron import Cron
 from ..values.errors import ConfigurationError, JobFailed
 from ..values.job import Job
 from ..values.retry import RetryPolicy, policy_or_none
+from ..values.schedule import Every
 from ..values.states import Deleted, Failed, Succeeded
-from .naming import method_name
+from .declaring import Declaration, Declare
+from .executor import Middleware
+from .naming import MAIN, method_name
 from .options import Options
 from .server import Server
 from .task import Task
 
 P = ParamSpec("P")
 R = TypeVar("R")
+H = TypeVar("H", bound=Hook)
+M = TypeVar("M", bound=Middleware)
 
 
 class Qml:
@@ -39,6 +48,8 @@ class Qml:
     ) -> None:
         self.retry = policy_or_none("Qml retry", retry) or RetryPolicy()
         self.tasks: dict[str, Task[..., Any]] = {}
+        self.middleware: tuple[Middleware, ...] = ()
+        self.declared: dict[str, Declaration] = {}
         self._lock = threading.Lock()
         self._storage: Storage | None = None
         self._lent: tuple[tuple[Storage], ...] = ()  # by ``using_storage``, the last one counts
@@ -46,12 +57,15 @@ class Qml:
             if options:
                 raise ConfigurationError(f"options {', '.join(options)} beside a storage")
             self._storage = storage = url_or_storage
+            self._config: Config | None = None
             self.retry = retry or storage.retry_policy
+            self.hooks = storage.hooks
             self._options: dict[str, Any] = {
                 "retention": storage.retention,
                 "max_job_bytes": storage.max_job_bytes,
             }
         else:
+            self.hooks = Hooks()
             self._options, settings = split_options(options)
             self._config = config_of(url_or_storage, settings)
 
@@ -61,17 +75,20 @@ class Qml:
         lent = self._lent
         if lent:
             return lent[-1][0]
-        if self._storage is None:
+        storage = self._storage
+        if storage is None:
             with self._lock:
-                if self._storage is None:
-                    self._storage = connect(self._config, **self.storage_options)
-        return self._storage
+                storage = self._storage
+                if storage is None:
+                    assert self._config is not None
+                    storage = self._storage = connect(self._config, **self.storage_options)
+        return storage
 
     @property
     def storage_options(self) -> dict[str, Any]:
         """What ``connect`` was or will be given beside the place: the retry policy, and
         ``retention``, ``max_job_bytes`` and ``clock`` where they are set."""
-        return {"retry": self.retry, **self._options}
+        return {"retry": self.retry, "hooks": self.hooks, **self._options}
 
     @contextmanager
     def using_storage(self, storage: Storage) -> Iterator[Self]:
@@ -82,7 +99,8 @@ class Qml:
         with self._lock:
             self._lent = (*self._lent, block)
         try:
-            yield self
+            with nullcontext() if storage.hooks is self.hooks else storage.hooks.joined(self.hooks):
+                yield self
         finally:
             with self._lock:  # this block, not the last: those of two threads end in any order
                 self._lent = tuple(other for other in self._lent if other is not block)
@@ -130,6 +148,62 @@ class Qml:
         task = self.tasks.get(job.method)
         return (task and task.retry) or self.retry
 
+    # -- recurring jobs, hooks -----------------------------------------------------------------
+
+    def cron(
+        self,
+        text: str,
+        timezone: str = "UTC",
+        *,
+        name: str | None = None,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> Declare:
+        """Have a task called by a cron rule, see ``Cron``: ``jobs.cron("0 9 * * 1-5",
+        timezone="Europe/Berlin")(task)``, or as a decorator above ``@jobs.task``.
+
+        ``name``: the task's by default; ``args``, ``kwargs`` for the task; options: ``catch_up``,
+        ``overlap``, ``spread``, see ``Schedule``. Servers of this app make it known and issue its
+        jobs, each once, whatever their number. ConfigurationError, InvalidArguments."""
+        return Declare(self, Cron(text, timezone), name, (tuple(args), dict(kwargs or {})), options)
+
+    def every(
+        self,
+        seconds: float | timedelta,
+        *,
+        name: str | None = None,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> Declare:
+        """Have a task called every so many seconds, counted from when a server first made the
+        schedule known. Else as ``cron``."""
+        return Declare(self, Every(seconds), name, (tuple(args), dict(kwargs or {})), options)
+
+    @property
+    def schedules(self) -> Schedules:
+        """All schedules of the store: to list, add, change, pause, remove and trigger them."""
+        return self.storage.schedules
+
+    def on(self, kind: str | None) -> Callable[[H], H]:
+        """Have a function called with each ``Event`` of a kind (None = all) that this process
+        brings about: ``@jobs.on("failed")``. What it raises is logged and harms no job."""
+
+        found = kind_of(kind)
+
+        def register(hook: H) -> H:
+            self.hooks.on(found, hook)
+            return hook
+
+        return register
+
+    def around(self, middleware: M) -> M:
+        """Have a function called around each run in this app's servers, with the ``CurrentJob``
+        and the call to make, whose value it returns. What it raises, the run raises."""
+        self.middleware = (*self.middleware, middleware)
+        return middleware
+
     # -- results and servers -------------------------------------------------------------------
 
     def result(self, job: Job | str, timeout: float | None = None) -> Any:
@@ -158,6 +232,8 @@ class Qml:
         poll_interval: float = 1.0,
         grace_seconds: float = 30.0,
         name: str | None = None,
+        max_jobs: int | None = None,
+        max_memory_mb: float | None = None,
     ) -> Server:
         """A server of ``threads`` threads for this app's tasks, not started yet: see ``Server``."""
         return Server(
@@ -170,12 +246,20 @@ class Qml:
             poll_interval=poll_interval,
             grace_seconds=grace_seconds,
             name=name,
+            declared=self.declared,
+            max_jobs=max_jobs,
+            max_memory_mb=max_memory_mb,
         )
 
     def close(self) -> None:
-        """Close the app's own storage, if it was opened."""
-        if self._storage is not None:
-            self._storage.close()
+        """Close the app's storage, if it was opened. One that the app opened itself is opened anew
+        should it be needed again."""
+        with self._lock:
+            storage = self._storage
+            if self._config is not None:
+                self._storage = None
+        if storage is not None:
+            storage.close()
 
     def __enter__(self) -> Self:
         return self
@@ -187,5 +271,6 @@ class Qml:
 def _is_same(one: Callable[..., Any], other: Callable[..., Any]) -> bool:
     """Whether two functions are one, defined again: a cell run twice, a script imported too."""
     return one.__qualname__ == other.__qualname__ and (
-        one.__module__ == other.__module__ or "__main__" in (one.__module__, other.__module__)
+        one.__module__ == other.__module__
+        or not {one.__module__, other.__module__}.isdisjoint(MAIN)
     )

@@ -1,7 +1,7 @@
 """When a burst is over."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from ..storage.claims import Batch
 from ..storage.storage import Storage
@@ -12,8 +12,16 @@ FAR = timedelta(seconds=60)
 """A burst waits for what falls due within this time, and not for what comes later."""
 
 
-def nothing_soon(storage: Storage, queues: Sequence[str] | None, batch: Batch) -> bool:
-    """Whether nothing of these queues falls due soon, seen from an empty ``batch``."""
+class Bursting(Protocol):
+    """What is asked of a server."""
+
+    storage: Storage
+    queues: tuple[str, ...] | None
+
+
+def nothing_soon(server: Bursting, batch: Batch) -> bool:
+    """Whether nothing of its queues falls due soon, seen from an empty ``batch``."""
+    storage, queues = server.storage, server.queues
     soon = storage.now() + FAR
     if batch.next_due is None or batch.next_due > soon:
         return True

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
 import attrs
@@ -14,8 +14,10 @@ from ..values.errors import CapacityExceeded, StorageError
 from ..values.states import Deleted
 from .backoff import Backoff
 from .executor import Outcome, Raised
+from .noting import Noter
 from .outage import Outage
 from .pool import Pool
+from .purging import Purge
 from .runs import Run, Runs
 
 log = logging.getLogger("qml.server")
@@ -25,11 +27,14 @@ RESCUE = "rescue of orphans"
 
 @attrs.define
 class Chore:
-    """A ``step`` to be taken every ``period`` seconds."""
+    """A ``step`` to be taken every ``period`` seconds, or when it says: what it returns, if it
+    returns anything, is how many seconds to wait. ``patience``: after how many seconds it is taken
+    again at the latest while the store is away; 0 = after its period."""
 
     name: str
     period: float
-    step: Callable[[], None]
+    step: Callable[[], float | None]
+    patience: float = 0.0
     next_at: float = 0.0
     backoff: Backoff = attrs.field(factory=Backoff)
 
@@ -59,11 +64,12 @@ class Rounds:
     def _take(self, chore: Chore) -> None:
         pause = chore.period
         try:
-            chore.step()
+            wanted = chore.step()
+            pause = chore.period if wanted is None else wanted
             chore.backoff.reset()
             self._outage.worked(chore.name)
         except StorageError as error:
-            pause = min(chore.period, chore.backoff.next())
+            pause = min(chore.patience or chore.period, chore.backoff.next())
             self._outage.failed(chore.name, error, pause)
         except Exception:
             log.exception("%s failed; trying again in %.1f s", chore.name, pause)
@@ -75,7 +81,8 @@ class Rounds:
 
 
 class Keeper:
-    """Keeps claims alive: renews leases, sees cancelled jobs, enforces time limits."""
+    """Keeps claims alive: renews leases, sees cancelled jobs, enforces time limits, and writes
+    down what runs say of themselves."""
 
     def __init__(
         self,
@@ -85,8 +92,10 @@ class Keeper:
         record: Callable[[Run, Outcome], None],
         lease_seconds: float,
         steady: Steady = time.monotonic,
+        noter: Noter | None = None,
     ) -> None:
         self._storage = storage
+        self._noter = noter or Noter(storage, lease_seconds)
         self._runs = runs
         self._pool = pool
         self._record = record
@@ -97,6 +106,7 @@ class Keeper:
         """Its steps with their periods; a lease is renewed three times within its term."""
         return [
             Chore("time limits", 0.25, self.limit),
+            Chore("notes of running jobs", 0.25, self.note, patience=5.0),
             Chore("renewal of leases", self._lease / 8, self.renew),
             Chore("watch for cancelled jobs", 1.0, self.watch),
         ]
@@ -106,7 +116,16 @@ class Keeper:
         now = self._steady()
         stale = [run for run in self._runs.held() if now - run.renewed_at >= self._lease / 4]
         answers = self._storage.renew([run.job for run in stale], self._lease)
-        for run, held in zip(stale, answers, strict=True):
+        self._renewed(zip(stale, answers, strict=True), now)
+
+    def note(self) -> None:
+        """Write down what runs say of themselves: four times a second at most, the news of all
+        runs in one step. It renews their leases, too."""
+        now = self._steady()
+        self._renewed(self._noter.write(self._runs.held()), now)
+
+    def _renewed(self, answers: Iterable[tuple[Run, bool]], now: float) -> None:
+        for run, held in answers:
             if held:
                 run.renewed_at = now
             elif run in self._runs and not run.lost:
@@ -156,8 +175,7 @@ class Keeper:
             job.method,
             seconds,
         )
-        why = f"TimeoutError: attempt {job.attempt} ran longer than {seconds:g} s"
-        self._record(run, Raised(why, ""))
+        self._record(run, Raised(f"TimeoutError: {run.too_long()}", ""))
 
 
 class Upkeep:
@@ -167,11 +185,13 @@ class Upkeep:
         self._storage = storage
         self._beat = beat
         self._outage = outage
+        self._purge = Purge(storage, outage.steady)
 
     def chores(self) -> list[Chore]:
         """Its steps with their periods."""
         return [
             Chore(RESCUE, 1.0, self.rescue),
+            Chore("end of jobs not started in time", 1.0, self.expire),
             Chore("purge of finished jobs", 5.0, self.purge),
             Chore("heartbeat", 10.0, self.heartbeat),
         ]
@@ -191,11 +211,19 @@ class Upkeep:
             log.warning("rescued job %s (%s), now %s: %s", job.id, job.method, job.state.kind, last)
         self._outage.held_up(self._outage.steady() - begun)
 
+    def expire(self) -> None:
+        """End waiting jobs that were not started in time, a thousand at a time."""
+        expired = self._storage.expire()
+        if expired:
+            log.warning(
+                "%d jobs were not started in time and are deleted: %s",
+                len(expired),
+                ", ".join(f"{job.id} ({job.method})" for job in expired[:10]),
+            )
+
     def purge(self) -> None:
         """Remove finished jobs whose retention is over, in steps that hold nobody up."""
-        for _ in range(20):
-            if self._storage.purge(200) < 200:
-                break
+        self._purge.take()
 
     def heartbeat(self) -> None:
         """Set this server's clock by the store's, and say that it lives."""

@@ -1,6 +1,7 @@
 """What a running task can learn of its job."""
 
 from contextvars import ContextVar
+from datetime import datetime
 
 from ..values.job import Job
 from .runs import Run
@@ -9,7 +10,7 @@ _current: ContextVar["CurrentJob | None"] = ContextVar("qml_current_job", defaul
 
 
 class CurrentJob:
-    """The job that runs in this context."""
+    """The job that runs in this context. It may be handed to other threads, too."""
 
     __slots__ = ("_run",)
 
@@ -32,6 +33,16 @@ class CurrentJob:
         return self._run.job.attempt
 
     @property
+    def schedule(self) -> str | None:
+        """The name of the schedule whose recurring job this is; None = it is no such job."""
+        return self._run.job.schedule
+
+    @property
+    def slot(self) -> datetime | None:
+        """The time (UTC) that a recurring job is for, however late it runs."""
+        return self._run.job.slot
+
+    @property
     def cancelled(self) -> bool:
         """Whether the job was cancelled since it started; seen within about a second."""
         return self._run.cancelled
@@ -42,12 +53,40 @@ class CurrentJob:
         True for a cancelled job and after the time limit, too."""
         return self._run.lost or self._run.cancelled or self._run.overdue
 
+    @property
+    def remaining(self) -> float | None:
+        """Seconds until the job's time limit, 0.0 once it has passed; None = it has none. For the
+        time limits of what it calls: sockets, statements, subprocesses."""
+        return self._run.remaining()
+
+    def check(self) -> None:
+        """Go on, or stop: JobCancelled when the job was cancelled, JobTimeout (a TimeoutError) when
+        its time limit has passed, JobLost when its claim is over. Whatever a task does after one of
+        these is for nothing: let it out. Costs nothing to speak of, so call it in every loop."""
+        self._run.check()
+
+    def progress(self, fraction: float, message: str = "") -> None:
+        """Say how far the job is: from 0 to 1 (what lies beyond counts as the nearer of the two)
+        and a ``message`` of up to 1,000 characters. Written to the store within about 0.3 s, and
+        again before the outcome; of what is said in between only the last. It stands in
+        ``Job.notes.progress``, until another attempt says something. ConfigurationError for what
+        is no number."""
+        self._run.notes.progress(fraction, message)
+
+    def log(self, text: object) -> None:
+        """Add a line of up to 1,000 characters to the job's own log, ``Job.notes.log``. The last
+        100 lines of all attempts are kept, and of them the last 20,000 characters. Written with
+        the progress."""
+        self._run.notes.log(text)
+
 
 def current_job() -> CurrentJob | None:
     """The job this code runs for; None outside a job, as when a task is called directly."""
     return _current.get()
 
 
-def enter(run: Run) -> None:
+def enter(run: Run) -> CurrentJob:
     """From now on this context belongs to ``run``."""
-    _current.set(CurrentJob(run))
+    current = CurrentJob(run)
+    _current.set(current)
+    return current

@@ -2,18 +2,30 @@
 
 import contextvars
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import attrs
 
 from ..storage.rules import check_size
 from ..values import jsontext
-from ..values.errors import SerializationError, UnknownMethod
+from ..values.errors import (
+    JobCancelled,
+    JobLost,
+    JobTimeout,
+    SerializationError,
+    UnknownMethod,
+)
 from ..values.retry import RetryPolicy
 from . import context
+from .context import CurrentJob
 from .control import Discard, Retry, Snooze
+from .failing import Fate
 from .runs import Run
+
+Middleware = Callable[[CurrentJob, Callable[[], Any]], Any]
+"""Called with the job that runs and the call it makes; returns what that returned."""
 
 
 class Runnable(Protocol):
@@ -27,6 +39,15 @@ class Runnable(Protocol):
     @property
     def retry(self) -> RetryPolicy | None:
         """Its own policy; None = the app's."""
+        ...
+
+    @property
+    def middleware(self) -> Sequence[Middleware]:
+        """What goes around each call, the outermost first."""
+        ...
+
+    def fate(self, error: BaseException, attempt: int) -> Fate:
+        """What an exception in this attempt means for the job."""
         ...
 
 
@@ -78,7 +99,7 @@ def execute(run: Run, tasks: Mapping[str, Runnable], max_result_bytes: int) -> O
     if task is None:
         return Raised(_unknown(job.method, tasks), "")
     try:
-        return contextvars.copy_context().run(_call, run, task.function, max_result_bytes)
+        return contextvars.copy_context().run(_call, run, task, max_result_bytes)
     except BaseException as error:  # such as a Snooze without its delay: no thread may end of it
         return Raised(describe(error), _trace(error))
 
@@ -91,24 +112,38 @@ def _unknown(method: str, tasks: Mapping[str, Runnable]) -> str:
     )
 
 
-def _call(run: Run, function: Callable[..., Any], max_result_bytes: int) -> Outcome:
-    context.enter(run)
+def _call(run: Run, task: Runnable, max_result_bytes: int) -> Outcome:
+    current = context.enter(run)
+    call: Callable[[], Any] = partial(task.function, *run.job.arguments, **run.job.kwargs)
+    for around in reversed(task.middleware):
+        call = partial(around, current, call)
     try:
-        result = function(*run.job.arguments, **run.job.kwargs)
+        result = call()
     except Snooze as snooze:
         return Snoozed(snooze.delay)
     except Discard as discard:
         return Discarded(discard.reason)
     except Retry as retry:
         return Raised(describe(retry.__cause__ or retry), _trace(retry), delay=retry.delay)
+    except (JobCancelled, JobLost, JobTimeout) as error:
+        return _stopped(run, task, error)
     except BaseException as error:
         # SystemExit and KeyboardInterrupt end the attempt, not the thread.
-        return Raised(describe(error), _trace(error))
+        return Raised(describe(error), _trace(error), *task.fate(error, run.job.attempt))
     try:
         return Succeeded(_storable(result, max_result_bytes), run.duration_ms())
     except SerializationError as error:
         # Final: the task has done its work, and would return the same again.
         return Raised(describe(error), "", final=True)
+
+
+def _stopped(run: Run, task: Runnable, error: JobCancelled | JobLost | JobTimeout) -> Outcome:
+    """The task let out what ``current_job().check()`` raised, or the same about another job."""
+    if error.job_id != run.job.id:
+        return Raised(describe(error), _trace(error), *task.fate(error, run.job.attempt))
+    if isinstance(error, JobTimeout):
+        return Raised(f"TimeoutError: {run.too_long()}", _trace(error))
+    return Snoozed(0.0)  # back to the store, uncharged, if it is still ours to give back
 
 
 def _storable(result: Any, max_bytes: int) -> Any:

@@ -12,6 +12,7 @@ from ..values.retry import RetryPolicy
 from ..values.states import Failed, JobState
 from .backoff import Backoff
 from .executor import Discarded, Outcome, Raised, Snoozed, Succeeded, describe
+from .noting import Noter
 from .outage import Outage
 from .runs import Run, Runs
 from .verdicts import next_state
@@ -29,7 +30,8 @@ Recorded = tuple[Job, JobState, Failure | None]
 
 
 class Finisher:
-    """One thread that writes down what came of runs. ``policy_of``: a job's retry policy."""
+    """One thread that writes down what came of runs. ``policy_of``: a job's retry policy;
+    ``noter``: who writes the last notes of a run before its outcome."""
 
     def __init__(
         self,
@@ -37,8 +39,10 @@ class Finisher:
         runs: Runs,
         policy_of: Callable[[Job], RetryPolicy],
         outage: Outage,
+        noter: Noter | None = None,
     ) -> None:
         self._storage = storage
+        self._noter = noter or Noter(storage)
         self._runs = runs
         self._policy_of = policy_of
         self._outage = outage
@@ -100,6 +104,7 @@ class Finisher:
 
     def record(self, batch: Sequence[Ended]) -> None:
         """Write a batch down now, in the calling thread."""
+        self._noter.write_last([run for run, _ in batch])
         finished: list[Run] = []
         outcomes: list[Recorded] = []
         now = self._storage.now()
@@ -113,7 +118,7 @@ class Finisher:
         for run, answer in zip(finished, answers, strict=True):
             if isinstance(answer, JobLost):
                 run.lost = True
-                log.warning("%s", answer)
+                _tell(run, answer)
         self.recorded += len(finished)
         self._runs.remove(run for run, _ in batch)
 
@@ -157,13 +162,20 @@ class Finisher:
             if _is_the_stores(error):
                 raise
             run.lost = True
-            log.warning("%s", error)
+            _tell(run, error)
 
     def stop(self) -> None:
         """Let ``loop`` end once everything that waits is recorded."""
         with self._news:
             self._stopped = True
             self._news.notify_all()
+
+
+def _tell(run: Run, refused: Exception) -> None:
+    if run.cancelled:  # somebody wanted it so, and the run was told
+        log.info("job %s (%s) was cancelled, and its run has ended", run.job.id, run.job.method)
+    else:
+        log.warning("%s", refused)
 
 
 def _is_the_stores(error: Exception) -> bool:

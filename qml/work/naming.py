@@ -1,25 +1,47 @@
 """The name by which a store knows a task: ``module.function``."""
 
+import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from ..values.errors import ConfigurationError
+
+MAIN = ("__main__", "__mp_main__")
+"""The running script, and what a process that multiprocessing has spawned calls it."""
 
 
 def method_name(function: Callable[..., Any]) -> str:
     """``module.function``, where ``__main__`` counts as the script's own module name: so that
     ``python app.py`` runs what ``import app`` enqueued, and the other way round."""
     module = function.__module__
-    if module == "__main__":
-        module = main_module_name()
+    if module in MAIN:
+        module = main_module_name(module)
     return f"{module}.{function.__qualname__.rpartition('<locals>.')[2]}"
 
 
-def main_module_name() -> str:
+def main_module_name(name: str = "__main__") -> str:
     """The name under which the running script would be imported."""
-    main = sys.modules["__main__"]
+    main = sys.modules[name]
     spec = getattr(main, "__spec__", None)
-    if spec is not None and spec.name != "__main__":
+    if spec is not None and spec.name not in MAIN:
         return str(spec.name.removesuffix(".__main__"))
     file = getattr(main, "__file__", None)
     return Path(file).stem if file else "__main__"
+
+
+def check_importable(name: str, function: Callable[..., Any]) -> None:
+    """A ConfigurationError when another process could not find the task's function by its name."""
+    if "<lambda>" in function.__qualname__:
+        kind = "a lambda"
+    elif "<" in function.__qualname__:
+        kind = "a function within a function"
+    elif inspect.ismethod(function) and not inspect.isclass(function.__self__):
+        kind = "a method of an object"
+    else:
+        return
+    raise ConfigurationError(
+        f"task {name} is {kind}, which the process that process=True asks for could not find by "
+        "its name; define it with def at the top level of a module"
+    )

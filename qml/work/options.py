@@ -6,10 +6,33 @@ from typing import Any
 import attrs
 
 from ..values.errors import ConfigurationError
+from ..values.followup import Followup
 from ..values.job import Job
+from ..values.retention import Retention, retention_or_none
 from ..values.retry import RetryPolicy, policy_or_none
 from ..values.states import Scheduled
 from ..values.times import aware_utc
+from . import failing
+from .failing import Fate, Kinds, RetryOn
+
+
+def _retention(value: Any) -> Retention | None:
+    return retention_or_none("retention", value)
+
+
+def followup(given: Any) -> Followup | None:
+    """What ``on_failure`` stands for: a task, the name of one, or a Followup."""
+    if given is None or isinstance(given, Followup):
+        return given
+    if isinstance(given, str):
+        return Followup(given)
+    try:
+        made = given.followup()
+    except AttributeError:
+        made = None
+    if not isinstance(made, Followup):
+        raise ConfigurationError(f"on_failure is {given!r}; give a task, or the name of one")
+    return made
 
 
 @attrs.frozen(kw_only=True)
@@ -21,7 +44,13 @@ class Options:
     max_retries: int | None = None
     retry: RetryPolicy | None = None
     timeout_seconds: float | None = None
+    process: bool = False
     job_type: str | None = None
+    retry_on: RetryOn | None = attrs.field(default=None, converter=failing.retry_on)
+    give_up_on: Kinds = attrs.field(default=(), converter=failing.give_up_on)
+    on_failure: Followup | None = attrs.field(default=None, converter=followup)
+    expires_after: float | timedelta | None = None
+    retention: Retention | None = attrs.field(default=None, converter=_retention)
     metadata: dict[str, Any] = attrs.field(factory=dict)
     unique_key: str | None = None
     unique_while: str = "unfinished"
@@ -56,10 +85,6 @@ class Options:
         retries, policy = self.max_retries, self.retry or policy
         if retries is None and policy is not None:
             retries = policy.max_retries
-        moment = start(self.run_after, now)
-        given: dict[str, Any] = {}
-        if moment is not None:
-            given["state"] = Scheduled(now, moment)
         return Job(
             method,
             arguments,
@@ -69,13 +94,41 @@ class Options:
             max_retries=retries,
             timeout_seconds=self.timeout_seconds,
             job_type=self.job_type,
+            on_failure=self.on_failure,
+            retention=self.retention,
             metadata=self.metadata,
             unique_key=self.unique_key,
             unique_while=self.unique_while,
             id=self.id,
             created_at=now,
-            **given,
+            **self._times(now),
         )
+
+    def _times(self, now: datetime) -> dict[str, Any]:
+        moment = start(self.run_after, now)
+        given: dict[str, Any] = {} if moment is None else {"state": Scheduled(now, moment)}
+        if self.expires_after is not None:
+            given["expires_at"] = (moment or now) + _span(self.expires_after)
+        return given
+
+    def fate(self, error: BaseException, attempt: int) -> Fate:
+        """What ``error`` in this attempt means for the job."""
+        if isinstance(error, self.give_up_on):
+            return Fate(final=True)
+        return Fate() if self.retry_on is None else self.retry_on.fate(error, attempt)
+
+
+def _span(expires_after: float | timedelta) -> timedelta:
+    span = expires_after
+    if isinstance(span, bool) or not isinstance(span, int | float | timedelta):
+        span = -1
+    elif not isinstance(span, timedelta):
+        span = timedelta(seconds=span) if 0 < span < 1e9 else -1
+    if not isinstance(span, timedelta) or not timedelta(0) < span:
+        raise ConfigurationError(
+            f"expires_after is {expires_after!r}; give seconds, more than 0, or a timedelta"
+        )
+    return span
 
 
 def start(run_after: float | timedelta | datetime | None, now: datetime) -> datetime | None:

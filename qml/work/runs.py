@@ -5,7 +5,11 @@ import time
 from collections.abc import Callable, Iterable
 
 from ..values.clock import Steady
+from ..values.errors import JobCancelled, JobLost, JobTimeout
 from ..values.job import Job
+from .notebook import Notebook
+
+_STOP = "; stop here, what it returns is not recorded"
 
 
 class Run:
@@ -14,6 +18,7 @@ class Run:
     Flags are set by the server and read by the task through ``current_job()``: ``cancelled``: the
     record was deleted meanwhile; ``lost``: the claim holds the job no more; ``overdue``: its time
     limit has passed and its outcome is recorded already. ``ended``: the task has come back.
+    ``notes``: what it says of itself.
     """
 
     __slots__ = (
@@ -23,6 +28,7 @@ class Run:
         "ended",
         "job",
         "lost",
+        "notes",
         "overdue",
         "renewed_at",
         "started_at",
@@ -35,6 +41,7 @@ class Run:
         self.job = job
         self.steady = steady
         self.claimed_at = self.renewed_at = steady() if claimed_at is None else claimed_at
+        self.notes = Notebook(job, steady, self.claimed_at)
         self.started_at: float | None = None
         self.deadline: float | None = None
         self.ended = False
@@ -52,6 +59,25 @@ class Run:
         """Milliseconds since the task began."""
         return 0.0 if self.started_at is None else (self.steady() - self.started_at) * 1000
 
+    def remaining(self) -> float | None:
+        """Seconds until its time limit, 0 from then on; None = it has none."""
+        return None if self.deadline is None else max(0.0, self.deadline - self.steady())
+
+    def check(self) -> None:
+        """JobCancelled, JobTimeout or JobLost, when what the task returns will not be recorded."""
+        name = f"job {self.job.id} ({self.job.method})"
+        if self.cancelled:
+            raise JobCancelled(f"{name} was cancelled while it ran{_STOP}", job_id=self.job.id)
+        if self.overdue or self.remaining() == 0:
+            raise JobTimeout(f"{name}: {self.too_long()}{_STOP}", job_id=self.job.id)
+        if self.lost:
+            why = "its claim is over: it was handed back, taken over or removed"
+            raise JobLost(f"{name}: {why}{_STOP}", job_id=self.job.id)
+
+    def too_long(self) -> str:
+        """What a time limit that has passed is recorded as."""
+        return f"attempt {self.job.attempt} ran longer than {self.job.timeout_seconds:g} s"
+
 
 class Runs:
     """All runs of a server whose outcome is not recorded, and those late beyond their limit.
@@ -61,7 +87,7 @@ class Runs:
         self._emptied = emptied
         self._lock = threading.Lock()
         self._held: dict[Run, None] = {}
-        self._late: dict[str, Run] = {}
+        self._late: dict[str, list[Run]] = {}
         self._changed = threading.Condition(self._lock)
 
     def add(self, runs: Iterable[Run]) -> None:
@@ -100,25 +126,29 @@ class Runs:
         """The thread of this run goes on although its outcome is recorded."""
         with self._lock:
             if not run.ended:  # it may have come back between its replacement and this call
-                self._late[run.job.id] = run
+                self._late.setdefault(run.job.id, []).append(run)
 
     def forget_late(self, run: Run) -> None:
         """The late thread has come back."""
         with self._lock:
-            if self._late.get(run.job.id) is run:
-                del self._late[run.job.id]
+            late = self._late.get(run.job.id, [])
+            if run in late:
+                late.remove(run)
+            if not late:
+                self._late.pop(run.job.id, None)
 
     def is_late_here(self, job: Job) -> bool:
         """Whether an earlier attempt of this job still runs here. It ends as a reason to wait
         when its time limit has passed a second time."""
         with self._lock:
-            run = self._late.get(job.id)
-            if run is None:
-                return False
-            patience = run.job.timeout_seconds or 0.0
-            return run.deadline is not None and run.steady() < run.deadline + patience
+            return any(_is_waited_for(run) for run in self._late.get(job.id, ()))
 
     def late(self) -> list[Run]:
         """The runs whose threads are late."""
         with self._lock:
-            return list(self._late.values())
+            return [run for late in self._late.values() for run in late]
+
+
+def _is_waited_for(run: Run) -> bool:
+    patience = run.job.timeout_seconds or 0.0
+    return run.deadline is not None and run.steady() < run.deadline + patience

@@ -31,6 +31,7 @@ def test_every_command_has_help_that_fits_a_terminal(qml, command, monkeypatch):
 def test_the_codes_are_stable():
     named = (codes.DONE, codes.FAILED, codes.USAGE, codes.UNAVAILABLE, codes.LEFT_OVER)
     assert named == (0, 1, 2, 3, 4)
+    assert (codes.WARNED, codes.BROKEN, codes.RETIRED) == (5, 6, 7)
     assert (codes.INTERRUPTED, codes.NO_READER) == (130, 141)
 
 
@@ -45,7 +46,7 @@ def test_the_module_is_the_command(start):
 
 @pytest.mark.parametrize(
     "argv",
-    [(), ("jobs",), ("jobs", "retry"), ("nope",), ("run", "--nope"), ("run", "--thread", "3", "a")],
+    [(), ("jobs",), ("jobs", "show"), ("nope",), ("run", "--nope"), ("run", "--thread", "3", "a")],
 )
 def test_wrong_usage(qml, argv):
     called = qml(*argv)

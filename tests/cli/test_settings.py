@@ -13,6 +13,8 @@ FLAGS = [
     ("--grace", "QML_GRACE", "-1", "0 or more"),
     ("--grace", "QML_GRACE", "soon", "0 or more"),
     ("--queues", "QML_QUEUES", "a,,b", "commas"),
+    ("--max-jobs", "QML_MAX_JOBS", "0", "whole number, 1 or more"),
+    ("--max-memory", "QML_MAX_MEMORY", "1.5", "whole number, 1 or more"),
 ]
 
 
@@ -34,6 +36,7 @@ def test_defaults(settings_of):
     found = settings_of("x")
     assert (found.threads, found.queues, found.burst) == (8, None, False)
     assert (found.lease, found.grace, found.name) == (30.0, 30.0, None)
+    assert (found.max_jobs, found.max_memory) == (None, None)
 
 
 def test_the_variable_over_the_default(settings_of, monkeypatch):

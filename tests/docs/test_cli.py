@@ -30,7 +30,7 @@ def test_the_page_has_every_command():
 def test_the_page_has_every_flag():
     flags = {flag for parser in everything() for flag in parser._option_string_actions}
     known = {flag for flag in flags if flag.startswith("--") and not flag.startswith("--no-")}
-    assert known - {"--help", "--version"} == set(re.findall(r"``(--[a-z-]+)[ A-Z,]*``", PAGE))
+    assert known - {"--help", "--version"} == set(re.findall(r"``(--[a-z-]+)[ A-Z,=]*``", PAGE))
 
 
 def test_the_page_has_every_variable():

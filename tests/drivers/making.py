@@ -41,6 +41,8 @@ def row(id: str, **columns: Any) -> Row:
         "lease_until": None,
         "due_at": 0,
         "finished_at": None,
+        "purge_at": None,
+        "expires_at": None,
         "created_at": NOW,
         "key_held": held,
         "unique_key": None,
@@ -52,6 +54,7 @@ def row(id: str, **columns: Any) -> Row:
         "failures": "[]",
         "metadata": "{}",
         "payload": f"payload of {id}",
+        "notes": "",
     }
     return Row(**plain | columns)
 
@@ -97,6 +100,7 @@ def move(stored: Row, **columns: Any) -> Move:
         "ahead": stored.ahead,
         "due_at": None,
         "finished_at": NOW + 1,
+        "purge_at": None,
         "key_held": KEY_FREE,
         "ends_lease": True,
     }

@@ -15,11 +15,13 @@ from qml.seam.rows import (
     Change,
     Claim,
     Claimed,
+    Expired,
     Finished,
     Hold,
     Lapsed,
     Move,
     Obstacle,
+    Overdue,
     Page,
     Record,
     Row,
@@ -47,8 +49,13 @@ class NaiveDriver:
     def __init__(self):
         self.rows: list[Row] = []
         self.records: list[Record] = []
+        self._stored = 0
 
-    def insert(self, rows):
+    def insert(self, rows, record=None):
+        if record is not None:
+            known = self.read(record.name)
+            if record.expected != (0 if known is None else known.version):
+                return [Obstacle(-1, "record", record.name)]
         before = list(self.rows)
         obstacles = []
         for index, row in enumerate(rows):
@@ -59,15 +66,26 @@ class NaiveDriver:
                 by = "id" if same_id else "key"
                 obstacles.append(Obstacle(index, by, (same_id or same_key)[0]))
             else:
-                self.rows.append(row._replace(seq=-1))
+                self._add(row)
         if obstacles:
             self.rows = before
+        elif record is not None:
+            self.write(*record)
         return obstacles
+
+    def _add(self, row):
+        """Seqs are the driver's to give: until then each has a number that no driver gives."""
+        self._stored += 1
+        self.rows.append(row._replace(seq=-self._stored))
+
+    def unnumbered(self):
+        """The ids of the newest rows, which have no seq yet, in their order."""
+        return [row.id for row in self.rows if row.seq < 0]
 
     def number(self, seqs):
         """Take over the seqs that the driver under test gave to the newest rows."""
         old = len(self.rows) - len(seqs)
-        assert [row.seq for row in self.rows[old:]] == [-1] * len(seqs)
+        assert [row.seq < 0 for row in self.rows] == [False] * old + [True] * len(seqs)
         self.rows[old:] = [
             row._replace(seq=seq) for row, seq in zip(self.rows[old:], seqs, strict=True)
         ]
@@ -100,11 +118,14 @@ class NaiveDriver:
         if new.key_held != KEY_FREE and any(_holds_key(row, new.unique_key) for row in others):
             return Verdict.TAKEN
         self._store(new)
+        for follower in change.then if is_move else ():
+            if self.load([follower.id]) == [None]:
+                self._add(follower)
         return Verdict.DONE
 
     def _moved(self, stored, move):
         columns = move._asdict()
-        for guard in ("id", "seq", "version", "lapsed_by"):
+        for guard in ("id", "seq", "version", "lapsed_by", "then"):
             del columns[guard]
         if columns["key_held"] is None:
             del columns["key_held"]
@@ -120,7 +141,7 @@ class NaiveDriver:
             )
         if change.keeps_payload:
             new = new._replace(payload=stored.payload)
-        return new
+        return new._replace(notes=stored.notes)
 
     def claim(self, claim: Claim):
         best = [
@@ -169,7 +190,10 @@ class NaiveDriver:
             return Verdict.STALE
         if stored.locked_by is not None:
             return Verdict.STALE
-        self._store(stored._replace(lease_until=hold.until))
+        new = stored._replace(lease_until=hold.until)
+        if hold.notes is not None and stored.state == "processing":
+            new = new._replace(notes=hold.notes)
+        self._store(new)
         return Verdict.DONE
 
     def _lock(self, hold: Hold):
@@ -216,6 +240,15 @@ class NaiveDriver:
             return self._in_order(free)[: query.limit]
         if isinstance(query, After):
             return [row for row in self.rows if row.seq > query.seq][: query.limit]
+        if isinstance(query, Expired):
+            late = [
+                row
+                for row in self.rows
+                if row.due_at is not None
+                and row.expires_at is not None
+                and row.expires_at <= query.now
+            ]
+            return sorted(late, key=lambda row: row.expires_at)[: query.limit]
         assert isinstance(query, Lapsed)
         lapsed = [
             row for row in self.rows if row.state == "processing" and _lease_ended(row, query.now)
@@ -227,6 +260,7 @@ class NaiveDriver:
             (page.states is None or row.state in page.states)
             and (page.queue is None or row.queue == page.queue)
             and (page.method is None or row.method == page.method)
+            and (page.below is None or row.seq < page.below)
         )
 
     def count(self, page, by):
@@ -241,8 +275,14 @@ class NaiveDriver:
                 if row.state == target.state
                 and row.finished_at is not None
                 and row.finished_at <= target.by
+                and row.purge_at is None
             ]
             doomed.sort(key=lambda row: row.finished_at)
+        elif isinstance(target, Overdue):
+            doomed = [
+                row for row in self.rows if row.purge_at is not None and row.purge_at <= target.by
+            ]
+            doomed.sort(key=lambda row: row.purge_at)
         else:
             doomed = [row for row in self.rows if row.id in target]
         doomed = doomed[:limit]

@@ -65,10 +65,16 @@ def rebuilt(rows):
             letters += "w"
             assert int(row["due_at"]) > BIAS
             add("waiting", row["due_at"] + tail)
+        if "due_at" in row and "expires_at" in row:
+            letters += "e"
+            add("expiring", row["expires_at"] + tail)
         if row["state"] == "processing" and "lease_until" in row:
             letters += "p"
             add("running", row["lease_until"] + tail)
-        if "finished_at" in row:
+        if "purge_at" in row:
+            letters += "l"
+            add("leaving", row["purge_at"] + tail)
+        elif "finished_at" in row:
             letters += "f"
             add(f"finished:{row['state']}", row["finished_at"] + tail)
         if "unique_key" in row and row["key_held"] != "0":

@@ -2,7 +2,7 @@
 
 import pytest
 
-from qml.seam.rows import Available, Finished, Lapsed, Page
+from qml.seam.rows import Available, Expired, Finished, Lapsed, Overdue, Page
 
 from .making import NOW, claim, done, everything, ids, later, lock, move, put, row, running
 
@@ -36,6 +36,9 @@ def test_ids_have_a_limit_too(driver):
         row("a", worker="w", lease_until=NOW + 1),
         running("a"),
         done("a"),
+        row("a", expires_at=NOW - 1),
+        later("a", NOW + 1, expires_at=NOW + 1),
+        done("a", purge_at=NOW + 9),
     ],
 )
 def test_nothing_is_left_of_a_row_in_any_place(driver, stored):
@@ -46,9 +49,11 @@ def test_nothing_is_left_of_a_row_in_any_place(driver, stored):
     assert driver.scan(Page()) == []
     assert driver.scan(Available(NOW + 9)) == []
     assert driver.scan(Lapsed(NOW + 9, 9)) == []
+    assert driver.scan(Expired(NOW + 9, 9)) == []
     assert driver.count(Page(), "state") == {}
     assert driver.claim(claim(worker="w", now=NOW + 9)) == ([], None)
     assert driver.erase(Finished("succeeded", NOW + 9), 9) == 0
+    assert driver.erase(Overdue(NOW + 9), 9) == 0
     [again] = put(driver, stored._replace(unique_key="k", key_held=2, payload="new"))
     assert again.payload == "new"
 

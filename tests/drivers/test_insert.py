@@ -10,7 +10,7 @@ from qml.seam.rows import (
     Verdict,
 )
 
-from .making import NOW, claim, done, everything, ids, later, move, put, rewrite, row, running
+from .making import NOW, claim, done, everything, ids, move, put, rewrite, row, running
 
 
 def test_every_column_comes_back(driver):
@@ -30,6 +30,8 @@ def test_every_column_comes_back(driver):
         lease_until=NOW + 1,
         due_at=NOW + 2,
         finished_at=NOW + 3,
+        purge_at=NOW + 5,
+        expires_at=NOW + 6,
         created_at=NOW + 4,
         key_held=KEY_UNTIL_CLAIMED,
         unique_key="k",
@@ -41,6 +43,7 @@ def test_every_column_comes_back(driver):
         failures="f",
         metadata="m",
         payload="p",
+        notes="n",
     )
     [stored] = put(driver, full)
     assert stored == full._replace(seq=stored.seq)
@@ -57,6 +60,8 @@ def test_absent_values_come_back_as_none(driver):
         "lease_until",
         "due_at",
         "finished_at",
+        "purge_at",
+        "expires_at",
         "unique_key",
         "max_retries",
         "timeout_seconds",
@@ -80,8 +85,9 @@ def test_a_timeout_keeps_its_fraction(driver, timeout):
 
 def test_times_of_the_year_9999_come_back(driver):
     far = 253_402_300_799_999_999
-    [stored] = put(driver, later("a", far, created_at=far, lease_until=far, finished_at=far))
-    assert {stored.due_at, stored.created_at, stored.lease_until, stored.finished_at} == {far}
+    names = ("due_at", "created_at", "lease_until", "finished_at", "purge_at", "expires_at")
+    [stored] = put(driver, row("a", **dict.fromkeys(names, far)))
+    assert {getattr(stored, name) for name in names} == {far}
 
 
 def test_seq_follows_the_order_of_insertion_over_all_batches(driver):

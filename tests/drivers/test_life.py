@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from qml.seam.rows import Available, Lapsed, Page, Verdict
+from qml.seam.rows import Available, Expired, Lapsed, Page, Verdict
 from qml.values.errors import StorageUnavailable
 
 from .making import NOW, claim, everything, ids, lock, move, put, row
@@ -151,7 +151,7 @@ def test_a_closed_driver_says_so(driver, verb):
         getattr(driver, verb)(*VERBS[verb])
 
 
-@pytest.mark.parametrize("query", [Available(NOW), Lapsed(NOW, 1)])
+@pytest.mark.parametrize("query", [Available(NOW), Lapsed(NOW, 1), Expired(NOW, 1)])
 def test_a_closed_driver_says_so_to_every_onlooker(driver, query):
     driver.close()
     with pytest.raises(StorageUnavailable, match="closed"):

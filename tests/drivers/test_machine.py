@@ -23,12 +23,15 @@ from qml.seam.rows import (
     After,
     Available,
     Claim,
+    Expired,
     Finished,
     Hold,
     Lapsed,
     Move,
+    Overdue,
     Page,
     Rewrite,
+    Write,
 )
 
 from .conftest import MAKERS
@@ -52,6 +55,7 @@ PAGES = st.builds(
     method=st.one_of(st.none(), METHODS),
     limit=st.one_of(st.none(), st.integers(0, 3)),
     offset=st.integers(0, 2),
+    below=st.one_of(st.none(), st.integers(0, 20)),
 )
 
 
@@ -59,6 +63,7 @@ PAGES = st.builds(
 def columns(draw, now):
     """Columns that mean something to a driver, in any mixture: the rules are not its business."""
     moment = st.one_of(st.none(), SPANS.map(lambda span: now + span))
+    often = st.sampled_from([None, now - 2, now - 1, now, now + 1, now + 2])
     return {
         "state": draw(STATES),
         "queue": draw(QUEUES),
@@ -70,10 +75,13 @@ def columns(draw, now):
         "lease_until": draw(moment),
         "due_at": draw(st.one_of(st.just(0), moment)),
         "finished_at": draw(moment),
+        "purge_at": draw(often),
+        "expires_at": draw(often),
         "unique_key": draw(KEYS),
         "key_held": draw(HELD),
         "payload": draw(TEXTS),
         "metadata": draw(TEXTS),
+        "notes": draw(TEXTS),
     }
 
 
@@ -111,20 +119,32 @@ class DriverMachine(RuleBasedStateMachine):
     def insert_rows(self, data, ids):
         return self.insert(data, ids)
 
-    def insert(self, data, ids):
+    @rule(
+        target=hands,
+        data=st.data(),
+        ids=st.lists(IDS, max_size=2),
+        record=st.builds(Write, NAMES, st.sampled_from(["{}", "[]"]), st.integers(0, 2)),
+    )
+    def insert_with_a_record(self, data, ids, record):
+        return self.insert(data, ids, record)
+
+    def insert(self, data, ids, record=None):
         rows = [row(job_id, **data.draw(columns(self.now))) for job_id in ids]
-        seqs, obstacles = self.driver.insert(rows)
-        assert obstacles == self.naive.insert(rows)
+        seqs, obstacles = self.driver.insert(rows, record)
+        assert obstacles == self.naive.insert(rows, record)
         if obstacles:
             assert seqs == []
             return multiple()
         stored = self.driver.load(ids)
         assert seqs == [one.seq for one in stored]
-        assert seqs == sorted(set(seqs))
-        assert seqs[0] > self.last_seq
-        self.last_seq = seqs[-1]
-        self.naive.number(seqs)
+        self.number(seqs)
         return multiple(*stored)
+
+    def number(self, seqs):
+        assert seqs == sorted(set(seqs))
+        assert min(seqs, default=self.last_seq + 1) > self.last_seq
+        self.last_seq = max(seqs, default=self.last_seq)
+        self.naive.number(seqs)
 
     @rule(span=st.integers(1, 3))
     def time_passes(self, span):
@@ -149,18 +169,42 @@ class DriverMachine(RuleBasedStateMachine):
 
     @rule(data=st.data(), hands=st.lists(hands, min_size=1, max_size=3))
     def swap(self, data, hands):
-        self.both("swap", [self.change(data, hand) for hand in hands])
+        changed = {hand.id for hand in hands}
+        self.swapped([self.change(data, hand, changed) for hand in hands])
 
-    def change(self, data, hand):
-        new = data.draw(columns(self.now))
-        seq = hand.seq if data.draw(st.booleans()) else None
+    @rule(data=st.data(), hand=st.none() | hands)
+    def end(self, data, hand):
+        """A batch as servers make it: ends of what nobody may claim, and perhaps a stale hand's."""
+        running = [row for row in self.naive.rows if row.due_at is None]
+        hands = [*running[:3], *([] if hand is None else [hand])]
+        changed = {hand.id for hand in hands}
+        quick = {"lapsed_by": None, "due_at": None, "ends_lease": True}
+        moves = [self.move(data, hand, changed) for hand in hands]
+        self.swapped(
+            [m._replace(seq=hand.seq, **quick) for m, hand in zip(moves, hands, strict=True)]
+        )
+
+    def swapped(self, changes):
+        self.both("swap", changes)
+        followers = self.driver.load(self.naive.unnumbered())
+        assert None not in followers
+        self.number([one.seq for one in followers])
+
+    def change(self, data, hand, changed):
         if data.draw(st.booleans()):
-            changed = hand._replace(version=hand.version + 1, **new)
-            keeps = data.draw(st.tuples(st.booleans(), st.booleans()))
-            return Rewrite(seq, hand.version, changed, *keeps)
+            return self.move(data, hand, changed)
+        new = hand._replace(version=hand.version + 1, **data.draw(columns(self.now)))
+        seq = hand.seq if data.draw(st.booleans()) else None
+        keeps = data.draw(st.tuples(st.booleans(), st.booleans()))
+        return Rewrite(seq, hand.version, new, *keeps)
+
+    def move(self, data, hand, changed):
+        """``changed``: the rows that the batch names. None of them comes by another change of it:
+        which is first is nobody's promise."""
+        new = data.draw(columns(self.now))
         return Move(
             id=hand.id,
-            seq=seq,
+            seq=hand.seq if data.draw(st.booleans()) else None,
             version=hand.version,
             lapsed_by=data.draw(st.sampled_from([None, None, self.now])),
             state=new["state"],
@@ -171,16 +215,24 @@ class DriverMachine(RuleBasedStateMachine):
             ahead=new["ahead"],
             due_at=new["due_at"],
             finished_at=new["finished_at"],
+            purge_at=new["purge_at"],
             key_held=data.draw(st.one_of(st.none(), HELD)),
             ends_lease=data.draw(st.booleans()),
+            then=self.followers(data, changed),
         )
+
+    def followers(self, data, changed):
+        names = data.draw(st.one_of(st.just([]), st.lists(IDS, max_size=2)))
+        rows = [row(name, **data.draw(columns(self.now))) for name in names if name not in changed]
+        return tuple(one._replace(key_held=KEY_FREE) for one in rows)
 
     @rule(
         hands=st.lists(hands, min_size=1, max_size=3),
         span=st.integers(0, 4),
         whole=st.booleans(),
+        notes=st.one_of(st.none(), TEXTS),
     )
-    def renew(self, hands, span, whole):
+    def renew(self, hands, span, whole, notes):
         orders = [
             Hold(
                 hand.id,
@@ -189,6 +241,7 @@ class DriverMachine(RuleBasedStateMachine):
                 hand.fence,
                 self.now,
                 self.now + span,
+                notes,
             )
             for hand in hands
         ]
@@ -196,7 +249,7 @@ class DriverMachine(RuleBasedStateMachine):
 
     @rule(job_id=IDS, worker=WORKERS, span=st.integers(0, 4))
     def lock(self, job_id, worker, span):
-        self.both("hold", [Hold(job_id, None, worker, None, self.now, self.now + span)])
+        self.both("hold", [Hold(job_id, None, worker, None, self.now, self.now + span, "none")])
 
     @rule(job_id=IDS, worker=WORKERS, fence=st.none() | st.integers(0, 3), stale=st.booleans())
     def let_go(self, job_id, worker, fence, stale):
@@ -212,6 +265,10 @@ class DriverMachine(RuleBasedStateMachine):
     def purge(self, state, limit, back):
         self.both("erase", Finished(state, self.now - back), limit)
 
+    @rule(limit=st.integers(1, 3), back=st.integers(-1, 2))
+    def purge_what_has_a_time_of_its_own(self, limit, back):
+        self.both("erase", Overdue(self.now - back), limit)
+
     @rule(page=PAGES, by=st.sampled_from(["state", "queue", "method"]))
     def page(self, page, by):
         self.both("scan", page)
@@ -221,6 +278,7 @@ class DriverMachine(RuleBasedStateMachine):
     def look_with_a_limit(self, limit):
         self.both("scan", Available(self.now, limit))
         self.both("scan", Lapsed(self.now, limit))
+        self.both("scan", Expired(self.now, limit))
         self.both("scan", After(self.last_seq - limit, limit))
 
     @rule(
@@ -242,6 +300,7 @@ class DriverMachine(RuleBasedStateMachine):
     def all_orders_are_the_same(self):
         self.both("scan", Available(self.now))
         self.both("scan", Lapsed(self.now, 99))
+        self.both("scan", Expired(self.now, 99))
         self.both("count", Page(), "state")
         self.both("holder", "k1")
 

@@ -7,7 +7,7 @@ import pytest
 
 from qml.drivers.postgres import PostgresDriver
 from qml.drivers.postgres.session import Session
-from qml.seam.rows import KEY_FREE, Finished, Obstacle, Page, Record, Verdict
+from qml.seam.rows import KEY_FREE, Finished, Obstacle, Overdue, Page, Record, Verdict, Write
 from qml.values.errors import StorageUnavailable
 from tests.servers import postgres_url
 from tests.servers.proxy import Proxy
@@ -97,6 +97,84 @@ def test_another_job_of_the_same_id_is_none_of_ours(driver, calm, proxy, meanwhi
 
 
 @CUTS
+@pytest.mark.parametrize("count", [0, 1, 3])
+@pytest.mark.parametrize("expected", [0, 1])
+def test_an_insert_with_its_record(driver, calm, proxy, cut, count, expected):
+    if expected:
+        calm.write("r", "old", 0)
+    rows = [row(f"job {number}") for number in range(count)]
+    getattr(proxy, cut)(b"qml_records")
+    seqs, obstacles = driver.insert(rows, Write("r", "new", expected))
+    assert (proxy.cuts > 0, obstacles) == (True, [])
+    assert everything(calm) == [r._replace(seq=seq) for r, seq in zip(rows, seqs, strict=True)]
+    assert calm.read("r") == Record("r", expected + 1, "new")
+
+
+@CUTS
+def test_an_insert_with_a_record_that_is_refused(driver, calm, proxy, cut):
+    put(calm, row("a"))
+    calm.write("r", "old", 0)
+    for rows, expected, obstacle in (
+        ([row("x")], 0, Obstacle(-1, "record", "r")),
+        ([], 3, Obstacle(-1, "record", "r")),
+        ([row("x"), row("a")], 1, Obstacle(1, "id", "a")),
+    ):
+        getattr(proxy, cut)(b"qml_records")
+        assert driver.insert(rows, Write("r", "new", expected)).obstacles == [obstacle]
+    assert proxy.cuts >= 3
+    assert ids(everything(calm)) == ["a"]
+    assert calm.read("r") == Record("r", 1, "old")
+
+
+def test_an_insert_with_a_record_that_others_have_gone_on_from(driver, calm, meanwhile):
+    """The row carries another stamp then, and so does the record."""
+
+    def go_on():
+        calm.claim(claim(1))
+        calm.write("r", "newer", 1)
+
+    meanwhile(b"qml_records", go_on)
+    seqs, obstacles = driver.insert([row("a")], Write("r", "new", 0))
+    assert obstacles == []
+    assert calm.load(["a"])[0].seq == seqs[0]
+
+
+def test_the_same_rows_with_another_ones_record_are_none_of_ours(driver, calm, proxy, meanwhile):
+    """Two who issue one slot make the same rows of it."""
+    order = ([row("a")], Write("r", "new", 0))
+    before = proxy.cut_before_request
+    meanwhile(b"qml_records", lambda: calm.insert(*order), cut=before)
+    assert driver.insert(*order).obstacles == [Obstacle(-1, "record", "r")]
+    assert ids(everything(calm)) == ["a"]
+
+
+@CUTS
+@pytest.mark.parametrize("count", [1, 3])
+def test_changes_with_rows_that_follow(driver, calm, proxy, cut, count):
+    stored = put(calm, *(row(f"job {number}") for number in range(count)))
+    put(calm, row("taken", payload="mine"))
+    changes = [
+        move(r, then=(row(f"after {r.id}"), row("taken"), row("both"))) for r in reversed(stored)
+    ]
+    getattr(proxy, cut)(b"INSERT")
+    assert driver.swap(changes) == [DONE] * count
+    assert proxy.cuts
+    names = [r.id for r in stored]
+    follow = [f"after {name}" for name in reversed(names)]
+    follow.insert(1, "both")
+    assert ids(everything(calm)) == [*names, "taken", *follow]
+    assert calm.load(["taken"])[0].payload == "mine"
+    assert driver.swap(changes) == [STALE] * count
+
+
+def test_what_followed_and_was_erased_does_not_come_again(driver, calm, meanwhile):
+    [a] = put(calm, row("a"))
+    meanwhile(b"INSERT", lambda: calm.erase(["b"], 1))
+    assert driver.swap([move(a, then=(row("b"),))]) == [DONE]
+    assert ids(everything(calm)) == ["a"]
+
+
+@CUTS
 def test_a_batch_of_changes(driver, calm, proxy, cut):
     stored = put(calm, *(row(f"job {number}") for number in range(5)))
     [gone] = put(calm, row("gone"))
@@ -165,9 +243,12 @@ def test_leases_and_locks(driver, calm, proxy, cut):
     orders = [renewal(a, NOW + 50), lock("b", until=NOW + 9), lock("c"), lock("x")]
     assert driver.hold(orders) == [DONE, DONE, STALE, GONE]
     getattr(proxy, cut)(b"UPDATE")
+    assert driver.hold([renewal(a, NOW + 50, notes="half")]) == [DONE]
+    assert calm.load(["a"])[0].notes == "half"
+    getattr(proxy, cut)(b"UPDATE")
     assert driver.hold([lock("a", "w3", now=NOW + 50, until=NOW + 60)]) == [DONE]
     assert calm.load(["a"])[0].fence == a.fence + 1
-    assert proxy.cuts >= 2
+    assert proxy.cuts >= 3
 
 
 @CUTS
@@ -184,13 +265,15 @@ def test_letting_go(driver, calm, proxy, cut):
 
 @CUTS
 def test_an_erasure(driver, calm, proxy, cut):
-    put(calm, row("a"), row("b"), done("c"))
+    put(calm, row("a"), row("b"), done("c"), done("d", purge_at=NOW))
     getattr(proxy, cut)(b"DELETE")
     assert driver.erase(["a", "a"], 10) == 1
     getattr(proxy, cut)(b"DELETE")
     assert driver.erase(Finished("succeeded", NOW), 10) == (1 if "before" in cut else 0)
+    getattr(proxy, cut)(b"DELETE")
+    assert driver.erase(Overdue(NOW), 10) == (1 if "before" in cut else 0)
     assert ids(everything(calm)) == ["b"]
-    assert proxy.cuts >= 2
+    assert proxy.cuts >= 3
 
 
 @CUTS
@@ -336,8 +419,8 @@ def test_an_insert_that_is_still_under_way_when_it_is_asked_again(
     other.cursor().execute(
         f"INSERT INTO {schema}.qml_jobs (id, version, state, queue, priority, method, attempt, "
         "fence, max_attempts, ahead, created_at, key_held, unique_while, detail, failures, "
-        "metadata, payload, ready, stamp) "
-        "VALUES ('a', 0, 's', 'q', 0, 'm', 0, 0, 1, 0, 0, 0, '', '', '', '', '', false, 0)"
+        "metadata, payload, notes, ready, stamp) "
+        "VALUES ('a', 0, 's', 'q', 0, 'm', 0, 0, 1, 0, 0, 0, '', '', '', '', '', '', false, 0)"
     )
     thread, got = in_thread(lambda: driver.insert(rows))
     waiting_for_locks(1)
@@ -364,9 +447,14 @@ def test_every_verb_is_one_round_trip(calm, monkeypatch):
     in_one("insert", [row("a")])
     in_one("insert", [row(f"job {number}", unique_key=f"{number}") for number in range(300)])
     in_one("insert", [later("later", NOW)])
+    in_one("insert", [row("with a record"), row("another")], Write("s", "{}", 0))
+    in_one("insert", [], Write("s", "{}", 1))
+    in_one("insert", [row("z")], Write("s", "{}", 1))
     rows = in_one("claim", claim(200, now=NOW, ahead=50)).rows
-    in_one("hold", [renewal(r, NOW + 9) for r in rows])
-    in_one("swap", [move(r) for r in rows])
+    in_one("hold", [renewal(r, NOW + 9, notes="half") for r in rows])
+    followed = [move(r, then=(row(f"{r.id} then"),)) for r in rows[:100]]
+    in_one("swap", followed)
+    in_one("swap", [move(r) for r in rows[100:]])
     in_one("swap", [rewrite(r, version=3) for r in calm.load(ids(rows))])
     in_one("claim", claim(5, queues=("default", "other")))
     for verb, arguments in LOOKS.items():

@@ -5,10 +5,10 @@ from hypothesis.stateful import invariant, run_state_machine_as_test
 
 from qml.drivers.redis import RedisDriver
 from qml.drivers.redis.scripts import reading
-from qml.seam.rows import Finished, Row
+from qml.seam.rows import Finished, Overdue, Row, Write
 
 from . import redis_indexes, redis_store
-from .making import NOW, claim, done, later, lock, move, put, rewrite, row, running
+from .making import NOW, claim, done, later, lock, move, put, renewal, rewrite, row, running
 from .test_machine import DriverMachine
 
 
@@ -51,17 +51,38 @@ def test_the_columns_are_those_of_a_row():
     assert tuple(name.strip(" '\n") for name in listed.split(",")[:-1]) == Row._fields
 
 
+def test_what_a_job_does_not_use_takes_no_room(tmp_path):
+    config = redis_store.config(tmp_path)
+    driver, client = RedisDriver(config), redis_store.raw_client()
+    put(driver, row("a"), later("b", NOW))
+    [taken, _] = driver.claim(claim()).rows
+    driver.hold([renewal(taken, NOW + 9)])
+    driver.swap([move(taken)])
+    base = f"{{{config.key_prefix}}}:"
+    for name in "ab":
+        assert not {"notes", "expires_at", "purge_at"} & {*client.hkeys(f"{base}job:{name}")}
+    assert client.exists(f"{base}expiring", f"{base}leaving") == 0
+    driver.close()
+    client.close()
+
+
 def test_nothing_is_left_when_all_rows_are_gone(tmp_path):
     config = redis_store.config(tmp_path)
     driver, client = RedisDriver(config), redis_store.raw_client()
     driver.install()
-    put(driver, row("a", unique_key="k"), later("b", NOW + 9), running("c"), done("d"))
+    put(driver, row("a", unique_key="k"), later("b", NOW + 9, expires_at=NOW), running("c"))
+    put(driver, done("d"), done("e", purge_at=NOW))
     driver.hold([lock("a", "w1", until=NOW + 5)])
     [taken, *_] = driver.claim(claim()).rows
-    driver.swap([move(taken), rewrite(driver.load(["b"])[0], queue="other")])
+    driver.hold([renewal(taken, NOW + 9, notes="half")])
+    then = (row("f", expires_at=NOW), row("a"))
+    driver.swap([move(taken, then=then), rewrite(driver.load(["b"])[0], queue="other")])
+    driver.insert([row("g")], Write("r", "{}", 0))
+    driver.write("r", None, 1)
     redis_indexes.check(client, config.key_prefix)
-    driver.erase(Finished("succeeded", NOW + 9), 9)
-    driver.erase(["a", "b", "c", "d"], 9)
+    assert driver.erase(Finished("succeeded", NOW + 9), 9) == 2
+    assert driver.erase(Overdue(NOW), 9) == 1
+    assert driver.erase(["b", "c", "f", "g"], 9) == 4
     base = f"{{{config.key_prefix}}}:"
     left = {key[len(base) :].partition(":")[0] for key in client.scan_iter(match=f"{base}*")}
     assert left == {"schema", "seq", "call"}

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from qml.drivers.redis import RedisDriver, mending
-from qml.seam.rows import Finished, Lapsed, Page, Verdict
+from qml.seam.rows import Expired, Finished, Lapsed, Overdue, Page, Verdict
 
 from . import redis_indexes, redis_store
 from .making import NOW, claim, done, everything, ids, later, move, put, row, running
@@ -63,13 +63,16 @@ def fill(store):
         running("e", lease_until=NOW + 50),
         done("f"),
         done("g", state="failed"),
+        row("h", expires_at=NOW + 5, priority=-1),
+        done("i", purge_at=NOW + 5),
     )
     store.driver.write("r", "{}", 0)
 
 
 INDEXES = (
     *("all", "state:enqueued", "state:processing", "state:succeeded", "ready", "ready:default"),
-    *("ready:q", "waiting", "running", "finished:succeeded", "finished:failed", "keys", "tallies"),
+    *("ready:q", "waiting", "expiring", "running", "finished:succeeded", "finished:failed"),
+    *("leaving", "keys", "tallies"),
 )
 
 
@@ -95,22 +98,22 @@ def test_an_index_that_vanished_is_made_anew(store, name, caplog):
     assert caplog.records == []
 
 
-@pytest.mark.parametrize("job_id", "abcdefg")
+@pytest.mark.parametrize("job_id", "abcdefghi")
 def test_a_row_that_vanished_is_reported_and_what_is_left_is_removed(store, job_id, caplog):
     fill(store)
     rows = {found.id: found for found in everything(store.driver)}
     store.delete(f"job:{job_id}")
     assert store.driver.load([job_id]) == [None]
     assert store.driver.swap([move(rows[job_id])]) == [Verdict.GONE]
-    assert ids(everything(store.driver)) == sorted({*"abcdefg"} - {job_id})
+    assert ids(everything(store.driver)) == sorted({*"abcdefghi"} - {job_id})
     taken = ids(store.driver.claim(claim(worker="w9", now=NOW + 5)).rows)
-    assert taken == sorted({*"abc"} - {job_id})
+    assert taken == sorted({*"abch"} - {job_id})
     store.upkeep()
     assert f"job {job_id} has vanished" in caplog.text
     store.check()
     assert store.driver.count(Page(), "state") == {
-        **({"processing": 5} if job_id in "fg" else {"processing": 4}),
-        **({} if job_id == "f" else {"succeeded": 1}),
+        "processing": 6 if job_id in "fgi" else 5,
+        "succeeded": 1 if job_id in "fi" else 2,
         **({} if job_id == "g" else {"failed": 1}),
     }
 
@@ -126,6 +129,49 @@ def test_a_claim_goes_on_past_rows_that_vanished(store, caplog):
     assert caplog.text.count("has vanished") == 31
     store.driver.erase(PURGE, 1)
     store.check()
+
+
+def test_a_purge_goes_on_past_rows_that_vanished(store, caplog):
+    put(store.driver, *(done(f"{n:02d}", purge_at=NOW - 9 + n % 2) for n in range(20)))
+    for n in range(0, 16, 2):
+        store.delete(f"job:{n:02d}")
+    assert sum(store.driver.erase(Overdue(NOW), 5) for _ in range(5)) == 12
+    assert all(f"job {n:02d} has vanished" in caplog.text for n in range(0, 16, 2))
+    store.upkeep()
+    store.check()
+
+
+def test_what_expired_and_vanished_is_passed_over_and_mended(store, caplog):
+    put(store.driver, *(row(name, expires_at=NOW) for name in "abc"))
+    store.delete("job:a")
+    assert ids(store.driver.scan(Expired(NOW, 9))) == ["b", "c"]
+    store.upkeep()
+    assert "job a has vanished" in caplog.text
+    store.check()
+
+
+@pytest.mark.parametrize("column", ["purge_at", "expires_at", "notes"])
+def test_a_row_that_lost_a_column_is_as_one_without(store, column):
+    [a] = put(store.driver, row("a", purge_at=NOW, expires_at=NOW, notes="half"))
+    assert store.client.hdel(store.key("job:a"), column) == 1
+    without = a._replace(**{column: "" if column == "notes" else None})
+    assert store.driver.load(["a"]) == [without]
+    store.driver._mending.suspect()
+    store.upkeep()
+    store.check()
+    assert store.driver.erase(Overdue(NOW), 9) == (0 if column == "purge_at" else 1)
+
+
+def test_a_time_that_was_changed_by_hand_is_the_one_that_counts(store):
+    """An entry that does not agree with its row purges nothing."""
+    put(store.driver, done("a", purge_at=NOW - 1), done("b", purge_at=NOW - 1))
+    late = redis_indexes.BIAS + NOW + 1
+    store.client.hset(store.key("job:a"), "purge_at", str(late))
+    assert store.driver.erase(Overdue(NOW), 9) == 1
+    assert ids(everything(store.driver)) == ["a"]
+    store.upkeep()
+    store.check()
+    assert store.driver.erase(Overdue(NOW + 1), 9) == 1
 
 
 def test_the_key_of_a_row_that_vanished_is_free(store):
@@ -167,7 +213,18 @@ def test_entries_that_belong_nowhere_are_taken_out(store):
     store.client.zadd(store.key("ready"), {member: 0})
     store.client.zadd(store.key("ready:q"), {member: 0})
     store.client.zadd(store.key("state:none"), {f"{a.seq:016d}a": 0})
-    assert ids(store.driver.claim(claim(3)).rows) == ["a", "b"]
+    for name in ("expiring", "leaving"):
+        store.client.zadd(store.key(name), {f"{redis_indexes.BIAS}{a.seq:016d}a": 0})
+    assert ids(store.driver.claim(claim(4)).rows) == ["a", "b", "h"]
+    store.upkeep()
+    store.check()
+
+
+@pytest.mark.parametrize("name", ["ready", "waiting", "expiring", "running", "leaving"])
+def test_an_entry_where_there_should_be_none_is_found(store, name):
+    """A check notices it, though no row is counted there and nobody has met it."""
+    put(store.driver, done("a"))
+    store.client.zadd(store.key(name), {f"{1:036d}a": 0})
     store.upkeep()
     store.check()
 
@@ -177,6 +234,9 @@ def test_seqs_go_on_when_their_counter_vanished(store):
     store.delete("seq")
     [c] = put(store.driver, row("c"))
     assert c.seq == stored[-1].seq + 1
+    store.delete("seq")
+    assert store.driver.swap([move(c, then=(row("d"), row("e")))]) == [Verdict.DONE]
+    assert [one.seq for one in store.driver.load(["d", "e"])] == [c.seq + 1, c.seq + 2]
 
 
 def test_work_goes_on_while_all_is_counted_anew(store, monkeypatch):
@@ -238,7 +298,7 @@ def test_a_prefix_with_wildcards_is_taken_letter_by_letter(tmp_path):
         assert ids(mine.claim(claim(1)).rows) == ["a"]
         found = [*mending._keys(mine._connections, "job:", "hash")]
         assert sorted(key for keys in found for key in keys) == [
-            store.key(f"job:{letter}").encode() for letter in "abcdefg"
+            store.key(f"job:{letter}").encode() for letter in "abcdefghi"
         ]
     finally:
         keys = [
@@ -249,12 +309,13 @@ def test_a_prefix_with_wildcards_is_taken_letter_by_letter(tmp_path):
         store.client.close()
 
 
-def test_a_check_is_made_now_and_then(store):
-    store.driver.erase(PURGE, 1)
+@pytest.mark.parametrize("purge", [PURGE, Overdue(NOW - 99)])
+def test_a_check_is_made_now_and_then(store, purge):
+    store.driver.erase(purge, 1)
     fill(store)
     store.delete("ready")
-    store.driver.erase(PURGE, 1)
+    store.driver.erase(purge, 1)
     assert "ready" not in store.names()
     store.driver._mending._next_check = 0
-    store.driver.erase(PURGE, 1)
+    store.driver.erase(purge, 1)
     assert "ready" in store.names()

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from qml.drivers.redis import RedisDriver, connections
-from qml.seam.rows import Finished, Page, Verdict
+from qml.seam.rows import Finished, Overdue, Page, Verdict, Write
 from qml.values.config import RedisConfig
 from qml.values.errors import StorageUnavailable
 from tests.servers import Proxy, ValkeyServer, redis_url
@@ -55,7 +55,7 @@ def line(tmp_path, proxy):
 def busy(line):
     """Rows of all kinds, two of them claimed."""
     put(line.driver, *(row(name, unique_key=f"key of {name}") for name in "abcd"))
-    put(line.driver, later("late", NOW - 1), done("old", NOW - 9))
+    put(line.driver, later("late", NOW - 1), done("old", NOW - 9), done("over", purge_at=NOW))
     line.driver.erase(Finished("deleted", NOW), 1)  # checks the indexes, for a while
     return line.driver.claim(claim(2, worker="w1")).rows
 
@@ -72,6 +72,12 @@ CALLS = {
     "let go": lambda driver, held: driver.let_go("a", "w1", NOW),
     "erase": lambda driver, held: driver.erase(["a", "nobody", "c"], 9),
     "purge": lambda driver, held: driver.erase(Finished("succeeded", NOW), 9),
+    "purge of the overdue": lambda driver, held: driver.erase(Overdue(NOW), 9),
+    "then": lambda driver, held: driver.swap([move(held[0], then=(row("n"), row("b"), row("m")))]),
+    "notes": lambda driver, held: driver.hold([renewal(held[0], NOW + 99, notes="half")]),
+    "with record": lambda driver, held: driver.insert([row("new")], Write("r", "{}", 0)),
+    "record alone": lambda driver, held: driver.insert([], Write("r", "{}", 0)),
+    "stale record": lambda driver, held: driver.insert([row("new")], Write("r", "{}", 9)),
     "write": lambda driver, held: driver.write("r", "{}", 0),
 }
 

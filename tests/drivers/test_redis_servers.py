@@ -8,7 +8,7 @@ import pytest
 
 from qml.drivers.redis import RedisDriver, schema
 from qml.seam.findings import Severity
-from qml.seam.rows import Available, Finished, Lapsed, Page, Verdict
+from qml.seam.rows import Available, Expired, Finished, Lapsed, Overdue, Page, Verdict, Write
 from qml.values.config import RedisConfig
 from qml.values.errors import (
     CapacityExceeded,
@@ -116,15 +116,21 @@ def test_a_full_server_takes_no_new_jobs_and_lets_work_go_on(driver, client):
         driver.insert([row("new"), row("newer")])
     with pytest.raises(CapacityExceeded):
         driver.write("r", "{}", 0)
+    for rows in ([], [row("new")]):
+        with pytest.raises(CapacityExceeded):
+            driver.insert(rows, Write("r", "{}", 0))
     assert everything(driver) == before
-    assert driver.hold([renewal(one, NOW + 99) for one in taken]) == [Verdict.DONE] * 2
+    assert driver.list("") == []
+    assert driver.hold([renewal(one, NOW + 99, notes="n") for one in taken]) == [Verdict.DONE] * 2
     assert driver.hold([lock("5")]) == [Verdict.DONE]
     assert driver.let_go("5", "w1", NOW) is Verdict.DONE
-    assert driver.swap([move(one) for one in taken]) == [Verdict.DONE] * 2
+    then = (row("follows", due_at=None),)
+    assert driver.swap([move(one, purge_at=1, then=then) for one in taken]) == [Verdict.DONE] * 2
+    assert [one.notes for one in driver.load(["0", "1", "follows"])] == ["n", "n", ""]
     assert ids(driver.claim(claim(1, now=NOW)).rows) == ["2"]
     full = move(driver.load(["2"])[0])._replace(due_at=1, finished_at=1, ends_lease=False)
     assert driver.swap([full]) == [Verdict.DONE]
-    assert driver.erase(["0", "1"], 9) == 2
+    assert driver.erase(["0"], 9) == driver.erase(Overdue(1), 9) == 1
     redis_indexes.check(client, "qml")
 
 
@@ -239,7 +245,11 @@ def test_a_node_of_a_cluster():
         assert driver.hold([renewal(a, NOW + 9), lock("c")]) == [Verdict.DONE] * 2
         assert driver.swap([move(a), move(b, state="enqueued", due_at=NOW)]) == [Verdict.DONE] * 2
         assert driver.let_go("c", "w1", NOW) is Verdict.DONE
-        assert driver.write("r", "{}", 0) is Verdict.DONE
+        then = (row("d", due_at=None), row("e", due_at=NOW * 2, expires_at=NOW))
+        assert driver.swap([move(driver.load(["a"])[0], purge_at=NOW, then=then)]) == [Verdict.DONE]
+        assert ids(driver.scan(Expired(NOW, 9))) == ["e"]
+        assert driver.erase(Overdue(NOW), 9) == 1
+        assert driver.insert([row("a", due_at=None)], Write("r", "{}", 0)).obstacles == []
         assert [record.name for record in driver.list("")] == ["r"]
         assert ids(driver.scan(Available(NOW))) == ["b", "c"]
         assert driver.scan(Lapsed(NOW, 9)) == []

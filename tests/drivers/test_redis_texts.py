@@ -1,5 +1,7 @@
 """Redis: what goes through JSON, Lua and back comes out as it went in, and sorts as it should."""
 
+from collections import Counter
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from qml.seam.rows import After, Available, Lapsed, Page, Verdict
 from qml.values.errors import StorageError
 
 from . import redis_indexes, redis_store
-from .making import NOW, claim, everything, ids, later, move, put, rewrite, row, running
+from .making import NOW, claim, everything, ids, later, move, put, renewal, rewrite, row, running
 
 TEXTS = st.text(max_size=30)  # of any letter but surrogates, NUL among them
 MICROS = st.integers(-(2**63), 2**63 - 1)
@@ -35,9 +37,10 @@ def emptied(driver):
 @st.composite
 def any_row(draw):
     maybe = {name: draw(st.none() | TEXTS) for name in ("worker", "locked_by", "job_type")}
-    moments = {name: draw(st.none() | MICROS) for name in ("lease_until", "due_at", "finished_at")}
+    times = ("lease_until", "due_at", "finished_at", "purge_at", "expires_at")
+    moments = {name: draw(st.none() | MICROS) for name in times}
     plain = {name: draw(TEXTS) for name in ("state", "queue", "method", "unique_while")}
-    opaque = {name: draw(TEXTS) for name in ("detail", "failures", "metadata", "payload")}
+    opaque = {name: draw(TEXTS) for name in ("detail", "failures", "metadata", "payload", "notes")}
     numbers = {name: draw(SMALL) for name in ("version", "attempt", "fence", "max_attempts")}
     return row(
         draw(TEXTS),
@@ -63,7 +66,7 @@ def test_any_row_comes_back_and_stands_where_it_should(store, rows, new, data):
         old = data.draw(st.sampled_from(expected))
         changed = rewrite(old, **new._replace(id=old.id, seq=old.seq)._asdict())
         if driver.swap([changed]) == [Verdict.DONE]:
-            assert driver.load([old.id]) == [changed.row]
+            assert driver.load([old.id]) == [changed.row._replace(notes=old.notes)]
         taken = driver.claim(claim(9, now=data.draw(MICROS), detail=new.detail)).rows
         assert driver.load(ids(taken)) == taken
         redis_indexes.check(client, prefix)
@@ -95,6 +98,27 @@ def test_texts_of_a_megabyte(store):
     assert taken.payload == large
     assert driver.swap([move(taken, detail=large)]) == [Verdict.DONE]
     assert driver.load(["large"])[0].detail == large
+
+
+def test_notes_travel_only_when_they_are_read_or_written(store, monkeypatch):
+    """Neither a finish nor an update carries what the run said of itself."""
+    driver, *_ = store
+    emptied(driver)
+    put(driver, row("a"), row("b"))
+    taken = driver.claim(claim()).rows
+    large = "ä😀\0" * 100_000
+    driver.hold([renewal(one, NOW * 2, notes=large) for one in taken])
+    a, b = driver.load(["a", "b"])
+    assert a.notes == b.notes == large
+    sent, write = [], driver._connections.write
+    monkeypatch.setattr(
+        driver._connections, "write", lambda *given: sent.append(given[1]) or write(*given)
+    )
+    assert driver.swap([move(a), rewrite(b)]) == [Verdict.DONE] * 2
+    assert driver.hold([renewal(b, NOW * 3)]) == [Verdict.DONE]
+    assert driver.let_go("b", "w1", NOW) is Verdict.DONE
+    assert max(map(len, sent)) < 2_000
+    assert [one.notes for one in driver.load(["a", "b"])] == [large] * 2
 
 
 def test_many_large_rows_are_read_in_several_steps(store, monkeypatch):
@@ -139,8 +163,8 @@ def test_a_page_far_from_the_newest(store):
     """Passed over by rank where nothing is asked of the rows, one by one where there is."""
     driver, *_ = store
     emptied(driver)
-    put(
-        driver, *(row(str(n), state="ab"[n % 2], queue="q" if n % 3 else "p") for n in range(2_500))
+    [first, *_], _ = driver.insert(
+        [row(str(n), state="ab"[n % 2], queue="q" if n % 3 else "p") for n in range(2_500)]
     )
     newest = [*range(2_499, -1, -1)]
 
@@ -154,6 +178,21 @@ def test_a_page_far_from_the_newest(store):
         assert page(states=("a", "b"), offset=offset, limit=2) == newest[offset:][:2]
         found = [n for n in newest if n % 3 == 0]
         assert page(queue="p", offset=offset, limit=2) == found[offset:][:2]
+        for below in (0, 1, 2, 1_300, 2_499, 2_500, 10**30):
+            lower = {"below": first + below, "offset": offset}
+            left = newest[max(0, 2_500 - below) :]
+            assert page(**lower, limit=3) == left[offset:][:3]
+            found = [n for n in left if n % 2 == 0]
+            assert page(**lower, limit=3, states=("a",)) == found[offset:][:3]
+
+
+def test_counts_below_a_seq_over_many_steps(store):
+    driver, *_ = store
+    emptied(driver)
+    stored = put(driver, *(row(str(n), queue="q" if n % 3 else "p") for n in range(2_500)))
+    for below in (-1, 0, 1, 1_200, 2_500):
+        counted = Counter(one.queue for one in stored[: max(0, below)])
+        assert driver.count(Page(below=stored[0].seq + below, limit=1), "queue") == counted
 
 
 def test_available_over_many_steps(store):

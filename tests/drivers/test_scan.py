@@ -2,7 +2,7 @@
 
 import pytest
 
-from qml.seam.rows import After, Available, Lapsed, Page, Verdict
+from qml.seam.rows import After, Available, Expired, Lapsed, Page, Verdict
 
 from .making import (
     NOW,
@@ -219,7 +219,14 @@ def test_looking_changes_nothing(driver):
     put(driver, row("a"), later("b", NOW), running("c", lease_until=NOW - 5), done("d"))
     driver.write("r", "{}", 0)
     before = everything(driver)
-    for look in (Page(), Available(NOW + 9), Lapsed(NOW + 9, 9), After(0, 9)):
+    for look in (
+        Page(),
+        Page(below=99),
+        Available(NOW + 9),
+        Lapsed(NOW + 9, 9),
+        Expired(NOW + 9, 9),
+        After(0, 9),
+    ):
         driver.scan(look)
     driver.count(Page(), "state")
     driver.load(["a"])

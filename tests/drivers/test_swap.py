@@ -50,6 +50,7 @@ def test_a_move_writes_its_columns_raises_the_version_and_leaves_the_rest(driver
         "ahead": NEVER_AHEAD,
         "due_at": NOW + 5,
         "finished_at": NOW + 6,
+        "purge_at": NOW + 7,
         "key_held": KEY_UNTIL_CLAIMED,
     }
     assert driver.swap([move(a, **written, ends_lease=False)]) == [DONE]
@@ -57,10 +58,10 @@ def test_a_move_writes_its_columns_raises_the_version_and_leaves_the_rest(driver
 
 
 def test_a_move_may_empty_what_was_set(driver):
-    [a] = put(driver, later("a", NOW, finished_at=NOW))
-    assert driver.swap([move(a, due_at=None, finished_at=None)]) == [DONE]
+    [a] = put(driver, later("a", NOW, finished_at=NOW, purge_at=NOW))
+    assert driver.swap([move(a, due_at=None, finished_at=None, purge_at=None)]) == [DONE]
     [after] = driver.load(["a"])
-    assert (after.due_at, after.finished_at) == (None, None)
+    assert (after.due_at, after.finished_at, after.purge_at) == (None, None, None)
 
 
 def test_a_move_ends_the_lease_and_leaves_who_held_it(driver):
@@ -92,9 +93,11 @@ def test_a_move_without_key_held_leaves_it(driver, held):
     assert driver.load(["a"])[0].key_held == held
 
 
-def test_a_rewrite_writes_every_column_but_id_and_seq(driver):
+def test_a_rewrite_writes_every_column_but_id_seq_and_notes(driver):
     [a, b] = put(
-        driver, running("a", "w1", NOW + 9, unique_key="k", unique_while="queued"), row("b")
+        driver,
+        running("a", "w1", NOW + 9, unique_key="k", unique_while="queued", notes="kept"),
+        row("b"),
     )
     other = row(
         "a",
@@ -113,6 +116,8 @@ def test_a_rewrite_writes_every_column_but_id_and_seq(driver):
         lease_until=NOW + 20,
         due_at=NOW + 21,
         finished_at=NOW + 22,
+        purge_at=NOW + 24,
+        expires_at=NOW + 25,
         created_at=NOW + 23,
         key_held=KEY_UNTIL_CLAIMED,
         unique_key="k2",
@@ -124,23 +129,24 @@ def test_a_rewrite_writes_every_column_but_id_and_seq(driver):
         failures="f2",
         metadata="m2",
         payload="p2",
+        notes="n2",
     )
     assert {name for name in COLUMNS if getattr(a, name) == getattr(other, name)} == {"id"}
     plain = rewrite(a)._replace(row=other)
     assert driver.swap([plain]) == [DONE]
-    assert driver.load(["a", "b"]) == [other._replace(seq=a.seq), b]
+    assert driver.load(["a", "b"]) == [other._replace(seq=a.seq, notes="kept"), b]
 
 
 def test_a_rewrite_may_empty_what_was_set(driver):
     [a] = put(
         driver,
         later("a", NOW, unique_key="k", max_retries=1, timeout_seconds=1.0, job_type="t")._replace(
-            worker="w", locked_by="v", lease_until=NOW, finished_at=NOW
+            worker="w", locked_by="v", lease_until=NOW, finished_at=NOW, purge_at=1, expires_at=2
         ),
     )
     absent = dict.fromkeys(
         ["unique_key", "max_retries", "timeout_seconds", "job_type", "worker", "lease_until"]
-    ) | {"finished_at": None, "due_at": None, "locked_by": None}
+    ) | dict.fromkeys(["finished_at", "purge_at", "expires_at", "due_at", "locked_by"])
     assert driver.swap([rewrite(a, key_held=KEY_FREE, **absent)]) == [DONE]
     assert driver.load(["a"])[0] == a._replace(version=1, key_held=KEY_FREE, **absent)
 

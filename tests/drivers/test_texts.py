@@ -42,6 +42,7 @@ def test_in_every_column_of_text(driver, text):
         failures=text,
         metadata=text,
         payload=text,
+        notes=text,
     )
     [stored] = put(driver, full)
     assert stored == full._replace(seq=stored.seq)

@@ -38,6 +38,42 @@ def test_law5_late_threads_cost_no_capacity_and_change_nothing(make_storage):
     assert [app.storage.get(job.id) for job in late] == before
 
 
+def test_law5_with_retries_late_threads_cost_no_capacity_either(make_storage):
+    """The same, when each is tried again: a retry waits for the late thread of the attempt before,
+    and while it does, it takes no thread."""
+    app = Qml(make_storage(retry=RetryPolicy(max_retries=50, base=0)))
+    door, slept, running, most = Gate(), Counter(), Counter(), Counter()
+
+    @app.task(name="sleepy", timeout_seconds=0.1)
+    def sleepy(number):
+        slept[number] += 1
+        running[number] += 1
+        most[number] = max(most[number], running[number])
+        if slept[number] == 1:
+            door.wait()
+        running[number] -= 1
+        return slept[number]
+
+    quick = app.task(name="quick")(lambda n: n)
+    late = sleepy.enqueue_many([(n,) for n in range(8)])
+    soon = quick.enqueue_many([(n,) for n in range(8)])
+    with app.server(threads=4) as server:
+        server.runs.is_late_here = lambda job: any(
+            run.job.id == job.id for run in server.runs.late()
+        )
+        assert [app.result(job, timeout=20) for job in soon] == list(range(8))
+        eventually(lambda: len(server.runs.late()) == 8)
+        assert [app.result(quick.enqueue(n), timeout=20) for n in range(8)] == list(range(8))
+        assert server.pool._threads == 4
+        assert slept == dict.fromkeys(range(8), 1)  # no retry beside a late thread
+        door.open()
+        assert min(app.result(job, timeout=20) for job in late) >= 2
+        assert server.pool._threads == 4
+    assert set(most.values()) == {1}
+    for job in app.storage.get_many([job.id for job in late]):
+        assert job.attempt == len(job.failures) + 1  # handing back was no attempt
+
+
 def test_a_time_limit_is_kept_to(make_storage):
     """flexiq 2.1: a limit on a threaded job was ignored, and the job ended as a success."""
     app, gate = Qml(make_storage(retry=RetryPolicy(base=1000))), Gate()

@@ -11,6 +11,7 @@ import pytest
 
 from qml import Job, JobLost, Qml, RetryPolicy, Server, SqliteStorage, StateKind, Succeeded
 from qml.work.chores import Upkeep
+from qml.work.outage import Outage
 from tests.field.tasks import make
 from tests.work.support import Failing, Gate, Paused, eventually, other_connection
 
@@ -47,7 +48,7 @@ def test_law4_the_default_time_of_recovery_is_as_promised(storage, clock):
     lease = storage.fetch_and_lock_job("w").lease_expires_at
     assert lease == clock.now() + timedelta(seconds=30)
     assert Server.__init__.__kwdefaults__["lease_seconds"] == 30.0
-    [sweep] = [chore for chore in Upkeep(None, None, None).chores() if "rescue" in chore.name]
+    [sweep] = [chore for chore in Upkeep(None, None, Outage()).chores() if "rescue" in chore.name]
     assert sweep.period == 1.0
     assert RetryPolicy().delay(1) == 1.0
 

@@ -45,7 +45,7 @@ def tree(root: Path, files: dict[str, str]) -> Path:
         (rules.functions_are_short, "x.py", LONG),
         (rules.functions_are_short, "x.py", "class A:\n    async " + LONG.replace("\n", "\n    ")),
         (rules.classes_are_narrow, "x.py", WIDE.format("Wide")),
-        (rules.classes_are_narrow, "x.py", "class Storage: ..."),
+        (rules.classes_are_narrow, "x.py", "class Driver: ..."),
         (rules.sql_stands_on_its_page, "x.py", "run('SELECT 1')"),
         (rules.sql_stands_on_its_page, "x.py", "run(f'pragma {name}')"),
         (rules.sql_stands_on_its_page, "x.py", "run(f'''\n  DELETE FROM {name}''')"),

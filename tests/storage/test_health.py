@@ -9,7 +9,16 @@ from datetime import timedelta
 import attrs
 import pytest
 
-from qml import AwaitingRetry, Failed, Job, MigrationError, Scheduled, StorageUnavailable, Succeeded
+from qml import (
+    AwaitingRetry,
+    Every,
+    Failed,
+    Job,
+    MigrationError,
+    Scheduled,
+    StorageUnavailable,
+    Succeeded,
+)
 from qml.seam.findings import Finding, Severity
 from qml.seam.rows import Page
 from qml.storage import comparing, diagnosis, health, servers
@@ -18,8 +27,8 @@ from tests.drivers.making import row
 
 OK, NOTE, WARNING, ERROR = Severity
 COMMON = (
-    *("reachability", "clock", "jobs", "servers", "waiting", "queues", "orphans", "failures"),
-    *("damage", "pool"),
+    *("reachability", "clock", "jobs", "servers", "waiting", "queues", "orphans", "late"),
+    *("schedules", "failures", "damage", "pool"),
 )
 
 
@@ -211,6 +220,28 @@ def test_many_of_them(storage, clock, ask):
     assert ask("orphans").fact.startswith("100 jobs or more left behind")
 
 
+@pytest.mark.parametrize(("seconds", "severity"), [(60, OK), (61, WARNING)])
+def test_a_schedule_that_nobody_issues(storage, clock, ask, seconds, severity):
+    storage.schedules.add("s", Every(100), Job("m"))
+    storage.schedules.add("other", Every(1000), Job("m"))
+    assert ask("schedules").fact == "2 schedules, none of them late"
+    clock.advance(100 + seconds)
+    found = ask("schedules")
+    assert found.severity == severity
+    if severity:
+        assert found.fact == "1 schedule is due and not issued, the longest for 1 min: s"
+        assert "qml schedules remove" in found.remedy
+        storage.schedules.pause("s")
+        assert ask("schedules").severity == OK
+
+
+def test_a_schedule_that_cannot_be_read(storage, ask):
+    storage.driver.write("schedule/broken", "{", 0)
+    found = ask("schedules")
+    assert found.severity == ERROR
+    assert found.fact.endswith("issues nothing, the first: broken")
+
+
 def test_a_server_without_a_sign(storage, clock, alive):
     alive("a-1")
     clock.advance(35)
@@ -329,7 +360,7 @@ def test_it_looks_at_a_few_jobs_only_and_changes_nothing(storage, clock, alive):
     health.examine(storage)
     storage.driver = watched.driver
     assert watched.rows <= 6 * LOOKED_AT
-    assert len(watched.calls) <= 15
+    assert len(watched.calls) <= 16
     assert (storage.driver.scan(Page()), storage.driver.list("")) == before
 
 

@@ -15,6 +15,8 @@ from qml import (
     JobNotFound,
     Succeeded,
 )
+from qml.values.followup import Followup
+from qml.values.retention import Retention
 from qml.values.states import Processing
 from tests.work.support import Paused
 
@@ -146,6 +148,51 @@ def test_retention_begins_anew_in_another_final_state(storage, clock):
     assert storage.purge() == 0
     clock.advance(6 * DAY)
     assert storage.purge() == 1
+
+
+OWN = Retention(succeeded=100, deleted=200, failed=300)
+
+
+def test_a_retention_of_its_own_goes_on_through_an_update(storage, clock):
+    job = storage.finish(claimed(storage, retention=OWN), Succeeded())
+    clock.advance(60)
+    storage.update(job.with_metadata(a=1))
+    clock.advance(40 - 0.000_001)
+    assert storage.purge() == 0
+    clock.advance(0.000_001)
+    assert storage.purge() == 1
+
+
+def test_it_begins_anew_in_another_final_state(storage, clock):
+    job = storage.finish(claimed(storage, retention=OWN), Succeeded())
+    clock.advance(60)
+    storage.update(job.with_state(Deleted(storage.now() - timedelta(days=400))))
+    clock.advance(200 - 0.000_001)
+    assert storage.purge() == 0
+    clock.advance(0.000_001)
+    assert storage.purge() == 1
+
+
+def test_an_update_gives_what_has_ended_another_retention(storage, clock):
+    """It counts from the end, not from the update."""
+    job = storage.finish(claimed(storage), Succeeded())
+    clock.advance(60)
+    job = storage.update(attrs.evolve(job, retention=OWN))
+    clock.advance(40)
+    assert storage.purge() == 1
+    storage.enqueue(Job("t", id="b", state=Succeeded(), retention=OWN))
+    storage.update(attrs.evolve(storage.get("b"), retention=None))
+    clock.advance(DAY)
+    assert storage.purge() == 0
+    clock.advance(6 * DAY)
+    assert storage.purge() == 1
+
+
+def test_an_update_writes_what_is_set_once(storage):
+    """What stands behind the arguments: retention, what follows, schedule and slot."""
+    job = storage.enqueue(Job("t", ["a"], id="a", on_failure=Followup("mend"), schedule="s"))
+    new = attrs.evolve(job, on_failure=None, schedule=None, slot=storage.now(), retention=OWN)
+    assert storage.update(new) == attrs.evolve(new, version=1) == storage.get("a")
 
 
 # -- refusals ------------------------------------------------------------------------------------

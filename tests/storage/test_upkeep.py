@@ -4,7 +4,7 @@ import pytest
 
 from qml import AwaitingRetry, Deleted, Enqueued, Failed, Job, RetryPolicy, StateKind, Succeeded
 from qml.testing import ManualClock
-from qml.values.config import Retention
+from qml.values.retention import Retention
 from tests.work.support import Paused
 
 OUTCOMES = (Succeeded(), Deleted(), Failed(exception="E"))
@@ -24,6 +24,18 @@ def test_a_purge_removes_no_more_than_it_is_told(storage, finished, limit):
     assert storage.purge(limit) == limit
     assert len(storage.list()) == 9 - limit
     assert storage.purge() == 9 - limit
+
+
+@pytest.mark.parametrize("limit", [0, 1, 3, 5, 8])
+def test_a_purge_with_jobs_of_both_sorts_removes_no_more(storage, finished, clock, limit):
+    """Those with a retention of their own, and those that go by their state."""
+    for _ in range(4):
+        storage.enqueue(Job("t", retention=Retention(succeeded=10, deleted=10, failed=10)))
+        storage.finish(storage.fetch_and_lock_job("w1"), Succeeded())
+    clock.advance(10)
+    assert storage.purge(limit) == limit
+    assert len(storage.list()) == 13 - limit
+    assert storage.purge() == 13 - limit
 
 
 def test_each_state_has_its_own_retention(make_storage):

@@ -1,7 +1,12 @@
 """Servers with one mistake each: what the simulation must find."""
 
-from qml.storage import changes, claims, rules, upkeep
-from qml.values.errors import StorageError
+import attrs
+
+from qml.seam.rows import Finished, Overdue
+from qml.storage import changes, claims, rules, selecting, storing, upkeep
+from qml.storage.schedules import Schedules
+from qml.values.errors import QmlError, StorageError
+from qml.values.schedule import Schedule
 from qml.work.chores import Keeper, Upkeep
 from qml.work.claimer import Claimer
 from qml.work.finisher import Finisher
@@ -168,6 +173,197 @@ def purge_takes_what_waits(patch):
         return driver.erase([row.id for row in driver.scan(upkeep.Lapsed(now, limit))], limit)
 
     patch.setattr(upkeep, "purge", greedy)
+
+
+# -- time ---------------------------------------------------------------------------------------
+
+
+def what_expires_is_started(patch):
+    patch.setattr(rules, "is_expired", lambda job, now: False)
+
+
+def a_job_expires_a_microsecond_late(patch):
+    is_expired = rules.is_expired
+    patch.setattr(rules, "is_expired", lambda job, now: is_expired(job, now - 1))
+
+
+def nobody_expires(patch):
+    """The time of a job that waits for an attempt is not asked."""
+    patch.setattr(upkeep, "expire", lambda *given: [])
+    patch.setattr(rules, "is_expired", lambda job, now: False)
+
+
+def a_purge_is_early_for_some(patch):
+    """Whose retention is their own."""
+
+    def hasty(driver, retention, now, limit):
+        removed = driver.erase(Overdue(now + 10_000_000), limit)
+        return removed + purge(driver, retention, now, limit)
+
+    purge = upkeep.purge
+    patch.setattr(upkeep, "purge", hasty)
+
+
+def a_purge_takes_those_whose_time_is_their_own(patch):
+    """By what is said of all others."""
+
+    def careless(driver, retention, now, limit):
+        rows = driver.scan(upkeep.Expired(now, limit))  # none is final
+        rows += [row for row in driver.scan(selecting.Page()) if row.purge_at is not None]
+        old = [row.id for row in rows if row.finished_at is not None]
+        return driver.erase(old, limit) if old else driver.erase(Finished("failed", 0), limit)
+
+    patch.setattr(upkeep, "purge", careless)
+
+
+def a_retention_of_ones_own_is_forgotten(patch):
+    patch.setattr(rules.codec, "purge_at", lambda *given: None)
+
+
+# -- notes, follow-ups, cancelling --------------------------------------------------------------
+
+
+def a_note_is_anybodys(patch):
+    """Whoever runs the job or has run it writes what he has to say."""
+
+    def generous(driver, news, now, until):
+        rows = driver.load([job.id for job, _ in news])
+        for (job, notes), row in zip(news, rows, strict=True):
+            if notes is not None and row is not None and row.state == "processing":
+                state = attrs.evolve(job.state, worker_id=row.worker)
+                other = attrs.evolve(job, fence=row.fence, seq=row.seq, state=state)
+                renew(driver, [(other, notes)], now, until)
+        return renew(driver, [(job, None) for job, _ in news], now, until)
+
+    renew = claims.renew
+    patch.setattr(claims, "renew", generous)
+
+
+def nothing_follows_on_a_failure(patch):
+    patch.setattr(rules, "followups", lambda job, state: ())
+
+
+def a_follower_comes_in_a_second_step(patch):
+    """And not at all, if the server dies in between."""
+    swap_first = claims.end
+
+    def then(driver, ends, now):
+        done = swap_first(driver, [(job, without(rule)) for job, rule in ends], now)
+        rows = [row for job, rule in ends for row in rule(job)[0].then]
+        if rows:
+            driver.insert(rows)
+        return done
+
+    def without(rule):
+        def bare(job):
+            move, state = rule(job)
+            return move._replace(then=()), state
+
+        return bare
+
+    patch.setattr(claims, "end", then)
+
+
+def many_are_cancelled_unasked(patch):
+    """One that has changed since it was read is cancelled all the same."""
+
+    def unasked(driver, job_id, where, rule, now):
+        try:
+            return changes.apply(driver, job_id, rule)
+        except QmlError:
+            return None
+
+    patch.setattr(selecting, "_again", unasked)
+
+
+# -- recurring jobs -----------------------------------------------------------------------------
+
+
+def a_slot_comes_before_its_record(patch):
+    """Its job is stored, then the schedule's place: between the two a server may die."""
+
+    def in_two(driver, jobs, now, limits, record=None):
+        if record is None or not jobs:
+            return insert(driver, jobs, now, limits, record)
+        stored, obstacles = insert(driver, jobs, now, limits)
+        driver.write(record.name, record.body, record.expected)
+        return stored, obstacles
+
+    insert = storing.insert
+    patch.setattr(storing, "insert", in_two)
+
+
+def a_slot_has_an_id_of_chance_and_no_guard(patch):
+    def unguarded(driver, jobs, now, limits, record=None):
+        if record is not None:
+            known = driver.read(record.name)
+            record = record._replace(expected=known.version if known else 0)
+        return insert(driver, jobs, now, limits, record)
+
+    insert = storing.insert
+    patch.setattr(storing, "insert", unguarded)
+    patch.setattr("qml.storage.schedules.slot_id", lambda name, slot: rules.Job("x").id)
+
+
+def the_next_slot_counts_from_now(patch):
+    """And not from the last one: what a late server has missed in between is nobody's."""
+    due = Schedule.due
+
+    def forgetful(schedule, now):
+        slots, following = due(schedule, now)
+        return (slots[-1:], schedule.rule.next_after(now)) if slots else (slots, following)
+
+    patch.setattr(Schedule, "due", forgetful)
+
+
+def a_slot_is_early(patch):
+    due = Schedule.due
+    patch.setattr(Schedule, "due", lambda schedule, now: due(schedule, now + schedule.offset))
+
+
+def registering_again_loses_the_place(patch):
+    follows = Schedule.follows
+
+    def anew(schedule, known, now):
+        new = follows(schedule, known, now)
+        return attrs.evolve(new, next_slot=new.rule.next_after(now))
+
+    patch.setattr(Schedule, "follows", anew)
+
+
+def a_pause_is_made_up_for(patch):
+    """Slots of a schedule that was paused are issued in the end."""
+    evolve = attrs.evolve
+
+    def resume(schedules, name):
+        return schedules._apply(name, lambda known: evolve(known, paused=False))
+
+    patch.setattr(Schedules, "resume", resume)
+
+
+def overlap_is_not_asked(patch):
+    patch.setattr(Schedules, "_running", lambda schedules, schedule: None)
+
+
+def overlap_is_never_over(patch):
+    patch.setattr(Schedules, "_running", lambda s, schedule: schedule.last_job)
+
+
+def a_series_ends_with_an_error(patch):
+    """After a reply that was lost nobody goes on."""
+    issue = Schedules.issue
+    lost = set()
+
+    def once(schedules, known):
+        if known.schedule.name in lost:
+            return []
+        try:
+            return issue(schedules, known)
+        except StorageError:
+            lost.add(known.schedule.name)
+            raise
+
+    patch.setattr(Schedules, "issue", once)
 
 
 FAULTS = [

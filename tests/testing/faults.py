@@ -158,7 +158,9 @@ class AnybodyLetsGo(Driver):
 class BatchStoresHalf(Driver):
     """What stands in nobody's way is stored, though the batch is refused."""
 
-    def insert(self, rows):
+    def insert(self, rows, record=None):
+        if record is not None:
+            return super().insert(rows, record)
         answers = [super(Driver, self).insert([row]) for row in rows]
         return Inserted(
             [seq for answer in answers for seq in answer.seqs],
@@ -169,8 +171,9 @@ class BatchStoresHalf(Driver):
 class NumbersBecomeFloats(Driver):
     """As in a store whose JSON knows one kind of number."""
 
-    def insert(self, rows):
-        return super().insert([row._replace(payload=self.written(row.payload)) for row in rows])
+    def insert(self, rows, record=None):
+        written = [row._replace(payload=self.written(row.payload)) for row in rows]
+        return super().insert(written, record)
 
     def written(self, payload):
         return json.dumps(json.loads(payload, parse_int=lambda text: float(text[:300])))
@@ -179,12 +182,13 @@ class NumbersBecomeFloats(Driver):
 class KeysAreSorted(Driver):
     """As in jsonb."""
 
-    def insert(self, rows):
+    def insert(self, rows, record=None):
         return super().insert(
             [
                 row._replace(metadata=json.dumps(json.loads(row.metadata), sort_keys=True))
                 for row in rows
-            ]
+            ],
+            record,
         )
 
 

@@ -34,12 +34,17 @@ class Tale:
     def faults(self, **options):
         return self.judge(**options).faults
 
-    def call(self, at, verb, given, told=None, *, answer="done", took=0.01, process="p", ahead=0):
-        """``ahead``: seconds by which the storage's clock as seen by this process is ahead."""
+    def call(
+        self, at, verb, given, told=None, *, answer="done", took=0.01, process="p", ahead=0, also=()
+    ):
+        """``ahead``: seconds by which the storage's clock as seen by this process is ahead;
+        ``also``: what it did besides."""
         self.number += 1
         reply = {"told": told} if answer == "done" else {"error": answer}
         if answer in ("exists", "taken"):
             reply["job"] = told
+        if also:
+            reply["also"] = also
         ended, late = micros(at + took), moment(at + took + ahead)
         if answer is None:
             ended = late = reply = None
@@ -152,6 +157,16 @@ class Tale:
 
     def retry(self, at, job="j", **more):
         self.change(at, "retry", "enqueued", job, **more)
+
+    def expire(self, at, job="j", *, verb="expire", answer="done", claimed=False, **more):
+        """``verb``: "claim" = by a claim that came upon it, and got nothing else."""
+        given = {"worker": "a", "lease": micros(LEASE), "limit": 9, "ahead": 0}
+        also = []
+        if answer == "done":
+            changes = {"kind": "deleted", "outcome": '"expired"'} | more
+            also = [["expire", self.shown(job, at, changes, version=1 + claimed, fence=claimed)]]
+        told = [] if verb == "claim" else None
+        self.call(at, verb, given if verb == "claim" else None, told, answer=answer, also=also)
 
     def update(self, at, job="j", *, answer="done", version=None, rises=(), **changes):
         """``version``: that which was read, if not the latest."""

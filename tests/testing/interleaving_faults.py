@@ -1,21 +1,28 @@
 """Storages that are right while hands take turns, each with a gap between two driver calls."""
 
+import attrs
+
+from qml import Failed
 from qml.drivers.memory import MemoryDriver
 from qml.seam.codec import decode_job
 from qml.seam.rows import (
     PROCESSING,
+    Expired,
     Hold,
     Lapsed,
     Move,
     Page,
     Rewrite,
     Verdict,
+    Write,
     as_claimed,
     holdable,
     holder,
     is_free,
 )
-from qml.storage import changes, claims, rules
+from qml.seam.schedules import encode
+from qml.storage import changes, claims, rules, selecting, storing, upkeep
+from qml.storage.schedules import PREFIX, Schedules, issued, slot_id
 from qml.storage.storage import Storage
 
 ANY = -1
@@ -66,12 +73,12 @@ class Unguarded(MemoryDriver):
 class InsertAsksForNoKey(Unguarded):
     """The last who stores a key has it."""
 
-    def insert(self, rows):
+    def insert(self, rows, record=None):
         with self.lock:
-            answer = super().insert(rows)
+            answer = super().insert(rows, record)
             if [obstacle.by for obstacle in answer.obstacles] == ["key"]:
                 self.take_key_from(answer.obstacles[0].holder)
-                answer = super().insert(rows)
+                answer = super().insert(rows, record)
             return answer
 
 
@@ -365,6 +372,160 @@ class StaleFinishEndsALock(Broken):
     driver_of = LetsGoWhateverTheWorkerHolds
 
 
+# -- time ---------------------------------------------------------------------------------------
+
+
+class NoteChecksThenWrites(Broken):
+    """The lease is asked; then whoever holds the job has the note."""
+
+    def note_many(self, notes, lease_seconds=None):
+        job, said = notes[0]
+        if said is None or not self.runs(job):
+            return super().note_many(notes, lease_seconds)
+        newest = self.read(job.id)
+        if newest is None or newest.state != PROCESSING:
+            return [True]
+        now = self.clock.micros()
+        held = Hold(job.id, newest.seq, newest.worker, newest.fence, now, now + 45_000_000)
+        return [self.driver.hold([held._replace(notes=claims.told(said))]) == [Verdict.DONE]]
+
+
+class FailureFirstThenWhatFollows(Broken):
+    """What follows is enqueued before the end of the run is known to count."""
+
+    def finish_many(self, outcomes):
+        [(job, state, *_)] = outcomes
+        if isinstance(state, Failed) and job.on_failure is not None and self.runs(job):
+            rows = rules.followups(job, rules.stamped(state, self.clock.micros()))
+            self.driver.insert(rows)
+        return super().finish_many(outcomes)
+
+
+class ExpireByWhatItSaw(Broken):
+    """What has expired is looked for, then ended by its id."""
+
+    def expire(self, limit=1000):
+        now = self.clock.micros()
+        jobs = [decode_job(row) for row in self.driver.scan(Expired(now, limit))]
+        planned = [rules.expire(job, now) for job in jobs]
+        moves = [move._replace(version=ANY) for move, _ in planned]
+        if moves:
+            self.driver.swap(moves)
+        return [rules.after(job, *plan) for job, plan in zip(jobs, planned, strict=True)]
+
+
+class LateClaimsAreLeft(Broken):
+    """qml's own, until these schedules found it: where another hand came between a claim and the
+    end of what it had come upon too late, nobody ended the claim."""
+
+    def claim(self, worker_id, limit, queues=None, **options):
+        now = self.clock.micros()
+        order = claims.order(
+            worker_id, queues, now=now, lease=LEASE, limits=(limit, 0), server_name=""
+        )
+        jobs = [decode_job(row) for row in self.driver.claim(order).rows]
+        late = [job for job in jobs if rules.is_expired(job, now)]
+        if late:
+            upkeep.ended(self.driver, late, now)
+            jobs = [job for job in jobs if job not in late]
+            jobs += [decode_job(row) for row in self.driver.claim(order).rows]
+        return claims.Batch(jobs, None)
+
+
+class CancelManyByWhatItSaw(Broken):
+    def cancel_many(self, where, reason=None):
+        now = self.clock.micros()
+        jobs = [job for job in self.select(where) if job.state.kind in selecting.UNFINISHED]
+        planned = [rules.cancel(job, reason, now) for job in jobs]
+        moves = [move._replace(version=ANY) for move, _ in planned]
+        return self.driver.swap(moves).count(Verdict.DONE) if moves else 0
+
+
+class OwnRetentionByIds(Broken):
+    """What is overdue is looked for, then removed by its id."""
+
+    def purge(self, limit=1000):
+        now = self.clock.micros()
+        rows = self.driver.scan(Page())
+        old = [row.id for row in rows if row.purge_at is not None and row.purge_at <= now]
+        return self.driver.erase(old, limit) if old else super().purge(limit)
+
+
+class Recurring(Schedules):
+    """With a gap between the look at a schedule and what is written of it."""
+
+    def _slots(self, known):
+        schedule, now = known.schedule, self._now()
+        slots, following = schedule.due(now)
+        jobs = [issued(schedule, slot, now, slot_id(schedule.name, slot)) for slot in slots]
+        new = attrs.evolve(schedule, next_slot=following)
+        if jobs:
+            new = attrs.evolve(new, last_slot=jobs[-1].slot, last_job=jobs[-1].id)
+        return jobs, new
+
+
+class InTwoSteps(Recurring):
+    def issue(self, known):
+        if self.known(known.schedule.name) != known:
+            return []
+        jobs, new = self._slots(known)
+        stored, _ = storing.insert(self._driver, jobs, self._clock.micros(), self._limits)
+        if stored:
+            self._write(new, known.version)
+        return stored
+
+
+class Unasked(Recurring):
+    def issue(self, known):
+        if self.known(known.schedule.name) != known:
+            return []
+        jobs, new = self._slots(known)
+        newest = self._driver.read(PREFIX + new.name)
+        write = Write(PREFIX + new.name, encode(new), newest.version if newest else 0)
+        stored, _ = storing.insert(self._driver, jobs, self._clock.micros(), self._limits, write)
+        return stored
+
+
+class Careless(Schedules):
+    def pause(self, name):
+        known = self.known(name)
+        if known is None:
+            return super().pause(name)
+        new = attrs.evolve(known.schedule, paused=True)
+        newest = self.known(name)
+        self._write(new, newest.version if newest else 0)
+        return new
+
+
+class Slotted(Broken):
+    """A storage with such schedules."""
+
+    kind = Schedules
+
+    @property
+    def schedules(self):
+        return self.kind(self.driver, self.clock, self.limits, self.hooks)
+
+
+class SlotsThenTheirPlace(Slotted):
+    """Jobs are stored, then the schedule's place: what was paused in between has jobs all the
+    same."""
+
+    kind = InTwoSteps
+
+
+class SlotsWithoutAGuard(Slotted):
+    """The record is written whatever it is by then."""
+
+    kind = Unasked
+
+
+class PauseWritesWhatItRead(Slotted):
+    """And puts the schedule back to where it was."""
+
+    kind = Careless
+
+
 def id_of(change):
     return change.id if isinstance(change, Move) else change.row.id
 
@@ -380,5 +541,5 @@ def may_take(row, order):
 FAULTS = [
     value
     for value in vars().copy().values()
-    if isinstance(value, type) and issubclass(value, Broken) and value is not Broken
+    if isinstance(value, type) and issubclass(value, Broken) and value not in (Broken, Slotted)
 ]

@@ -680,3 +680,23 @@ def test_the_queue_alone_sees_the_worst():
         "was given twice at once",
         "was finished by 'a' with fence 1",
     } <= seen
+
+
+# -- expiry --------------------------------------------------------------------------------------
+
+
+@bad("it is processing, and does not wait")
+def an_expiry_of_a_running_job(tale):
+    tale.enqueue(0)
+    tale.claim(1, "a", lease=30)
+    tale.expire(2)
+    tale.final(9, "j")
+
+
+@bad("is there, and nobody had enqueued it")
+def a_follower_from_nowhere(tale):
+    tale.enqueue(0)
+    tale.claim(1, "a")
+    tale.end(1.5, "a", 1, kind="failed", result='"no"')
+    tale.told["after j"] = tale.fresh("after j", seq=2)
+    tale.claim(2, "a", "after j")

@@ -523,3 +523,54 @@ def test_facts_are_written_as_they_are_read():
     """A list in JSON, so a field in another place would be another fact."""
     assert Facts._fields[:5] == ("id", "kind", "version", "attempt", "fence")
     assert moment(0) == EPOCH
+
+
+@good
+def a_job_that_was_not_started_in_time(tale):
+    tale.enqueue(0)
+    tale.expire(1)
+    tale.claim(2, "a", answer="unknown")
+    tale.final(9, "j")
+
+
+@good
+def a_claim_that_comes_upon_what_was_not_started_in_time(tale):
+    tale.enqueue(0)
+    tale.expire(1, verb="claim", claimed=True)
+    tale.read(2)
+
+
+@good
+def an_unknown_expiry(tale):
+    tale.enqueue(0)
+    tale.expire(1, answer="unknown")
+    tale.shown("j", 1, {"kind": "deleted"}, version=1)
+    tale.final(9, "j")
+
+
+@good
+def an_unknown_cancel_in_bulk(tale):
+    tale.enqueue(0)
+    tale.call(1, "cancel_many", None, answer="unknown")
+    tale.shown("j", 1, {"kind": "deleted"}, version=1)
+    tale.final(9, "j")
+
+
+@good
+def an_unknown_retry_in_bulk(tale):
+    tale.enqueue(0)
+    tale.claim(1, "a")
+    tale.end(1.5, "a", 1, kind="failed", result='"no"')
+    tale.call(2, "retry_many", None, answer="unknown")
+    tale.shown("j", 2, {"kind": "enqueued", "due": 0}, version=1)
+    tale.claim(3, "a")
+
+
+@good
+def a_job_that_follows_on_a_failure(tale):
+    tale.enqueue(0)
+    tale.claim(1, "a")
+    tale.end(1.5, "a", 1, kind="failed", result='"no"')
+    tale.calls[-1].reply["also"] = [["enqueue", tale.fresh("after j")]]
+    tale.told["after j"] = tale.fresh("after j", seq=2)
+    tale.claim(2, "a", "after j")

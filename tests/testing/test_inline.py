@@ -1,6 +1,7 @@
 """`drain` runs what is due as a server would, here and now, and hides no mistake."""
 
 import itertools
+import time
 from datetime import timedelta
 
 import pytest
@@ -338,6 +339,33 @@ def test_a_run_that_lost_its_job_says_so(jobs):
     cancel_myself.enqueue(mistake=True)
     with pytest.raises(ValueError, match="besides"):
         drain(jobs)
+
+
+def test_a_task_that_looks_at_its_time_limit_has_all_of_it(jobs):
+    """On however slow a machine, and after however long a stop in a debugger."""
+    left = []
+
+    @jobs.task(timeout_seconds=0.000001)
+    def work():
+        time.sleep(0.001)
+        left.append(current_job().remaining)
+        current_job().check()
+
+    work.enqueue()
+    assert drain(jobs).counts == {"succeeded": 1}
+    assert left == [0.000001]
+
+
+def test_what_a_task_tells_of_itself_is_stored(jobs):
+    @jobs.task
+    def work():
+        current_job().progress(0.5, "half")
+        current_job().log("a line")
+
+    work.enqueue()
+    [job] = drain(jobs).succeeded
+    assert job.notes.progress.message == "half"
+    assert [line.text for line in job.notes.log] == ["a line"]
 
 
 # -- when it ends ------------------------------------------------------------------------------

@@ -2,9 +2,9 @@
 
 import pytest
 
-from qml.seam.rows import Claim, Claimed, Finished, Hold, Inserted, Move, Row, Verdict
+from qml.seam.rows import Claim, Claimed, Finished, Hold, Inserted, Move, Overdue, Row, Verdict
 from qml.testing import laws
-from qml.testing.laws import LAWS, Call, End, Who
+from qml.testing.laws import LAWS, Call, End, Place, Who, slots
 from qml.testing.laws.calls import difference
 
 NOW = 1_000_000_000
@@ -13,9 +13,9 @@ LATER = NOW + 30_000_000
 WAITING = Row(
     seq=1, id="a", version=0, state="enqueued", queue="default", priority=0, method="task",
     attempt=0, fence=0, max_attempts=2, ahead=0, worker=None, locked_by=None, lease_until=None,
-    due_at=0, finished_at=None, created_at=0, key_held=2, unique_key="k",
-    unique_while="unfinished", max_retries=None, timeout_seconds=None, job_type=None, detail="{}",
-    failures="[]", metadata="{}", payload="[[],{}]",
+    due_at=0, finished_at=None, purge_at=None, expires_at=None, created_at=0, key_held=2,
+    unique_key="k", unique_while="unfinished", max_retries=None, timeout_seconds=None,
+    job_type=None, detail="{}", failures="[]", metadata="{}", payload="[[],{}]", notes="",
 )  # fmt: skip
 
 BETTER = WAITING._replace(id="b", seq=2, priority=1, unique_key=None, key_held=0)
@@ -50,17 +50,18 @@ def claimed(was, now, order=CLAIM, others=()):
     return Call("claim", order, Claimed(rows, None), store(was, *others), after, NOW, who)
 
 
-def moved(was, now, who=None, verdict=Verdict.DONE):
+def moved(was, now, who=None, verdict=Verdict.DONE, then=()):
     move = Move(
         was.id, was.seq, was.version, None, now.state, now.detail, now.failures, now.attempt,
-        now.max_attempts, now.ahead, now.due_at, now.finished_at, now.key_held, True,
+        now.max_attempts, now.ahead, now.due_at, now.finished_at, now.purge_at, now.key_held,
+        True, then,
     )  # fmt: skip
     who = who or Who("w", "records", MINE)
-    return Call("swap", [move], [verdict], store(was), store(now), NOW, who)
+    return Call("swap", [move], [verdict], store(was), store(now, *then), NOW, who)
 
 
-def held(was, now, fence=1, worker="w", acts="renews"):
-    order = Hold("a", 1, worker, fence, NOW, LATER + 1)
+def held(was, now, fence=1, worker="w", acts="renews", notes=None):
+    order = Hold("a", 1, worker, fence, NOW, LATER + 1, notes)
     who = Who(worker, acts)
     return Call("hold", [order], [Verdict.DONE], store(was), store(now), NOW, who)
 
@@ -69,7 +70,118 @@ def removed(was, who, target=("a",)):
     return Call("erase", target, 1, store(was), {}, NOW, who)
 
 
+EXPIRED = WAITING._replace(expires_at=NOW)
+OUT = EXPIRED._replace(
+    version=1, state="deleted", due_at=None, finished_at=NOW, key_held=0, detail='{"reason":"late"}'
+)
+FRUITLESS = RUNNING._replace(payload='[[],{},{"on_failure":["tell","default",0,null,null]}]')
+FAILED = FRUITLESS._replace(
+    version=2, state="failed", lease_until=None, key_held=0, finished_at=NOW, detail="{}"
+)
+TOLD = WAITING._replace(
+    id="f", seq=2, unique_key=None, key_held=0, method="tell", payload='[["a","no"],{}]'
+)
+BRIEF = RUNNING._replace(payload='[[],{},{"retention":[1,2,3]}]')
+SHORT = BRIEF._replace(
+    version=2, state="succeeded", lease_until=None, key_held=0, finished_at=NOW,
+    purge_at=NOW + 1_000_000, detail="{}",
+)  # fmt: skip
+NOTED = RUNNING._replace(lease_until=LATER + 1, notes="(claim w/1)")
+
+# -- recurring jobs: every 100 seconds, counted from 0 -----------------------------------------
+
+SLOT = 900_000_000
+
+
+def record(slot="1970-01-01T00:15:00+00:00", **others):
+    """A schedule whose next slot was due 100 s ago."""
+    return {
+        "name": "s", "rule": {"every": 100.0, "start": "1970-01-01T00:00:00+00:00"},
+        "catch_up": "one", "overlap": True, "spread": 0.0, "paused": False,
+        "next_slot": slot, "last_job": None, **others,
+    }  # fmt: skip
+
+
+GONE_ON = "1970-01-01T00:18:20+00:00"
+
+
+def issued(*slots, was=None, following=GONE_ON, before=(), place=True, ended=None):
+    """A step of the schedule at NOW, which is the slot after SLOT itself."""
+    was = record() if was is None else was
+    rows = [
+        WAITING._replace(
+            id=f"s{slot}", seq=10 + number, created_at=NOW, unique_key=None, key_held=0,
+            payload=f'[[],{{}},{{"schedule":"s","slot":{slot}}}]',
+        )
+        for number, slot in enumerate(slots)
+    ]  # fmt: skip
+    answer = Inserted([row.seq for row in rows], [])
+    now = {**was, "next_slot": following}
+    return Call(
+        "insert", (rows, None), answer, store(*before), store(*before, *rows), NOW,
+        Who("w", "issues"), Place("s", was, now, ended) if place else None,
+    )  # fmt: skip
+
+
+def rewritten(was, now, acts="adds"):
+    order = ("schedule/s", "{}", 1)
+    return Call("write", order, Verdict.DONE, {}, {}, NOW, Who("c", acts), Place("s", was, now))
+
+
+ALL = record(catch_up="all")
+ALONE = record(overlap=False, last_job="a")
+
 GOOD = {
+    "an issue of the latest": issued(NOW),
+    "an issue of all": issued(SLOT, NOW, was=ALL),
+    "an issue of what was not issued before": issued(
+        NOW,
+        was=ALL,
+        before=[WAITING._replace(payload=f'[[],{{}},{{"schedule":"s","slot":{SLOT}}}]')],
+    ),
+    "an issue of nothing, since it was missed": issued(was=record(catch_up="none")),
+    "an issue of nothing, since the one before runs": issued(was=ALONE, before=[RUNNING]),
+    "an issue of nothing, since the one before ended late": issued(
+        was=ALONE, before=[DONE], ended=SLOT + 1
+    ),
+    "an issue once the one before has ended": issued(NOW, was=ALONE, before=[DONE], ended=SLOT),
+    "an issue by a server whose clock is behind": issued(
+        NOW, was=record("1970-01-01T00:16:40+00:00")
+    )._replace(now=NOW + 10**9),
+    "a schedule that is added": rewritten(None, record(GONE_ON)),
+    "a schedule that has another rule": rewritten(
+        record(),
+        record(
+            GONE_ON,
+            rule={"cron": "*/2 * * * *", "timezone": "UTC"},
+            next_slot="1970-01-01T00:18:00+00:00",
+        ),
+    ),
+    "a schedule that is added again": rewritten(record(), record(catch_up="all")),
+    "a schedule that is paused": rewritten(record(), record(paused=True)),
+    "a schedule that goes on after a pause": rewritten(record(paused=True), record(GONE_ON)),
+    "a schedule that is removed": rewritten(record(), None),
+    "an expiry": moved(EXPIRED, OUT, Who("w", "expires")),
+    "an expiry that a claim has found": moved(
+        RUNNING._replace(expires_at=NOW),
+        OUT._replace(version=2, fence=1, worker="w"),
+        Who("w", "claims"),
+    ),
+    "a failure with what follows": moved(FRUITLESS, FAILED, then=(TOLD,)),
+    "a retry without it": moved(
+        FRUITLESS,
+        FAILED._replace(state="awaiting_retry", finished_at=None, due_at=LATER, key_held=2),
+    ),
+    "a note": held(RUNNING, NOTED, notes="(claim w/1)"),
+    "a note on a cancelled run": held(
+        DONE._replace(state="deleted", lease_until=LATER),
+        DONE._replace(state="deleted", lease_until=LATER + 1),
+        notes="(claim w/1)",
+    ),
+    "an end with a retention of its own": moved(BRIEF, SHORT),
+    "a purge of that": removed(
+        SHORT._replace(finished_at=NOW - 10**6, purge_at=NOW), Who("w", "purges"), Overdue(NOW)
+    ),
     "a claim": claimed(WAITING, RUNNING),
     "a claim of nothing": claimed(RUNNING, None),
     "a finish": moved(RUNNING, DONE),
@@ -90,7 +202,13 @@ GOOD = {
     "a purge": removed(DONE, Who("w", "purges"), Finished("succeeded", NOW)),
     "a deletion": removed(RUNNING, Who("a client", "deletes")),
     "an insert": Call(
-        "insert", [WAITING], Inserted([1], []), {}, store(WAITING), NOW, Who("a client", "enqueues")
+        "insert",
+        ([WAITING], None),
+        Inserted([1], []),
+        {},
+        store(WAITING),
+        NOW,
+        Who("a client", "enqueues"),
     ),
     "a lock": held(WAITING, LOCKED, None, "a client", "locks"),
     "a lock over a lapsed claim": held(
@@ -128,6 +246,23 @@ BAD = {
     ),
     "who_waits_is_free": moved(RUNNING, RESCUED._replace(lease_until=LATER)),
     "final_is_final": moved(DONE, RESCUED._replace(version=3), Who("v", "watches")),
+    "deleted_for_good": moved(
+        DONE._replace(state="deleted"), RESCUED._replace(version=3), Who("a client", "retries")
+    ),
+    "only_the_late_expire": moved(
+        EXPIRED._replace(expires_at=NOW + 1), OUT._replace(expires_at=NOW + 1), Who("w", "expires")
+    ),
+    "kept_as_long_as_asked": removed(
+        SHORT, Who("w", "purges"), Overdue(NOW + 1_000_000)
+    ),
+    "a_run_notes_for_itself": held(
+        RUNNING, RUNNING._replace(lease_until=LATER + 1, notes="(claim v/1)"), notes="(claim v/1)"
+    ),
+    "followups_come_once": moved(FRUITLESS, FAILED),
+    "slots_move_with_their_jobs": issued(NOW, place=False),
+    "slots_go_by_the_rule": issued(SLOT),
+    "none_overlap": issued(NOW, was=ALONE, before=[RUNNING]),
+    "places_are_kept": rewritten(record(), record(GONE_ON)),
     "attempts_are_counted": moved(RUNNING, BACK),
     "keys_have_one_holder": moved(RUNNING, DONE._replace(key_held=2)),
     "what_was_given_stays": moved(RUNNING, DONE._replace(payload="[[1],{}]")),
@@ -152,6 +287,16 @@ MORE = {
     "rescue_takes_orphans": moved(LAPSED, LAPSED._replace(version=2), Who("v", "rescues")),
     "who_waits_is_free": moved(WAITING, RUNNING._replace(lease_until=None)),
     "final_is_final": removed(RUNNING, Who("w", "purges")),
+    "only_the_late_expire": moved(
+        RUNNING._replace(expires_at=NOW), OUT._replace(version=2), Who("w", "expires")
+    ),
+    "kept_as_long_as_asked": moved(BRIEF, SHORT._replace(purge_at=None)),
+    "a_run_notes_for_itself": moved(RUNNING, DONE._replace(notes="more")),
+    "followups_come_once": moved(RUNNING, DONE, then=(TOLD,)),
+    "slots_move_with_their_jobs": issued(NOW, following="1970-01-01T00:16:40+00:00"),
+    "slots_go_by_the_rule": issued(),
+    "none_overlap": issued(SLOT, NOW, was=ALONE, before=[DONE], ended=SLOT),
+    "places_are_kept": rewritten(None, record("1970-01-01T00:20:00+00:00")),
     "attempts_are_counted": claimed(
         WAITING._replace(attempt=2), RUNNING._replace(attempt=3)
     ),
@@ -161,8 +306,8 @@ MORE = {
     "what_was_given_stays": moved(RUNNING, DONE._replace(priority=1)),
     "fences_and_versions_rise": moved(RUNNING, DONE._replace(fence=0, detail="{}")),
     "answers_are_true": Call(
-        "insert", [WAITING], Inserted([1], []), {}, store(WAITING._replace(payload="[[1],{}]")),
-        NOW, Who("a client", "enqueues"),
+        "insert", ([WAITING], None), Inserted([1], []), {},
+        store(WAITING._replace(payload="[[1],{}]")), NOW, Who("a client", "enqueues"),
     ),
     "changes_only_what_it_names": moved(RUNNING, DONE, verdict=Verdict.STALE),
 }  # fmt: skip
@@ -177,6 +322,59 @@ LOCKS = {
         store(RUNNING._replace(lease_until=NOW)), NOW, Who("v", "unlocks"),
     ),
 }  # fmt: skip
+
+
+SLOTS = {
+    "before its time": issued(
+        NOW + 10**8, was=record(GONE_ON), following="1970-01-01T00:20:00+00:00"
+    ),
+    "while it is paused": issued(NOW, was=record(paused=True)),
+    "too far": issued(NOW, following="1970-01-01T00:20:00+00:00"),
+    "not far enough": issued(NOW, following="1970-01-01T00:16:40+00:00"),
+    "all but the oldest": issued(NOW, was=ALL),
+    "what was missed": issued(NOW, was=record(catch_up="none")),
+    "nothing, though it was not missed": issued(
+        was=record("1970-01-01T00:16:40+00:00", catch_up="none")
+    ),
+    "nothing, though the one before has ended": issued(was=ALONE, before=[DONE], ended=SLOT),
+    "what is no slot": issued(NOW - 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SLOTS)
+def test_a_schedule_issues_nothing_else(name):
+    assert [*slots.slots_go_by_the_rule(SLOTS[name])]
+
+
+PLACES = {
+    "no time of its rule": (None, record("1970-01-01T00:17:00+00:00")),
+    "later than a pause needs": (record(paused=True), record("1970-01-01T00:20:00+00:00")),
+    "from now on": (record(), record("1970-01-01T00:18:20+00:00", catch_up="all")),
+}
+
+
+def test_a_pause_is_not_made_up_for():
+    late = rewritten(record(paused=True), record(), "resumes")
+    assert [*slots.places_are_kept(late._replace(who=Who("c", "resumes", since=SLOT)))]
+    assert not [*slots.places_are_kept(late._replace(who=Who("c", "resumes", since=SLOT - 1)))]
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_a_schedule_is_in_its_place(name):
+    assert [*slots.places_are_kept(rewritten(*PLACES[name]))]
+
+
+def test_a_rule_of_minutes_is_walked():
+    walk = slots.after({"cron": "*/20 * * * *", "timezone": "UTC"}, 0)
+    assert [next(walk) // slots.MINUTE for _ in range(4)] == [20, 40, 60, 80]
+    with pytest.raises(ValueError, match="knows no cron rule"):
+        next(slots.after({"cron": "0 9 * * *", "timezone": "UTC"}, 0))
+
+
+def test_a_spread_is_a_share_by_name():
+    some = [slots.offset(record(name=name, spread=30.0)) for name in "abcdefgh"]
+    assert len(set(some)) == 8
+    assert all(0 <= one < 30_000_000 for one in some)
 
 
 @pytest.mark.parametrize("name", GOOD)

@@ -28,8 +28,18 @@ class OneAtATime:
     def __init__(self, clock):
         self.oracle, self.lock = StorageModel(clock), threading.Lock()
 
+        self.schedules = Locked(self.oracle.schedules, self.lock)
+
     def __getattr__(self, name):
-        operation = getattr(self.oracle, name)
+        return getattr(Locked(self.oracle, self.lock), name)
+
+
+class Locked:
+    def __init__(self, inner, lock):
+        self.inner, self.lock = inner, lock
+
+    def __getattr__(self, name):
+        operation = getattr(self.inner, name)
 
         def locked(*arguments, **keywords):
             with self.lock:
@@ -47,7 +57,7 @@ def test_the_oracle_agrees_with_itself_and_the_laws():
     StorageMachine.run(StorageModel, settings=usual_settings(stateful_step_count=40))
 
 
-@pytest.mark.parametrize("module", ["model", "claims", "table", "compare"])
+@pytest.mark.parametrize("module", ["model", "claims", "looking", "recurring", "table", "compare"])
 def test_the_oracle_shares_no_code_with_storages(module):
     path = Path(qml.testing.__file__).parent / f"{module}.py"
     tree = ast.parse(path.read_text())

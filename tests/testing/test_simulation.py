@@ -8,16 +8,28 @@ from qml import Job, RetryPolicy, StorageUnavailable, connect
 from qml.testing import ManualClock
 from qml.testing.machine import usual_settings
 from qml.testing.simulation import Simulation, Tally, lives
-from qml.testing.simulation.chores import Dies, Limits, Renews, Rescues, Stops
+from qml.testing.simulation.chores import Dies, Expires, Limits, Purges, Renews, Rescues, Stops
 from qml.testing.simulation.clients import Cancels, Enqueues, Passes
 from qml.testing.simulation.mishaps import KINDS, Mishaps
 from qml.testing.simulation.parties import LEASE, ServerClock
+from qml.testing.simulation.recurring import (
+    ADDITIONS,
+    CODES,
+    Adds,
+    Issues,
+    Pauses,
+    Removes,
+    Resumes,
+    Triggers,
+)
 from qml.testing.simulation.seeded import live
 from qml.testing.simulation.settling import settle
 from qml.testing.simulation.store import LawBroken
 from qml.testing.simulation.story import Story
 from qml.testing.simulation.working import Claims, HandsBack, Records, Runs
 from qml.testing.simulation.world import World
+from qml.values.followup import Followup
+from qml.values.retention import Retention
 from tests.testing import simulate
 
 
@@ -185,6 +197,111 @@ def test_a_thread_does_one_thing_at_a_time(world):
     take(world, Claims())
     assert [row.worker for row in world.store.rows.values()] == ["server-1", "server-2"]
     assert world.tally.steps["claims"] == 2
+
+
+def test_a_recurring_job_is_issued_and_named_by_its_slot(world):
+    take(world, Adds(which=0), Passes(micros=30_000_000), Issues(), Claims(), Runs(), Records())
+    assert str(world.story).splitlines() == [
+        "a client adds the schedule added: every 30 s",
+        "30 s pass",
+        "server-1 issues: added@00:00:30",
+        "server-1 claims: added@00:00:30 (1)",
+        "server-1 runs added@00:00:30 (1): succeeds",
+        "server-1 records added@00:00:30 (1)",
+    ]
+    assert world.tally.slots == 1
+    assert not world.overdue()
+
+
+@pytest.mark.parametrize(("after", "slots"), [(False, 0), (True, 1)])
+def test_a_server_that_dies_within_an_issue_leaves_the_series_whole(world, after, slots):
+    take(world, Adds(which=0), Passes(micros=30_000_000))
+    world.mishaps = Told(world, "insert", "dies", after)
+    take(world, Issues())
+    assert len(world.store.rows) == slots
+    assert [party.name for party in world.servers] == ["server-3", "server-2"]
+    take(world, Issues(server=1), Issues())
+    assert len(world.store.rows) == world.tally.slots == 1
+    assert not world.overdue()
+
+
+def test_what_clients_do_about_schedules(world):
+    take(world, Pauses(), Resumes(), Triggers(), Removes(), Issues())  # there is none
+    assert str(world.story) == ""
+    take(world, Adds(which=1), Triggers(), Pauses(), Passes(micros=40_000_000), Issues())
+    assert (len(world.store.rows), world.tally.slots) == (1, 0)
+    take(world, Resumes(), Passes(micros=20_000_000), Issues(), Removes())
+    assert (len(world.store.rows), world.tally.slots) == (2, 1)
+    assert world.store.schedules == {}
+
+
+def test_a_life_may_have_schedules_of_its_code():
+    class Last(Simplest):
+        def choice(self, options):
+            return options[-1] if options is CODES else options[0]
+
+    world = World(memory, 2, Tally(), Last())
+    take(world, Issues(), Passes(micros=60_000_000), Issues(server=1))
+    issued = {row.id for row in world.store.rows.values()}
+    assert sorted(map(world.store.readable, issued)) == [
+        *("alone@00:00:40", "minutely@00:01:00", "often@00:00:45"),
+    ]
+    assert all(options is not None for _, options in ADDITIONS)
+    settle(world)
+
+
+def test_what_follows_is_named_by_whom_it_follows(world):
+    world._chance = Scripted(lambda: take(world, Passes(micros=11_000_000), Limits()))
+    failing = {"timeout_seconds": 10.0, "max_retries": 0, "on_failure": Followup("task")}
+    take(world, enqueued("a", **failing), Claims(), Runs(), Records(), Claims())
+    assert str(world.story).endswith("server-1 claims: after-a (1)")
+
+
+def test_what_is_late_expires_and_what_is_brief_is_purged(world):
+    brief = Retention(succeeded=20, deleted=20, failed=20)
+    take(world, enqueued("a", expires_in=3.0, retention=brief), Passes(micros=3_000_000))
+    take(world, Expires(), Passes(micros=19_999_999), Purges())
+    assert state(world) == "deleted"
+    take(world, Passes(micros=1), Purges())
+    assert world.store.rows == {}
+
+
+def test_a_run_notes_and_is_told_by_its_claim(world):
+    class Notes(Simplest):
+        def choice(self, options):
+            return True if options == (False, False, False, True) else options[0]
+
+    world._chance = Notes()
+    take(world, enqueued("a"), Claims(), Runs(), Records())
+    assert world.storage.get("a").notes.progress.message == "(claim server-1/1)"
+
+
+def test_a_server_may_die_while_its_task_notes(world):
+    class Notes(Simplest):
+        def choice(self, options):
+            return True if options == (False, False, False, True) else options[0]
+
+    world._chance = Notes()
+    take(world, enqueued("a"), Claims())
+    world.mishaps = Told(world, "hold", "dies", True)
+    take(world, Runs())
+    assert [party.name for party in world.servers] == ["server-3", "server-2"]
+    settle(world)
+
+
+def test_a_slot_that_is_issued_again_is_seen(world):
+    take(world, Adds(which=0), Passes(micros=30_000_000), Issues())
+    [row] = world.store.rows.values()
+    with pytest.raises(LawBroken, match="A slot is issued once: added"):
+        world.store._note_slot(row)
+
+
+def test_a_series_that_stops_is_seen(world):
+    take(world, Adds(which=0), Passes(micros=30_000_000))
+    for party in world.servers:
+        party.server.timetable.issue = lambda: 1.0
+    with pytest.raises(LawBroken, match="A series goes on: added is due"):
+        settle(world)
 
 
 def test_a_broken_law_stops_everything_also_from_within_a_task(world):

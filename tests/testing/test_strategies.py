@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from qml import Job, StateKind
 from qml.testing import jobs, json_values, queue_names, states
-from qml.testing.strategies import DEEPEST, moments, names
+from qml.testing.strategies import (
+    DEEPEST,
+    followups,
+    job_filters,
+    moments,
+    names,
+    notes,
+    retentions,
+)
 
 QUICK = settings(max_examples=5_000, derandomize=True, database=None, phases=[Phase.generate])
 
@@ -67,6 +75,35 @@ def test_jobs_are_fresh(job):
     assert (job.version, job.attempt, job.fence, job.unique_key) == (0, 0, 0, None)
     assert job.state.kind in (StateKind.ENQUEUED, StateKind.SCHEDULED)
     assert Job.from_json(job.to_json()) == job
+
+
+@pytest.mark.parametrize(
+    "field", ["expires_at", "retention", "on_failure", "schedule", "slot", "max_retries"]
+)
+def test_jobs_have_and_have_not(field):
+    find(jobs(), lambda job: getattr(job, field) is not None, settings=QUICK)
+    find(jobs(), lambda job: getattr(job, field) is None, settings=QUICK)
+
+
+def test_what_is_rare_is_rare():
+    """So that most jobs are as most jobs are."""
+    drawn = []
+
+    @given(jobs())
+    @settings(QUICK, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+    def draw(job):
+        drawn.append(job.expires_at is None and job.on_failure is None)
+
+    draw()
+    assert len(drawn) / 2 < sum(drawn) < len(drawn)
+
+
+@given(notes(), job_filters(), followups(), retentions())
+@settings(suppress_health_check=[HealthCheck.too_slow])
+def test_what_else_there_is_can_be_kept(notes, where, after, kept):
+    job = Job("t", notes=notes, on_failure=after, retention=kept)
+    assert Job.from_json(job.to_json()) == job
+    assert where.passes(job, 0) in (True, False)
 
 
 @given(jobs(queue=st.just("mail"), state=states([StateKind.FAILED]), unique_key=names()))

@@ -13,7 +13,7 @@ from tests.drivers.making import row
 PASSES = {"notify", "wait", "install", "uninstall", "time", "describe", "examine", "close"}
 
 CALLS = {
-    "insert": ([row("a")],),
+    "insert": ([row("a")], None),
     "load": (["a"],),
     "holder": ("k",),
     "swap": ([],),

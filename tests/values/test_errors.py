@@ -8,7 +8,7 @@ import pytest
 import qml
 from qml.values import errors
 
-TREE = {  # contract, part 4
+TREE = {  # contract, part 4; the last two are of running jobs (part 5)
     "QmlError": "Exception",
     "StorageError": "QmlError",
     "StorageUnavailable": "StorageError",
@@ -26,11 +26,14 @@ TREE = {  # contract, part 4
     "ConfigurationError": "QmlError",
     "JobFailed": "QmlError",
     "WaitTimeout": "QmlError",
+    "JobCancelled": "QmlError",
+    "JobTimeout": "QmlError",
 }
 ALSO = {
     "InvalidArguments": TypeError,
     "ConfigurationError": ValueError,
     "WaitTimeout": TimeoutError,
+    "JobTimeout": TimeoutError,
 }
 ERRORS = [getattr(errors, name) for name in TREE]
 

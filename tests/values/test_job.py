@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qml import Deleted, Enqueued, Failed, Failure, Job, Processing
+from qml import (
+    Deleted,
+    Enqueued,
+    Failed,
+    Failure,
+    Followup,
+    Job,
+    Notes,
+    Processing,
+    Retention,
+)
 from qml.testing import strategies
 from qml.values.errors import ConfigurationError, SerializationError
 
@@ -179,6 +189,8 @@ def test_equality_leaves_out_the_place_and_the_policy_only():
         "unique_key": "k", "unique_while": "queued", "id": "y", "version": 1, "attempt": 1,
         "created_at": MOMENT + timedelta(microseconds=1), "state": Failed(MOMENT), "fence": 1,
         "lease_expires_at": MOMENT, "damage": "d", "failures": (Failure(1, MOMENT, "w", "E", ""),),
+        "expires_at": MOMENT, "retention": Retention(failed=1), "on_failure": Followup("f"),
+        "schedule": "s", "slot": MOMENT, "notes": Notes().with_progress(0.5, "", MOMENT),
     }  # fmt: skip
     assert {*others, "seq", "max_attempts"} == {*FIELDS}
     for name, value in others.items():

@@ -10,13 +10,26 @@ import pytest
 from qml import Discard, Job, JobFailed, Retry, Snooze, SqliteStorage, Succeeded, current_job
 from qml.work import executor
 from qml.work.executor import Discarded, Raised, Snoozed, describe, execute
+from qml.work.failing import Fate
 from qml.work.runs import Run
 
 LIMIT = 1000
 
 
+@attrs.frozen
+class Callee:
+    """What an executor needs of a task."""
+
+    function: object
+    retry = None
+    middleware = ()
+
+    def fate(self, error, attempt):
+        return Fate()
+
+
 def outcome_of(function, *arguments, **job):
-    task = attrs.make_class("Task", ["function", "retry"])(function, None)
+    task = Callee(function)
     run = Run(Job("t", list(arguments), **job))
     return execute(run, {"t": task}, LIMIT)
 

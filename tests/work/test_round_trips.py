@@ -122,7 +122,7 @@ def test_other_ends_and_hands(counted, clock):
     clock.advance(31)
     assert counted(storage.rescue) == {"scan": 1, "swap": 1}
     assert counted.counting.swaps == [len(rest)]
-    assert counted(storage.purge) == {"erase": 3}
+    assert counted(storage.purge) == {"erase": 4}
 
 
 # -- the work floor ------------------------------------------------------------------------------
@@ -147,7 +147,7 @@ def test_a_task_is_enqueued_in_one_trip(counted):
 
 def test_a_tick_of_an_idle_server(counted):
     server = Qml(counted.storage).server()
-    assert counted(server.tick) == {"scan": 1, "erase": 3}
+    assert counted(server.tick) == {"scan": 2, "erase": 4, "list": 1}
 
 
 def test_a_heartbeat(counted):

@@ -87,8 +87,26 @@ def test_a_name_of_its_own(memory_app):
     assert list(memory_app.tasks) == ["billing.close"]
 
 
+def test_an_app_that_was_closed_opens_its_store_anew(tmp_path):
+    jobs = Qml(f"sqlite:///{tmp_path}/jobs.db")
+    task = jobs.task(name="t")(print)
+    with jobs:
+        first = task.enqueue()
+    assert task.enqueue().id != first.id
+    assert jobs.storage.get(first.id) == first
+    jobs.close()
+
+
+def test_what_servers_go_by_is_said_once(task):
+    for option in ("retry_on", "give_up_on", "process"):
+        with pytest.raises(ConfigurationError, match=f"{option} is said once"):
+            task.using(**{option: ValueError})
+
+
 def test_a_task_refuses_unknown_options_and_names_them(memory_app, task):
-    with pytest.raises(ConfigurationError, match=r"unknown option colour; there are id, job_type"):
+    with pytest.raises(
+        ConfigurationError, match="unknown option colour; there are expires_after, give_up_on, id"
+    ):
         memory_app.task(colour="red")(plain)
     with pytest.raises(ConfigurationError, match="unknown option when"):
         task.using(when=5)

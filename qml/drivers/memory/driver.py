@@ -15,15 +15,19 @@ from ...seam.rows import (
     Change,
     Claim,
     Claimed,
+    Expired,
     Finished,
     Hold,
     Inserted,
     Lapsed,
+    Obstacle,
+    Overdue,
     Page,
     Query,
     Record,
     Row,
     Verdict,
+    Write,
     chosen,
     holdable,
     holder,
@@ -54,14 +58,18 @@ class MemoryDriver:
         self.lock = threading.Condition()
         forks.guard(self)
 
-    def insert(self, rows: Sequence[Row]) -> Inserted:
+    def insert(self, rows: Sequence[Row], record: Write | None = None) -> Inserted:
         """Store all rows, or none. CapacityExceeded when there would be more than ``max_jobs``."""
         with self.lock:
             table = self._open()
             obstacles = list(guards.obstacles(table, rows))
+            if record is not None and self._version(record.name) != record.expected:
+                obstacles = [Obstacle(-1, "record", record.name)]
             if obstacles:
                 return Inserted([], obstacles)
             self._check_room(len(table.rows), len(rows))
+            if record is not None:
+                self._records[record.name] = Record(record.name, record.expected + 1, record.body)
             return Inserted([table.add(row) for row in rows], [])
 
     def load(self, ids: Sequence[str]) -> list[Row | None]:
@@ -126,6 +134,9 @@ class MemoryDriver:
         if isinstance(query, Lapsed):
             with self.lock:
                 return list(islice(self._open().lapsed(query.now), query.limit))
+        if isinstance(query, Expired):
+            with self.lock:
+                return list(islice(self._open().expired(query.now), query.limit))
         if isinstance(query, After):
             later = (row for row in self._all_rows() if (row.seq or 0) > query.seq)
             return list(islice(later, query.limit))
@@ -141,12 +152,14 @@ class MemoryDriver:
         """How many rows the filters of ``page`` leave, by one column."""
         return dict(Counter(map(attrgetter(by), _filtered(self._all_rows(), page))))
 
-    def erase(self, target: Finished | Sequence[str], limit: int) -> int:
+    def erase(self, target: Finished | Overdue | Sequence[str], limit: int) -> int:
         """Remove ``limit`` rows at most: finished ones, or those with these ids."""
         with self.lock:
             table = self._open()
             if isinstance(target, Finished):
                 found = table.finished(target.state, target.by)
+            elif isinstance(target, Overdue):
+                found = table.overdue(target.by)
             else:
                 found = filter(None, map(table.get, dict.fromkeys(target)))
             doomed = list(islice(found, limit))
@@ -164,8 +177,7 @@ class MemoryDriver:
         """Store ``body`` as version ``expected + 1`` if the stored version is ``expected``."""
         with self.lock:
             self._open()
-            record = self._records.get(name)
-            if expected != (record.version if record else 0):
+            if expected != self._version(name):
                 return Verdict.STALE
             if body is None:
                 self._records.pop(name, None)
@@ -249,6 +261,10 @@ class MemoryDriver:
             raise StorageUnavailable("the memory store is closed; connect anew for an empty one")
         return self._table
 
+    def _version(self, name: str) -> int:
+        record = self._records.get(name)
+        return record.version if record else 0
+
     def _all_rows(self) -> tuple[Row, ...]:
         """The rows by seq, as they stand: filtered and sorted after the lock is let go."""
         with self.lock:
@@ -271,6 +287,8 @@ def _filtered(rows: Iterable[Row], page: Page) -> Iterable[Row]:
     if page.states is not None:
         states = frozenset(page.states)
         rows = [row for row in rows if row.state in states]
+    if page.below is not None:
+        rows = [row for row in rows if (row.seq or 0) < page.below]
     if page.queue is not None:
         rows = [row for row in rows if row.queue == page.queue]
     if page.method is not None:

@@ -53,6 +53,9 @@ def swap(table: Table, change: Change) -> Verdict:
     if key is not None and table.holds(key) not in (None, row.id):
         return Verdict.TAKEN
     table.replace(new)
+    for follower in change.then if isinstance(change, Move) else ():
+        if table.get(follower.id) is None:
+            table.add(follower)
     return Verdict.DONE
 
 
@@ -67,6 +70,7 @@ def _moved(row: Row, move: Move) -> Row:
         ahead=move.ahead,
         due_at=move.due_at,
         finished_at=move.finished_at,
+        purge_at=move.purge_at,
         key_held=row.key_held if move.key_held is None else move.key_held,
         locked_by=None if move.ends_lease else row.locked_by,
         lease_until=None if move.ends_lease else row.lease_until,
@@ -87,7 +91,9 @@ def hold(table: Table, order: Hold) -> Verdict:
         return Verdict.STALE
     elif is_free(row, order.now):
         row = _locked(row, order)
-    table.replace(row._replace(lease_until=order.until))
+    written = order.notes is not None and order.fence is not None and row.state == PROCESSING
+    notes = order.notes if written else row.notes
+    table.replace(row._replace(lease_until=order.until, notes=notes or ""))
     return Verdict.DONE
 
 

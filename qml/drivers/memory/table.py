@@ -15,6 +15,8 @@ _Name = tuple[Hashable, ...]
 _WAITING: _Name = ("waiting",)  # not yet ripened, by due_at
 _HELD: _Name = ("held",)  # ripened and held, by lease_until
 _RUNNING: _Name = ("running",)  # processing and held, by lease_until
+_EXPIRING: _Name = ("expiring",)  # waiting, by expires_at
+_LEAVING: _Name = ("leaving",)  # finished, with a purge_at, by that
 _FREE: _Name = ()  # nobody's pool of ready rows; a holder's is (worker,)
 
 
@@ -91,6 +93,14 @@ class Table:
         """Processing rows whose lease has ended at ``now``, longest ago first."""
         return self._until(_RUNNING, now)
 
+    def expired(self, now: int) -> Iterator[Row]:
+        """Waiting rows that expired at ``now`` or before, longest ago first."""
+        return self._until(_EXPIRING, now)
+
+    def overdue(self, by: int) -> Iterator[Row]:
+        """Rows that are to be removed at ``by`` or before, longest ago first."""
+        return self._until(_LEAVING, by)
+
     def finished(self, state: str, by: int) -> Iterator[Row]:
         """Rows of this state that finished at ``by`` or before, longest ago first."""
         return self._until(("finished", state), by)
@@ -141,8 +151,12 @@ class Table:
 
 def _places(row: Row, ripe: bool, free: bool) -> Iterator[tuple[_Name, int]]:
     """The heaps a row belongs in, with its key in each."""
-    if row.finished_at is not None:
+    if row.purge_at is not None:
+        yield _LEAVING, row.purge_at
+    elif row.finished_at is not None:
         yield ("finished", row.state), row.finished_at
+    if row.expires_at is not None and row.due_at is not None:
+        yield _EXPIRING, row.expires_at
     if row.state == PROCESSING and row.lease_until is not None:
         yield _RUNNING, row.lease_until
     if row.due_at is None:

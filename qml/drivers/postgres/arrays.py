@@ -1,20 +1,27 @@
 """Many rows as parameters of one statement: one array per column."""
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any
+
+from ...seam.rows import Row
 
 
 def columns(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> dict[str, str]:
     """The rows' values as array literals by column. Made here: psycopg2's own way, one quoted
     constant per value, takes twice as long (100 moves, all told: 2.0 against 1.1 ms)."""
-    return {
-        name: literal(values) for name, values in zip(names, zip(*rows, strict=True), strict=True)
-    }
+    by_column = [*zip(*rows, strict=True)] or [()] * len(names)
+    return {name: literal(values) for name, values in zip(names, by_column, strict=True)}
 
 
 def literal(values: Iterable[Any]) -> str:
     """Values as PostgreSQL writes an array."""
     return "{" + ",".join(map(_element, values)) + "}"
+
+
+def as_json(rows: Sequence[Row]) -> str | None:
+    """Rows as one JSON text, for an array each element of which is several rows."""
+    return json.dumps([row._asdict() for row in rows], ensure_ascii=False) if rows else None
 
 
 def _element(value: Any) -> str:

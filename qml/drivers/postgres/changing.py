@@ -9,7 +9,7 @@ from ...seam.rows import Change, Hold, Move, Rewrite, Row, Verdict
 from . import arrays
 from .connections import Call, Connections
 
-MOVE = Move._fields
+MOVE = Move._fields[:-1]  # without "then"
 REWRITE = (*Row._fields[1:], "seq", "expected", "keeps_lease")
 TURN = "turn"
 
@@ -52,18 +52,23 @@ def _alone(change: Change, call: Call) -> Verdict:
 
 
 def _run(call: Call, changes: Sequence[Change], *, alone: bool) -> list[str]:
-    if isinstance(changes[0], Move):
-        statement, values = "move", arrays.columns(MOVE, changes)
-    else:
+    moves = [change for change in changes if isinstance(change, Move)]
+    if not moves:
         rows = [_rewritten(change) for change in changes if isinstance(change, Rewrite)]
         statement, values = "rewrite", arrays.columns(REWRITE, rows)
+    else:
+        statement, values = "move", arrays.columns(MOVE, (move[:-1] for move in moves))
+        if any(move.then for move in moves):
+            statement = "move_then"
+            values["then"] = arrays.literal(arrays.as_json(move.then) for move in moves)
     found = call.run(call.sql[statement], {**values, "alone": alone})
     return [verdict for (verdict,) in found]
 
 
 def _rewritten(change: Rewrite) -> tuple[object, ...]:
     payload = None if change.keeps_payload else change.row.payload
-    return (*change.row[1:-1], payload, change.seq, change.version, change.keeps_lease)
+    kept = (payload, None)  # and the notes in any case
+    return (*change.row[1:-2], *kept, change.seq, change.version, change.keeps_lease)
 
 
 def hold(connections: Connections, holds: Sequence[Hold]) -> list[Verdict]:

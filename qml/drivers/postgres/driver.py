@@ -10,11 +10,13 @@ from ...seam.rows import (
     Finished,
     Hold,
     Inserted,
+    Overdue,
     Page,
     Query,
     Record,
     Row,
     Verdict,
+    Write,
 )
 from ...values.config import PostgresConfig
 from ..listening import Wakeups
@@ -38,11 +40,11 @@ class PostgresDriver:
 
     # -- rows ----------------------------------------------------------------------------------
 
-    def insert(self, rows: Sequence[Row]) -> Inserted:
+    def insert(self, rows: Sequence[Row], record: Write | None = None) -> Inserted:
         """See Driver.insert."""
-        if not rows:
+        if not rows and record is None:
             return Inserted([], [])
-        return self._connections.write(lambda call: storing.insert(call, rows))
+        return self._connections.write(lambda call: storing.insert(call, rows, record))
 
     def load(self, ids: Sequence[str]) -> list[Row | None]:
         """See Driver.load."""
@@ -83,7 +85,7 @@ class PostgresDriver:
         """See Driver.count."""
         return pages.count(self._connections, page, by)
 
-    def erase(self, target: Finished | Sequence[str], limit: int) -> int:
+    def erase(self, target: Finished | Overdue | Sequence[str], limit: int) -> int:
         """See Driver.erase."""
         return self._connections.write(lambda call: storing.erase(call, target, limit))
 

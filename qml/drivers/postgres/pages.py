@@ -1,8 +1,10 @@
-"""Reading many rows: pages, what is available, what has lapsed, counts."""
+"""Reading many rows: pages, what is available, lapsed or expired, counts."""
 
-from ...seam.rows import After, Available, Page, Query, Row
+from ...seam.rows import After, Available, Expired, Lapsed, Page, Query, Row
 from . import arrays
 from .connections import Connections
+
+STATEMENTS = {Available: "available", Lapsed: "lapsed", Expired: "expired", After: "after"}
 
 
 def scan(connections: Connections, query: Query) -> list[Row]:
@@ -13,10 +15,8 @@ def scan(connections: Connections, query: Query) -> list[Row]:
         if query.states is not None:
             statement = "page_of_states"
             values["states"] = arrays.literal(dict.fromkeys(query.states))
-    elif isinstance(query, After):
-        statement = "after"
     else:
-        statement = "available" if isinstance(query, Available) else "lapsed"
+        statement = STATEMENTS[type(query)]
     return [*map(Row._make, connections.ask(statement, values))]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from psycopg2.errors import UniqueViolation
 
-from ...seam.rows import KEY_FREE, Finished, Inserted, Obstacle, Row
+from ...seam.rows import KEY_FREE, Finished, Inserted, Obstacle, Overdue, Row, Write
 from . import arrays
 from .connections import Call
 from .session import Rows
@@ -12,30 +12,44 @@ from .session import Rows
 COLUMNS = Row._fields[1:]
 
 
-def insert(call: Call, rows: Sequence[Row]) -> Inserted:
-    """Store all rows or none, and say what stands in the way: when the reply to an earlier try was
-    lost, that may be the very rows."""
-    if len(rows) == 1:
+def insert(call: Call, rows: Sequence[Row], record: Write | None) -> Inserted:
+    """Store all rows or none, and the record with them, and say what stands in the way: when the
+    reply to an earlier try was lost, that may be the very rows."""
+    if len(rows) == 1 and record is None:
         for (seq,) in call.run(call.sql["insert_one"], rows[0]._asdict()):
             return Inserted([seq], [])
-    inserted = _insert_all(call, rows)
-    if inserted.obstacles and call.again and (seqs := _stored_before(call, rows)):
-        return Inserted(seqs, [])
+    inserted = _insert_all(call, rows, record)
+    if inserted.obstacles and call.again:
+        return _stored_before(call, rows, record) or inserted
     return inserted
 
 
-def _insert_all(call: Call, rows: Sequence[Row]) -> Inserted:
+def _insert_all(call: Call, rows: Sequence[Row], record: Write | None) -> Inserted:
     keys = [key for row in rows if (key := _wanted(row)) is not None]
     fits = len({row.id for row in rows}) == len(rows) and len(set(keys)) == len(keys)
     values: dict[str, object] = {**arrays.columns(COLUMNS, (row[1:] for row in rows))}
     values |= {"keys": arrays.literal(keys), "fits": fits}
     while True:
         try:
+            if record is not None:
+                return _insert_with(call, rows, record, values)
             found = call.run(call.sql["insert"], values)
         except UniqueViolation:
             continue  # another was faster, and is seen now
         seqs = sorted(seq for seq, _, _ in found if seq is not None)
         return Inserted(seqs, [] if seqs else _obstacles(rows, found))
+
+
+def _insert_with(
+    call: Call, rows: Sequence[Row], record: Write, values: dict[str, object]
+) -> Inserted:
+    found = call.run(call.sql["insert_with_record"], values | record._asdict())
+    (written, version), answers = found[0][:2], [values[2:] for values in found]
+    if written:
+        return Inserted(sorted(seq for seq, _, _ in answers if seq is not None), [])
+    taken = [values for values in answers if values[1] is not None]
+    obstacles = _obstacles(rows, taken) if version == record.expected else []
+    return Inserted([], obstacles or [Obstacle(-1, "record", record.name)])
 
 
 def _wanted(row: Row) -> str | None:
@@ -61,25 +75,33 @@ def _obstacles(rows: Sequence[Row], taken: Rows) -> list[Obstacle]:
     return found
 
 
-def _stored_before(call: Call, rows: Sequence[Row]) -> list[int]:
-    """The seqs of these rows if an earlier try has stored them; none if it has not. It has if one
-    still carries the stamp, or if all are there with what no change of state touches: they were
-    claimed since. One that was erased since gets a seq that no row has."""
+def _stored_before(call: Call, rows: Sequence[Row], record: Write | None) -> Inserted | None:
+    """What an earlier try has stored; None if it has not. It has if a row or the record still
+    carries the stamp, or if all rows are there with what no change of state touches: they were
+    claimed since, and the record was written again. A row that was erased since gets a seq that no
+    row has."""
     values = {"id": arrays.literal(row.id for row in rows)}
     found = {job_id: rest for job_id, *rest in call.run(call.sql["stored_before"], values)}
-    stamped = any(stamp == call.stamp for _, stamp, *_ in found.values())
+    stamps = {stamp for _, stamp, *_ in found.values()}
     same = all(
         row.id in found and found[row.id][2:] == [row.created_at, row.method, row.payload]
         for row in rows
     )
-    return [found.get(row.id, [0])[0] for row in rows] if stamped or same else []
+    if record is not None:
+        written = call.run(call.sql["written_before"], {"name": record.name})
+        stamps |= {stamp for _, stamp in written}
+        same = same and bool(rows) and any(version > record.expected + 1 for version, _ in written)
+    if call.stamp not in stamps and not same:
+        return None
+    return Inserted([found.get(row.id, [0])[0] for row in rows], [])
 
 
-def erase(call: Call, target: Finished | Sequence[str], limit: int) -> int:
+def erase(call: Call, target: Finished | Overdue | Sequence[str], limit: int) -> int:
     """Remove rows; how many. When the reply to an earlier try was lost, ids that are not there now
     count as removed by it."""
-    if isinstance(target, Finished):
-        [(count,)] = call.run(call.sql["erase_finished"], {**target._asdict(), "limit": limit})
+    if isinstance(target, Finished | Overdue):
+        statement = "erase_finished" if isinstance(target, Finished) else "erase_overdue"
+        [(count,)] = call.run(call.sql[statement], {**target._asdict(), "limit": limit})
         return int(count)
     values = {"id": arrays.literal(target), "limit": limit}
     [(count, known)] = call.run(call.sql["erase"], values)

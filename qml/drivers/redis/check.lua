@@ -1,7 +1,9 @@
 -- Whether the sets have as many members as the tallies say. Answer: of each that has not, its name,
 -- how many it should have, and how many it has.
 
-local should = {all = 0, ready = 0, waiting = 0, running = 0, keys = 0}
+local should = {
+  all = 0, ready = 0, waiting = 0, expiring = 0, running = 0, leaving = 0, keys = 0,
+}
 
 local function add(set, number)
   should[set] = (should[set] or 0) + number
@@ -22,8 +24,10 @@ for place = 1, #tallies, 2 do
       add('ready:' .. queue, number)
     end
     if string.find(letters, 'w') then add('waiting', number) end
+    if string.find(letters, 'e') then add('expiring', number) end
     if string.find(letters, 'p') then add('running', number) end
     if string.find(letters, 'f') then add('finished:' .. state, number) end
+    if string.find(letters, 'l') then add('leaving', number) end
     if string.find(letters, 'k') then add('keys', number) end
   end
 end

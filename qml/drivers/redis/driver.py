@@ -12,11 +12,13 @@ from ...seam.rows import (
     Hold,
     Inserted,
     Obstacle,
+    Overdue,
     Page,
     Query,
     Record,
     Row,
     Verdict,
+    Write,
 )
 from ...values.config import RedisConfig
 from ..listening import Wakeups
@@ -27,9 +29,9 @@ from .mending import Mending
 from .pages import Pages
 from .scripts import reading, writing
 
-INSERT, SWAP, CLAIM = writing("insert"), writing("swap"), writing("claim")
-HOLD, LET_GO, ERASE = writing("hold"), writing("let_go"), writing("erase")
-WRITE_RECORD = writing("write_record")
+INSERT, SWAP = writing("append", "records", "insert"), writing("append", "swap")
+CLAIM, HOLD, LET_GO = writing("claim"), writing("hold"), writing("let_go")
+ERASE, WRITE_RECORD = writing("erase"), writing("records", "write_record")
 LOAD, LIST_RECORDS = reading("load"), reading("list_records")
 
 
@@ -48,11 +50,11 @@ class RedisDriver:
 
     # -- rows ----------------------------------------------------------------------------------
 
-    def insert(self, rows: Sequence[Row]) -> Inserted:
+    def insert(self, rows: Sequence[Row], record: Write | None = None) -> Inserted:
         """See Driver.insert."""
-        if not rows:
+        if not rows and record is None:
             return Inserted([], [])
-        first, obstacles = texts.loads(self._write(INSERT, [*map(texts.row_texts, rows)]))
+        first, obstacles = texts.loads(self._write(INSERT, texts.insert_texts(rows, record)))
         if obstacles:
             return Inserted([], [Obstacle(int(at), by, holder) for at, by, holder in obstacles])
         return Inserted([*range(int(first), int(first) + len(rows))], [])
@@ -97,13 +99,11 @@ class RedisDriver:
         """See Driver.count."""
         return self._pages.count(page, by)
 
-    def erase(self, target: Finished | Sequence[str], limit: int) -> int:
+    def erase(self, target: Finished | Overdue | Sequence[str], limit: int) -> int:
         """See Driver.erase. The purge of finished rows is also when indexes are checked."""
-        order: list[Any] = [str(limit), list(target)]
-        if isinstance(target, Finished):
+        if isinstance(target, Finished | Overdue):
             self._mending.step()
-            order[1:] = [None, target.state, texts.moment(target.by)]
-        erased, wrong = texts.loads(self._write(ERASE, order))
+        erased, wrong = texts.loads(self._write(ERASE, texts.erase_texts(target, limit)))
         self._mending.heed(wrong)
         return int(erased)
 

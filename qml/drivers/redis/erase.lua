@@ -1,11 +1,12 @@
--- Remove rows with all that belongs to them. Order: limit, then ids; or limit, null, state, by.
+-- Remove rows with all that belongs to them. Order: limit, then ids; or limit, null, the sorted set
+-- that tells when they may go, and by when.
 -- Answer: how many, and what was wrong with the indexes.
 
 if past then
   return past
 end
 
-local limit, ids, state, by = unpack(ORDER)
+local limit, ids, set, by = unpack(ORDER)
 limit = tonumber(limit)
 local erased = 0
 
@@ -23,7 +24,6 @@ if ids ~= cjson.null then
     end
   end
 elseif limit > 0 then
-  local set = 'finished:' .. state
   local old = redis.call('ZRANGEBYLEX', key(set), '-', '[' .. by .. '\255', 'LIMIT', 0, limit)
   for _, member in ipairs(old) do
     local row = read(string.sub(member, TIME + SEQ + 1))

@@ -1,4 +1,4 @@
--- Longer leases, and locks. Order: holds, each id, seq, worker, fence, now, until. Answer: a
+-- Longer leases, and locks. Order: holds, each id, seq, worker, fence, now, until, notes. Answer: a
 -- letter per hold, as in swap.lua.
 
 if past then
@@ -6,6 +6,7 @@ if past then
 end
 
 local SAVED = {'version', 'fence', 'worker', 'locked_by', 'lease_until'}
+local NOTED = {'notes', unpack(SAVED)}
 
 -- The row as the renewal of a claim leaves it; nil when the claim holds it no more.
 local function renewed(row, worker, fence)
@@ -30,7 +31,7 @@ local function locked(row, worker, now)
 end
 
 local function hold(order)
-  local id, seq, worker, fence, now, until_then = unpack(order)
+  local id, seq, worker, fence, now, until_then, notes = unpack(order)
   local row = read(id)
   if not row then
     return 'g'
@@ -48,7 +49,11 @@ local function hold(order)
     return 's'
   end
   new.lease_until = until_then
-  save(new, SAVED)
+  local columns = SAVED
+  if notes ~= cjson.null and fence ~= cjson.null and row.state == 'processing' then
+    new.notes, columns = notes, NOTED
+  end
+  save(new, columns)
   place(row, new)
   return 'd'
 end

@@ -1,16 +1,23 @@
--- All rows or none. Order: rows, each with all columns. Answer: the first seq, and the others follow
--- it; or obstacles, each with its index, "id" or "key", and the id that holds it.
+-- All rows or none, and a record with them. Order: rows, each with all columns; and the record's
+-- name, body and expected version, or null. Answer: the first seq, and the others follow it; or
+-- obstacles, each with its index, what it is ("id", "key", "record"), and the id that holds it or
+-- the record's name.
 
 if past then
   return past
 end
 
+local ordered, record = unpack(ORDER)
 local rows, obstacles, ids, keys = {}, {}, {}, {}
-for index, values in ipairs(ORDER) do
+if record ~= cjson.null and record_version(record[1]) ~= record[3] then
+  ordered = {}
+  obstacles[1] = cjson.encode({'-1', 'record', record[1]})
+end
+for index, values in ipairs(ordered) do
   local row = named(values, COLUMNS)
   local unique_key = held_key(row)
   local by, found
-  if ids[row.id] or redis.call('EXISTS', key('job:' .. row.id)) == 1 then
+  if ids[row.id] or is_stored(row.id) then
     by, found = 'id', row.id
   elseif unique_key then
     by, found = 'key', keys[unique_key] or other_holder(unique_key)
@@ -29,22 +36,9 @@ if #obstacles > 0 then
   return list({'""', list(obstacles)})
 end
 
--- The counter vanished, and seqs must not be used again.
-if redis.call('EXISTS', key('seq')) == 0 then
-  local last = redis.call('ZREVRANGE', key('all'), 0, 0)[1]
-  if last then
-    redis.call('SET', key('seq'), string.format('%.0f', string.sub(last, 1, SEQ)))
-  end
+-- The first write takes memory: a full server refuses it, and with it the whole batch.
+local first = #rows > 0 and append(rows) or '0'
+if record ~= cjson.null then
+  store_record(record[1], raised(record[3]), record[2])
 end
-
--- A write that takes memory: a full server refuses it, and with it the whole batch.
-local first = redis.call('INCRBY', key('seq'), #rows) - #rows + 1
-local columns = {unpack(COLUMNS)}
-columns[#columns + 1] = 'ripe'
-for place_in_batch, row in ipairs(rows) do
-  row.seq = string.format('%016.0f', first + place_in_batch - 1)
-  row.ripe = ripe_for(row.due_at)
-  save(row, columns)
-  place(nil, row)
-end
-return answer(list({string.format('"%.0f"', first), '[]'}))
+return answer(list({'"' .. first .. '"', '[]'}))

@@ -5,11 +5,12 @@ however many rows there are.
 """
 
 import heapq
+from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
-from ...seam.rows import After, Available, Lapsed, Page, Query, Row
+from ...seam.rows import After, Available, Expired, Lapsed, Page, Query, Row
 from .connections import Connections
 from .scripts import reading
 from .texts import RANK, SEQ, TIME, dumps, loads, moment, pairs, rows_of, seq_text, tally_parts
@@ -83,9 +84,12 @@ class Pages:
 
     def count(self, page: Page, by: str) -> dict[str, int]:
         """How many rows the filters of a page leave, by a column: from the tallies, one per state,
-        queue and method that there are."""
+        queue and method that there are. Those below a seq are counted one by one."""
         if by not in {"state", "queue", "method"}:
             raise ValueError(f"count by {by!r}; give state, queue or method")
+        if page.below is not None:
+            whole = page._replace(limit=None, offset=0)
+            return dict(Counter(getattr(row, by) for row in self._walk(_way(whole), None)))
         counts: dict[str, int] = {}
         tallies = self._connections.ask("HGETALL", f"{self._connections.base}tallies")
         for tally, number in pairs(tallies):
@@ -98,15 +102,24 @@ class Pages:
         return counts
 
 
-def _way(query: Page | Lapsed | After) -> _Way:
+def _way(query: Page | Lapsed | Expired | After) -> _Way:
     if isinstance(query, Lapsed):
         return _Way(["running"], TIME + SEQ, by=moment(query.now))
+    if isinstance(query, Expired):
+        return _Way(["expiring"], TIME + SEQ, by=moment(query.now))
     if isinstance(query, After):
-        return _Way(["all"], SEQ, after=seq_text(max(query.seq, 0)) or "")
+        return _Way(["all"], SEQ, after=_place(query.seq))
     states = None if query.states is None else dict.fromkeys(query.states)
     sets = ["all"] if states is None else [f"state:{state}" for state in states]
     way = _Way(sets, SEQ, "down", skip=query.offset)
+    if query.below is not None:
+        way = way._replace(after=_place(query.below))
     return way._replace(queue=query.queue, method=query.method)
+
+
+def _place(seq: int) -> str:
+    """The digits with which the members of this seq begin; of a number below 0, those of 0."""
+    return seq_text(max(seq, 0)) or ""
 
 
 def _rank(row: Row) -> tuple[int, int]:

@@ -38,8 +38,13 @@ end
 local function places(row)
   local tail = row.seq .. row.id
   local found = {all = tail, ['state:' .. row.state] = tail}
-  if row.finished_at then
+  if row.purge_at then
+    found.leaving = row.purge_at .. tail
+  elseif row.finished_at then
     found['finished:' .. row.state] = row.finished_at .. tail
+  end
+  if row.expires_at and row.due_at then
+    found.expiring = row.expires_at .. tail
   end
   if is_running(row) then
     found.running = row.lease_until .. tail
@@ -55,12 +60,12 @@ local function places(row)
 end
 
 -- What rows in the same places are counted under: a letter per kind of place (r = ready, w =
--- waiting, p = running, f = finished, k = a key), then state, queue and method. So the tallies
--- also tell how many members each set must have.
+-- waiting, e = expiring, p = running, f = finished, l = leaving, k = a key), then state, queue and
+-- method. So the tallies also tell how many members each set must have.
 local function tally_of(row)
   local letters = (row.due_at and (row.ripe and 'r' or 'w') or '')
-    .. (is_running(row) and 'p' or '') .. (row.finished_at and 'f' or '')
-    .. (held_key(row) and 'k' or '')
+    .. (row.due_at and row.expires_at and 'e' or '') .. (is_running(row) and 'p' or '')
+    .. (row.purge_at and 'l' or row.finished_at and 'f' or '') .. (held_key(row) and 'k' or '')
   return letters .. ' ' .. #row.state .. ' ' .. #row.queue .. ' '
     .. row.state .. row.queue .. row.method
 end
@@ -135,10 +140,12 @@ local function save(row, columns)
     begun = true
   end
   local fields, empty = {}, {}
-  for _, column in ipairs(columns) do
-    if row[column] then
+  for place_in_list = 1, #columns do
+    local column = columns[place_in_list]
+    local value = row[column]
+    if value then
       fields[#fields + 1] = column
-      fields[#fields + 1] = row[column]
+      fields[#fields + 1] = value
     else
       empty[#empty + 1] = column
     end

@@ -10,7 +10,9 @@
 --   ready:<queue>     sorted set  the same of one queue             <rank><seq><id>
 --   waiting           sorted set  what falls due later              <due_at><seq><id>
 --   running           sorted set  processing, with a lease          <lease_until><seq><id>
+--   expiring          sorted set  what waits until a time only      <expires_at><seq><id>
 --   finished:<state>  sorted set  what finished in a state          <finished_at><seq><id>
+--   leaving           sorted set  what goes at a time of its own    <purge_at><seq><id>
 --   keys              hash        unique key -> id of the row that reserves it
 --   tallies           hash        how many rows stand in the same places, see tally_of in place.lua
 --   seq               string      the last seq given
@@ -35,29 +37,32 @@ local BASE = KEYS[1]
 local COLUMNS = {
   'seq', 'id', 'version', 'state', 'queue', 'priority', 'method', 'attempt', 'fence',
   'max_attempts', 'ahead', 'worker', 'locked_by', 'lease_until', 'due_at', 'finished_at',
-  'created_at', 'key_held', 'unique_key', 'unique_while', 'max_retries', 'timeout_seconds',
-  'job_type', 'detail', 'failures', 'metadata', 'payload',
+  'purge_at', 'expires_at', 'created_at', 'key_held', 'unique_key', 'unique_while', 'max_retries', 'timeout_seconds',
+  'job_type', 'detail', 'failures', 'metadata', 'payload', 'notes',
 }
 
 -- What guards and places ask for: all but the texts that may be large.
 local GUARDS = {
   'seq', 'id', 'version', 'state', 'queue', 'priority', 'method', 'attempt', 'fence', 'ahead',
-  'worker', 'locked_by', 'lease_until', 'due_at', 'finished_at', 'key_held', 'unique_key', 'ripe',
+  'worker', 'locked_by', 'lease_until', 'due_at', 'finished_at', 'purge_at', 'expires_at',
+  'key_held', 'unique_key', 'ripe',
 }
 
 local SEQ, RANK, TIME = 16, 10, 20  -- digits
+local NULL = cjson.null
 
 local function key(name)
   return BASE .. name
 end
 
--- Some values as a row: a table of columns, with nil for the empty ones.
+-- Some values as a row: a table of columns, with nil for the empty ones. Counted, as in `save`: this
+-- is where a script spends its time, and ipairs calls a function per step.
 local function named(values, columns)
   local row = {}
-  for place, column in ipairs(columns) do
+  for place = 1, #columns do
     local value = values[place]
-    if value and value ~= cjson.null then
-      row[column] = value
+    if value and value ~= NULL then
+      row[columns[place]] = value
     end
   end
   return row
@@ -71,9 +76,11 @@ local function read(id)
   return whole and row or nil
 end
 
--- A whole row as JSON, false for an empty column.
+-- A whole row as JSON, false for an empty column. Notes that nobody wrote are an empty text.
 local function written(id)
-  return cjson.encode(redis.call('HMGET', key('job:' .. id), unpack(COLUMNS)))
+  local values = redis.call('HMGET', key('job:' .. id), unpack(COLUMNS))
+  values[#COLUMNS] = values[#COLUMNS] or ''
+  return cjson.encode(values)
 end
 
 local function list(texts)

@@ -28,6 +28,6 @@ def reading(name: str) -> Script:
     return _read("rows", name)
 
 
-def writing(name: str) -> Script:
-    """A script that may be called twice and is carried out once."""
-    return _read("rows", "place", name)
+def writing(*names: str) -> Script:
+    """A script that may be called twice and is carried out once: what it shares, then its own."""
+    return _read("rows", "place", *names)

@@ -7,16 +7,13 @@ end
 
 local MOVED = {
   'state', 'detail', 'failures', 'attempt', 'max_attempts', 'ahead', 'due_at', 'finished_at',
-  'key_held',
+  'purge_at', 'key_held',
 }
 local SAVED = {
   'version', 'state', 'detail', 'failures', 'attempt', 'max_attempts', 'ahead', 'due_at', 'ripe',
-  'finished_at', 'key_held', 'locked_by', 'lease_until',
+  'finished_at', 'purge_at', 'key_held', 'locked_by', 'lease_until',
 }
 local LEASE = {'worker', 'locked_by', 'lease_until'}
-
-local WHOLE = {unpack(COLUMNS)}
-WHOLE[#WHOLE + 1] = 'ripe'
 
 local function moved(row, values)
   local move = named(values, MOVED)
@@ -40,13 +37,23 @@ local function rewritten(row, values, keeps_lease, keeps_payload)
       new[column] = row[column]
     end
   end
-  local columns = {}
-  for _, column in ipairs(WHOLE) do
-    if column ~= 'payload' or keeps_payload ~= '1' then
+  local columns = {'ripe'}
+  for _, column in ipairs(COLUMNS) do
+    if column ~= 'notes' and (column ~= 'payload' or keeps_payload ~= '1') then
       columns[#columns + 1] = column
     end
   end
   return new, columns
+end
+
+-- The rows that follow, but those whose id is taken.
+local function follow(rows)
+  for _, values in ipairs(rows) do
+    local row = named(values, COLUMNS)
+    if not is_stored(row.id) then
+      append({row})
+    end
+  end
 end
 
 local function change(order)
@@ -76,6 +83,9 @@ local function change(order)
   end
   save(new, columns)
   place(row, new)
+  if kind == 'move' then
+    follow(order[7])
+  end
   return 'd'
 end
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ...seam.rows import Change, Claim, Hold, Move, Row, Verdict
+from ...seam.rows import Change, Claim, Finished, Hold, Move, Overdue, Row, Verdict, Write
 
 Texts = list[Any]
 
@@ -16,7 +16,7 @@ VERDICTS = {"d": Verdict.DONE, "s": Verdict.STALE, "g": Verdict.GONE, "t": Verdi
 _BIAS = 10**19
 SEQ, RANK, TIME = 16, 10, 20  # digits
 
-_TIMES = {"lease_until", "due_at", "finished_at", "created_at"}
+_TIMES = {"lease_until", "due_at", "finished_at", "purge_at", "expires_at", "created_at"}
 _NUMBERS = {"version", "priority", "attempt", "fence", "max_attempts", "ahead", "key_held"}
 
 
@@ -46,14 +46,21 @@ def loads(answer: bytes) -> Any:
     return json.loads(answer.decode("utf-8", "replace"), strict=False)
 
 
-def _writer(column: str) -> Callable[[Any], str] | None:
+def _or_nothing(text: str) -> str | None:
+    """Notes that nobody wrote take no room."""
+    return text or None
+
+
+def _writer(column: str) -> Callable[[Any], str | None] | None:
     if column in _TIMES:
         return moment
     if column in _NUMBERS or column == "max_retries":
         return str
     if column == "timeout_seconds":
         return repr
-    return seq_text if column == "seq" else None  # type: ignore[return-value]
+    if column == "notes":
+        return _or_nothing
+    return seq_text if column == "seq" else None
 
 
 def _reader(column: str) -> Callable[[str], Any] | None:
@@ -66,6 +73,8 @@ def _reader(column: str) -> Callable[[str], Any] | None:
 
 _WRITERS = tuple(map(_writer, Row._fields))
 _READERS = tuple(map(_reader, Row._fields))
+
+_PAYLOAD, _NOTES = Row._fields.index("payload"), Row._fields.index("notes")
 
 
 def row_texts(row: Row) -> Texts:
@@ -95,17 +104,24 @@ def _time_text(time: int | None) -> str | None:
     return None if time is None else moment(time)
 
 
+def insert_texts(rows: Sequence[Row], record: Write | None) -> Texts:
+    """New rows, and a record that is written with them."""
+    written = record and [record.name, record.body, str(record.expected)]
+    return [[*map(row_texts, rows)], written]
+
+
 def change_texts(change: Change) -> Texts:
-    """A guarded change, its guards first."""
+    """A guarded change, its guards first; and what follows a move."""
     if isinstance(change, Move):
         guards = (seq_text(change.seq), str(change.version), _time_text(change.lapsed_by))
-        return ["move", change.id, *guards, _moved(change)]
+        return ["move", change.id, *guards, _moved(change), [*map(row_texts, change.then)]]
     row = change.row
     keeps = (str(int(change.keeps_lease)), str(int(change.keeps_payload)))
     guards = (seq_text(change.seq), str(change.version), None)
     texts = row_texts(row)
+    texts[_NOTES] = None
     if change.keeps_payload:
-        texts[-1] = None
+        texts[_PAYLOAD] = None
     return ["rewrite", row.id, *guards, texts, *keeps]
 
 
@@ -114,7 +130,7 @@ def _moved(move: Move) -> Texts:
     return [
         *(move.state, move.detail, move.failures),
         *(str(move.attempt), str(move.max_attempts), str(move.ahead)),
-        *(_time_text(move.due_at), _time_text(move.finished_at)),
+        *map(_time_text, (move.due_at, move.finished_at, move.purge_at)),
         None if move.key_held is None else str(move.key_held),
         str(int(move.ends_lease)),
     ]
@@ -124,7 +140,16 @@ def hold_texts(hold: Hold) -> Texts:
     """A renewal or a lock."""
     fence = None if hold.fence is None else str(hold.fence)
     times = (moment(hold.now), moment(hold.until))
-    return [hold.id, seq_text(hold.seq), hold.worker, fence, *times]
+    return [hold.id, seq_text(hold.seq), hold.worker, fence, *times, hold.notes]
+
+
+def erase_texts(target: Finished | Overdue | Sequence[str], limit: int) -> Texts:
+    """Ids; or the sorted set that tells when rows may go, and by when."""
+    if isinstance(target, Finished):
+        return [str(limit), None, f"finished:{target.state}", moment(target.by)]
+    if isinstance(target, Overdue):
+        return [str(limit), None, "leaving", moment(target.by)]
+    return [str(limit), list(target)]
 
 
 def let_go_texts(job_id: str, worker: str, now: int, claim: tuple[int, int] | None) -> Texts:

@@ -26,7 +26,11 @@ end
 
 -- Nothing to ask of the rows passed over: the set knows which is the n-th.
 if skip > 0 and down and #sets == 1 and queue == cjson.null and method == cjson.null then
-  local passed = redis.call('ZREVRANGE', key(sets[1]), skip - 1, skip - 1)[1]
+  local rank = skip - 1
+  if after ~= '' then
+    rank = rank + redis.call('ZLEXCOUNT', key(sets[1]), '[' .. after, '+')
+  end
+  local passed = redis.call('ZREVRANGE', key(sets[1]), rank, rank)[1]
   from = passed and '(' .. passed or '-'
   skip = 0
 end

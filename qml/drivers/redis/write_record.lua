@@ -6,14 +6,12 @@ if past then
 end
 
 local name, body, expected = unpack(ORDER)
-local stored = redis.call('HGET', key('records'), name)
-local version = stored and string.match(stored, '^%d+') or '0'
+local version = record_version(name)
 if version ~= expected then
   return 's'
 end
 if body ~= cjson.null then
-  redis.call('HSET', key('records'), name, raised(version) .. ' ' .. body)
-  redis.call('ZADD', key('names'), 0, name)
+  store_record(name, raised(version), body)
 else
   redis.call('HDEL', key('records'), name)
   redis.call('ZREM', key('names'), name)

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from ...seam.rows import Change, Hold, Move, Rewrite, Verdict
+from . import storing
 from .library import library as sqlite
 from .statements import SQL
 
@@ -11,28 +12,34 @@ DONE, STALE, GONE, TAKEN = Verdict.DONE, Verdict.STALE, Verdict.GONE, Verdict.TA
 
 
 def swap(connection: sqlite3.Connection, changes: Sequence[Change]) -> list[Verdict]:
-    """Carry out guarded changes, each for itself."""
+    """Carry out guarded changes, each for itself, and what follows on each."""
     if _end_claims(connection, changes):
         return [DONE] * len(changes)
     return [_change(connection, change) for change in changes]
 
 
 def _end_claims(connection: sqlite3.Connection, changes: Sequence[Change]) -> bool:
-    """The usual batch, ends of claims that all hold, costs half as much as one batch of one
-    statement. False: it is another kind, or not all held, and nothing was changed."""
+    """The usual batch, ends of claims that all hold, costs half as much by one statement for all.
+    False: it is another kind, or not all held, and nothing was changed."""
     ends = [change for change in changes if isinstance(change, Move) and _ends_claim(change)]
-    if len(ends) != len(changes) or len(ends) < 2:
+    if len(ends) != len(changes) or not ends:
         return False
     before = connection.total_changes
     try:
         connection.executemany(SQL["end_claim"], map(_end_values, ends))
-        if connection.total_changes - before == len(ends):
-            return True
+        held = connection.total_changes - before == len(ends)
     except sqlite.IntegrityError:
-        pass  # a key was taken meanwhile: one by one tells whose
-    connection.execute(SQL["rollback"])
-    connection.execute(SQL["begin"])  # if another is faster, the whole of the work is done anew
-    return False
+        held = False  # a key was taken meanwhile: one by one tells whose
+    if not held:
+        connection.execute(SQL["rollback"])
+        connection.execute(SQL["begin"])  # if another is faster, the whole of the work begins anew
+        return False
+    for end in ends:
+        if end.purge_at is not None:
+            connection.execute(SQL["leave"], (end.purge_at, end.seq))
+        if end.then:
+            storing.insert_new(connection, end.then)
+    return True
 
 
 def _end_values(move: Move) -> tuple[str | int | None, ...]:
@@ -56,6 +63,8 @@ def _change(connection: sqlite3.Connection, change: Change) -> Verdict:
     except sqlite.IntegrityError:
         return TAKEN
     if changed:
+        if isinstance(change, Move) and change.then:
+            storing.insert_new(connection, change.then)
         return DONE
     job_id = change.id if isinstance(change, Move) else change.row.id
     return _stale_or_gone(connection, job_id)
@@ -83,9 +92,12 @@ def _rewrite(connection: sqlite3.Connection, change: Rewrite) -> int:
 
 
 def hold(connection: sqlite3.Connection, order: Hold) -> Verdict:
-    """Extend a lease or take a lock."""
+    """Extend a lease, and write the notes of its run; or take a lock."""
     statement = SQL["lock"] if order.fence is None else SQL["renew"]
-    if connection.execute(statement, order._asdict()).rowcount:
+    values = order._asdict()
+    if connection.execute(statement, values).rowcount:
+        if order.fence is not None and order.notes is not None:
+            connection.execute(SQL["write_notes"], values)
         return DONE
     return _stale_or_gone(connection, order.id)
 

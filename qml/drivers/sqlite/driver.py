@@ -12,11 +12,13 @@ from ...seam.rows import (
     Finished,
     Hold,
     Inserted,
+    Overdue,
     Page,
     Query,
     Record,
     Row,
     Verdict,
+    Write,
 )
 from ...values.config import SqliteConfig
 from . import changing, claiming, examination, library, pages, records, schema, storing
@@ -41,9 +43,9 @@ class SqliteDriver:
 
     # -- rows ----------------------------------------------------------------------------------
 
-    def insert(self, rows: Sequence[Row]) -> Inserted:
+    def insert(self, rows: Sequence[Row], record: Write | None = None) -> Inserted:
         """See Driver.insert."""
-        return self._connections.write(lambda connection: storing.insert(connection, rows))
+        return self._connections.write(lambda connection: storing.insert(connection, rows, record))
 
     def load(self, ids: Sequence[str]) -> list[Row | None]:
         """See Driver.load."""
@@ -95,7 +97,7 @@ class SqliteDriver:
         """See Driver.count."""
         return self._connections.read(lambda connection: pages.count(connection, page, by))
 
-    def erase(self, target: Finished | Sequence[str], limit: int) -> int:
+    def erase(self, target: Finished | Overdue | Sequence[str], limit: int) -> int:
         """See Driver.erase."""
         return self._connections.write(lambda connection: storing.erase(connection, target, limit))
 

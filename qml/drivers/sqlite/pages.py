@@ -1,14 +1,17 @@
-"""Reading many rows: pages, what is available, what has lapsed, counts."""
+"""Reading many rows: pages, what is available, lapsed or expired, counts."""
 
 import json
 import sqlite3
 from heapq import merge
 from itertools import islice
 
-from ...seam.rows import After, Available, Page, Query, Row
+from ...seam.rows import After, Available, Expired, Page, Query, Row
 from .statements import SQL
 
 Rows = list[Row]
+
+TOP = 2**63 - 1
+"""Higher than any seq that is given."""
 
 
 def scan(connection: sqlite3.Connection, query: Query) -> Rows:
@@ -17,7 +20,10 @@ def scan(connection: sqlite3.Connection, query: Query) -> Rows:
         return _page(connection, query)
     if isinstance(query, After):
         return [*map(Row._make, connection.execute(SQL["after"], query._asdict()))]
-    statement = SQL["available" if isinstance(query, Available) else "lapsed"]
+    if isinstance(query, Available):
+        statement = SQL["available"]
+    else:
+        statement = SQL["expired" if isinstance(query, Expired) else "lapsed"]
     limits = {"now": query.now, "limit": _limit(query.limit)}
     return [*map(Row._make, connection.execute(statement, limits))]
 
@@ -36,7 +42,8 @@ def _limit(limit: int | None) -> int:
 
 
 def _page(connection: sqlite3.Connection, page: Page) -> Rows:
-    filters = page._asdict() | {"limit": _limit(page.limit)}
+    below = TOP if page.below is None else page.below
+    filters = page._asdict() | {"limit": _limit(page.limit), "below": below}
     if page.states is None:
         return [*map(Row._make, connection.execute(SQL["page"], filters))]
     states = dict.fromkeys(page.states)

@@ -18,6 +18,8 @@ CREATE TABLE qml_jobs (
     lease_until INTEGER,                    -- times: microseconds since 1970 UTC
     due_at INTEGER,
     finished_at INTEGER,
+    purge_at INTEGER,
+    expires_at INTEGER,
     created_at INTEGER NOT NULL,
     key_held INTEGER NOT NULL,
     unique_key TEXT,
@@ -32,7 +34,8 @@ CREATE TABLE qml_jobs (
 );
 CREATE TABLE qml_payloads (
     seq INTEGER PRIMARY KEY,
-    body TEXT NOT NULL
+    body TEXT NOT NULL,
+    notes TEXT NOT NULL
 );
 CREATE TABLE qml_meta (
     name TEXT PRIMARY KEY,
@@ -47,6 +50,10 @@ CREATE INDEX qml_jobs_ready_any ON qml_jobs (priority DESC, seq) WHERE ready = 1
 CREATE INDEX qml_jobs_ready_in ON qml_jobs (queue, priority DESC, seq) WHERE ready = 1;
 CREATE INDEX qml_jobs_waiting ON qml_jobs (due_at, seq) WHERE ready = 0 AND due_at IS NOT NULL;
 CREATE INDEX qml_jobs_running ON qml_jobs (lease_until, seq) WHERE state = 'processing';
-CREATE INDEX qml_jobs_finished ON qml_jobs (state, finished_at, seq) WHERE finished_at IS NOT NULL;
+CREATE INDEX qml_jobs_finished ON qml_jobs (state, finished_at, seq)
+    WHERE finished_at IS NOT NULL AND purge_at IS NULL;
+CREATE INDEX qml_jobs_leaving ON qml_jobs (purge_at, seq) WHERE purge_at IS NOT NULL;
+CREATE INDEX qml_jobs_expiring ON qml_jobs (expires_at, seq)
+    WHERE expires_at IS NOT NULL AND due_at IS NOT NULL;
 CREATE INDEX qml_jobs_listing ON qml_jobs (state, seq);
 CREATE UNIQUE INDEX qml_jobs_unique_key ON qml_jobs (unique_key) WHERE key_held > 0;

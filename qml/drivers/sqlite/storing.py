@@ -4,28 +4,56 @@ import json
 import sqlite3
 from collections.abc import Sequence
 
-from ...seam.rows import Finished, Inserted, Obstacle, Row
+from ...seam.rows import Finished, Inserted, Obstacle, Overdue, Row, Verdict, Write
+from . import records
 from .library import library as sqlite
 from .statements import SQL
 
+_WORKER, _DUE_AT, _FINISHED_AT, _EXPIRES_AT = map(
+    Row._fields.index, ("worker", "due_at", "finished_at", "expires_at")
+)
+_NONE_OF_3, _NONE_OF_2 = (None,) * 3, (None,) * 2
 
-def insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> Inserted:
-    """Store all rows or none, and say what stands in the way."""
+
+def insert(
+    connection: sqlite3.Connection, rows: Sequence[Row], record: Write | None = None
+) -> Inserted:
+    """Store all rows and the record, or nothing, and say what stands in the way."""
+    if record is not None and records.write(connection, *record) is not Verdict.DONE:
+        return Inserted([], [Obstacle(-1, "record", record.name)])
     cursor = connection.cursor()
     obstacles: list[Obstacle] = []
-    payloads: list[tuple[int, str]] = []
+    payloads: list[tuple[int, str, str]] = []
     for index, row in enumerate(rows):
         try:
-            cursor.execute(SQL["insert_job"], (*row[1:-1], row.due_at == 0))
+            _insert_job(cursor, row)
         except sqlite.IntegrityError:
             obstacles.append(_obstacle(connection, index, row))
         else:
-            payloads.append((cursor.lastrowid or 0, row.payload))
+            payloads.append((cursor.lastrowid or 0, row.payload, row.notes))
     cursor.executemany(SQL["insert_payload"], payloads)
     if obstacles:
         connection.execute(SQL["rollback"])  # all or none
         return Inserted([], obstacles)
-    return Inserted([seq for seq, _ in payloads], [])
+    return Inserted([seq for seq, _, _ in payloads], [])
+
+
+def _insert_job(cursor: sqlite3.Cursor, row: Row) -> None:
+    ready = 1 if row.due_at == 0 else 0
+    if row[_WORKER:_DUE_AT] == _NONE_OF_3 and row[_FINISHED_AT:_EXPIRES_AT] == _NONE_OF_2:
+        fresh = (*row[1:_WORKER], row.due_at, *row[_EXPIRES_AT:-2], ready)
+        cursor.execute(SQL["insert_fresh"], fresh)
+    else:
+        cursor.execute(SQL["insert_job"], (*row[1:-2], ready))
+
+
+def insert_new(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
+    """Store those rows whose ids are not taken; they hold no unique keys."""
+    cursor = connection.cursor()
+    for row in rows:
+        if not cursor.execute(SQL["holder_of_id"], {"id": row.id}).fetchone():
+            _insert_job(cursor, row)
+            cursor.execute(SQL["insert_payload"], (cursor.lastrowid, row.payload, row.notes))
 
 
 def _obstacle(connection: sqlite3.Connection, index: int, row: Row) -> Obstacle:
@@ -37,10 +65,13 @@ def _obstacle(connection: sqlite3.Connection, index: int, row: Row) -> Obstacle:
     return Obstacle(index, "key", holder)
 
 
-def erase(connection: sqlite3.Connection, target: Finished | Sequence[str], limit: int) -> int:
+def erase(
+    connection: sqlite3.Connection, target: Finished | Overdue | Sequence[str], limit: int
+) -> int:
     """Remove rows with their payloads; how many."""
-    if isinstance(target, Finished):
-        found = connection.execute(SQL["finished"], {**target._asdict(), "limit": limit})
+    if isinstance(target, Finished | Overdue):
+        statement = SQL["finished" if isinstance(target, Finished) else "overdue"]
+        found = connection.execute(statement, {**target._asdict(), "limit": limit})
     else:
         wanted = {"ids": json.dumps(target), "limit": limit}
         found = connection.execute(SQL["seqs_of_ids"], wanted)

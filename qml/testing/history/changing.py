@@ -90,6 +90,34 @@ def perhaps_cancelled(state: State, op: Operation) -> Next:
     return [] if isinstance(found, str) else found
 
 
+def expired(state: State, op: Operation) -> Next:
+    """Not started in time: Deleted as it waited, or at once by a claim that came upon it, whose
+    attempt is not charged."""
+    told = op.told
+    assert told is not None
+    if not state.is_waiting:
+        return f"it is {state.kind}, and does not wait"
+    return agreed(_expired(state, told.since, claimed=told.fence > state.fence), told)
+
+
+def perhaps_expired(state: State, op: Operation) -> Next:
+    """The same as it waited, or nothing."""
+    return [_expired(state, op.early, claimed=False)] if state.is_waiting else []
+
+
+def _expired(state: State, since: int, *, claimed: bool) -> State:
+    return state._replace(
+        kind=DELETED,
+        version=state.version + 1 + claimed,
+        fence=state.fence + claimed,
+        worker=None if claimed else state.worker,
+        locker=None if claimed else state.locker,
+        held=None if claimed else state.held,
+        since=since,
+        outcome=None,
+    )
+
+
 RETRIED = (FAILED, "scheduled", "awaiting_retry")
 
 

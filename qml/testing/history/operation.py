@@ -71,7 +71,8 @@ def split(calls: Sequence[Call], allowance: int) -> Operations:
     last = max((call.late or call.early for call in calls), default=0) + allowance
     for call in calls:
         if call.verb != "final":
-            for operation in _SPLIT[call.verb](call, _make(call, allowance, last)):
+            make = _make(call, allowance, last)
+            for operation in (*_SPLIT[call.verb](call, make), *_also(call, make)):
                 by_job[operation.job].append(operation)
     for call in calls:
         if call.verb == "final" and _answer(call) == DONE:
@@ -214,6 +215,19 @@ def _hold(call: Call, make: Make) -> Made:
         yield make(given["job"], each, worker=given["worker"], lease=given.get("lease", 0))
 
 
+def _also(call: Call, make: Make) -> Made:
+    """What a call has done beside what its answer tells."""
+    for verb, noted in (call.reply or {}).get("also", ()):
+        told = Facts._make(noted)
+        yield make(told.id, DONE, given=told, told=told)._replace(verb=verb)
+
+
+def _of_many(call: Call, make: Make) -> Made:
+    """Which jobs it changed is told besides; without a reply it may have been any."""
+    if _answer(call) == UNKNOWN:
+        yield make(ANYWHERE)
+
+
 def _delete(call: Call, make: Make) -> Made:
     yield make(call.given, "absent" if _told(call) is False else _answer(call))
 
@@ -241,6 +255,10 @@ _SPLIT: dict[str, Callable[[Call, Make], Made]] = {
     "renew": _renew,
     "lock": _hold,
     "unlock": _hold,
+    "expire": _of_many,
+    "cancel_many": _of_many,
+    "retry_many": _of_many,
+    "issue": lambda call, make: iter(()),
     "delete": _delete,
     "cancel": _change,
     "retry": _change,

@@ -1,48 +1,36 @@
 """A storage that notes what is asked of it, and what it answers."""
 
 import builtins
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
+
+import attrs
 
 from ...seam.codec import due_at
 from ...storage import checks
 from ...storage.claims import Batch
+from ...storage.schedules import Schedules
 from ...storage.storage import Storage
-from ...values.errors import (
-    ConcurrentModification,
-    ConfigurationError,
-    InvalidTransition,
-    JobAlreadyExists,
-    JobLost,
-    JobNotFound,
-    QmlError,
-    SerializationError,
-    UniqueKeyTaken,
-    WaitTimeout,
-)
+from ...values.errors import JobLost
 from ...values.job import Failure, Job
+from ...values.notes import Notes
+from ...values.selection import JobFilter
 from ...values.states import JobState, StateKind
 from ...values.times import span_micros
 from .facts import facts, hand, outcome
-from .journal import Journal, Note
-
-ANSWERS: dict[type[QmlError], str] = {
-    JobAlreadyExists: "exists",
-    UniqueKeyTaken: "taken",
-    JobNotFound: "absent",
-    ConcurrentModification: "stale",
-    InvalidTransition: "invalid",
-    WaitTimeout: "nothing",
-    ConfigurationError: "nothing",  # what was given could not be used, and was not
-    SerializationError: "nothing",
-}
-"""Errors that are answers. After any other nobody knows whether the call took effect."""
+from .journal import Journal
+from .noting import Noting, RecordedSchedules
+from .operation import NEVER
 
 
 class RecordedStorage(Storage):
-    """Does all that ``storage`` does, and notes the operations that matter in a journal."""
+    """Does all that ``storage`` does, and notes the operations that matter in a journal.
+
+    What it does to other jobs than those of its answer is heard from its events. So of a call
+    without a reply nobody knows what it did to those: which job followed on a failure, which slot
+    was issued.
+    """
 
     def __init__(self, storage: Storage, journal: Journal) -> None:
         self.driver = storage.driver
@@ -50,35 +38,27 @@ class RecordedStorage(Storage):
         self.retention = storage.retention
         self.max_job_bytes = storage.max_job_bytes
         self.clock = storage.clock
+        self.hooks = storage.hooks
         self._storage = storage
-        self._journal = journal
-
-    @contextmanager
-    def _noted(self, verb: str, given: Any) -> Iterator[Note]:
-        """The reply to fill in. A process that dies leaves none, an error that is no answer
-        ``{"error": "unknown"}``."""
-        number = self._journal.begin(self.clock, verb, given)
-        reply: Note = {"error": "unknown"}
-        try:
-            yield reply
-        except QmlError as error:
-            reply.clear()
-            reply |= {"error": ANSWERS.get(type(error), "unknown"), "job": error.job_id}
-            raise
-        else:
-            del reply["error"]
-        finally:
-            self._journal.end(self.clock, number, reply)
+        self._noted = Noting(storage, journal).noted
+        self._briefest = NEVER
 
     # -- storing, looking ----------------------------------------------------------------------
 
     def enqueue_many(self, jobs: Iterable[Job]) -> builtins.list[Job]:
         """Noted with each job as given and as stored."""
         given = list(jobs)
+        self._note_retention(given)
         with self._noted("enqueue", [facts(job) for job in given]) as reply:
             stored = self._storage.enqueue_many(given)
             reply["told"] = [facts(job) for job in stored]
         return stored
+
+    def _note_retention(self, jobs: Iterable[Job]) -> None:
+        for job in jobs:
+            if job.retention is not None:
+                own = span_micros(min(attrs.astuple(job.retention)))
+                self._briefest = min(self._briefest, own)
 
     def get_many(self, job_ids: Sequence[str]) -> builtins.list[Job | None]:
         """Noted with what was read."""
@@ -141,6 +121,15 @@ class RecordedStorage(Storage):
             reply["told"] = held = self._storage.renew(jobs, lease_seconds)
         return held
 
+    def note_many(
+        self, notes: Sequence[tuple[Job, Notes | None]], lease_seconds: float | None = None
+    ) -> builtins.list[bool]:
+        """Noted as a renewal, which it is."""
+        given = {"hands": [hand(job) for job, _ in notes], "lease": _lease(lease_seconds)}
+        with self._noted("renew", given) as reply:
+            reply["told"] = held = self._storage.note_many(notes, lease_seconds)
+        return held
+
     # -- ends of claims ------------------------------------------------------------------------
 
     def finish_many(
@@ -170,6 +159,7 @@ class RecordedStorage(Storage):
 
     def update(self, job: Job) -> Job:
         """Noted with the record as sent and as stored."""
+        self._note_retention([job])
         with self._noted("update", facts(job)) as reply:
             new = self._storage.update(job)
             reply["told"] = facts(new)
@@ -202,10 +192,35 @@ class RecordedStorage(Storage):
             reply["told"] = [facts(job) for job in rescued]
         return rescued
 
+    def expire(self, limit: int = 1000) -> builtins.list[Job]:
+        """Noted with the jobs as they are after it."""
+        with self._noted("expire", None):
+            return self._storage.expire(limit)
+
+    def cancel_many(self, where: JobFilter, reason: str | None = None) -> int:
+        """Noted with the jobs as they are after it."""
+        with self._noted("cancel_many", None):
+            return self._storage.cancel_many(where, reason)
+
+    def retry_many(self, where: JobFilter) -> int:
+        """Noted with the jobs as they are after it."""
+        with self._noted("retry_many", None):
+            return self._storage.retry_many(where)
+
+    def delete_many(self, where: JobFilter) -> int:
+        """One by one, each noted with the answer."""
+        return sum(self.delete(job.id) for job in list(self._storage.select(where)))
+
+    @property
+    def schedules(self) -> Schedules:
+        """Whose jobs are noted."""
+        return RecordedSchedules(self.driver, self.clock, self.limits, self.hooks, self._noted)
+
     def purge(self, limit: int = 1000) -> int:
-        """Noted with how long jobs are kept, and how many were removed."""
+        """Noted with how long jobs are kept, and how many were removed. A job's own retention
+        counts if this process has enqueued it, then for all."""
         kept = {
-            state: span_micros(getattr(self.retention, state))
+            state: min(self._briefest, span_micros(getattr(self.retention, state)))
             for state in ("succeeded", "failed", "deleted")
         }
         with self._noted("purge", kept) as reply:

@@ -4,29 +4,32 @@ Each allowance needs its reason in the schedule itself: a call of another hand t
 something between two calls of the operation. Hands that come one after the other get none.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import attrs
 
+from ...seam.notes import decode
 from ...seam.rows import Row, Verdict
 from ...values.job import Job
 from ...values.times import from_micros
 from .operations import Act
+from .trials import Run
 from .turns import Call
 
 READ_THEN_WRITE = ("cancel", "retry", "update", "start")
+ENDS = (" succeed", " fail", " retry later", " release")
 
 
 def instead(names: Sequence[str], calls: Sequence[Call]) -> list[dict[int, Act]]:
     """Which operations may count as another: first none, then those that an allowance names.
 
     *A rescue may pass an orphan over* whose record another hand changed between the rescue's look
-    and its write. The next rescue takes it.
+    and its write; so may the end of what has expired. The next one takes it.
     """
     passed: dict[int, Act] = {
         hand: _passes_over
         for hand, name in enumerate(names)
-        if name == "rescue" and _was_passed(hand, calls)
+        if name in ("rescue", "expire") and _was_passed(hand, calls)
     }
     return [{}, passed] if passed else [{}]
 
@@ -44,29 +47,43 @@ def _was_passed(hand: int, calls: Sequence[Call]) -> bool:
     return any(_changed_since(hand, "scan", at, calls) for at in refused)
 
 
-def allowed(name: str, hand: int, expected: object, found: object, calls: Sequence[Call]) -> object:
-    """The answer ``found``, with what an allowance lets differ from ``expected`` made equal.
+def allowed(run: Run, hand: int, expected: object) -> object:
+    """The answer of a hand, with what an allowance lets differ from ``expected`` made equal.
 
-    *The lease in an answer is the one that was read*: leases and locks do not raise the version,
-    so an operation that reads a record and then writes it may find them changed, and answers with
-    the record it read.
+    *The lease and the notes in an answer are those that were read*: leases, locks and notes do not
+    raise the version, so an operation that reads a record and then writes it may find them changed,
+    and answers with the record it read. The end of a claim answers with the notes of the claim.
     """
-    if not name.endswith(READ_THEN_WRITE):
-        return found
+    name, found = run.case.operations[hand], run.ending.answers[hand]
     if not (isinstance(expected, Job) and isinstance(found, Job)):
         return found
-    for at in range(len(calls) - 1, -1, -1):
-        if calls[at].hand == hand and calls[at].verb == "swap":
-            read = _changed_since(hand, "load", at, calls)
-            if read is not None and found.lease_expires_at == _lease(read.answer):
-                return attrs.evolve(found, lease_expires_at=expected.lease_expires_at)
-            break
+    if (claim := _ended(name, run)) is not None and found.notes == claim.notes:
+        return attrs.evolve(found, notes=expected.notes)
+    if name.endswith(READ_THEN_WRITE) and _is_as_read(found, _read(hand, run.calls)):
+        return attrs.evolve(found, lease_expires_at=expected.lease_expires_at, notes=expected.notes)
     return found
 
 
-def _lease(rows: Iterable[Row | None]) -> object:
-    [row] = rows
-    return from_micros(row.lease_until) if row and row.lease_until is not None else None
+def _ended(name: str, run: Run) -> Job | None:
+    """The claim that an operation of this name ends."""
+    for end in ENDS:
+        if name.endswith(end):
+            return run.start.claims.get(name.removesuffix(end))
+    return None
+
+
+def _read(hand: int, calls: Sequence[Call]) -> Row | None:
+    """What a hand read before its last write, if another hand changed something in between."""
+    writes = [at for at, call in enumerate(calls) if call.hand == hand and call.verb == "swap"]
+    read = _changed_since(hand, "load", writes[-1], calls) if writes else None
+    return read.answer[0] if read is not None else None
+
+
+def _is_as_read(found: Job, row: Row | None) -> bool:
+    if row is None:
+        return False
+    lease = None if row.lease_until is None else from_micros(row.lease_until)
+    return (found.lease_expires_at, found.notes) == (lease, decode(row.notes))
 
 
 def _changed_since(hand: int, verb: str, at: int, calls: Sequence[Call]) -> Call | None:

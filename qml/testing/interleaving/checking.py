@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from contextlib import closing
 from itertools import combinations_with_replacement, pairwise
 
 import attrs
@@ -9,6 +10,7 @@ import attrs
 from ...values.errors import ConfigurationError
 from ...values.retry import RetryPolicy
 from ..making import MakeStorage
+from ..quiet import quiet
 from .judging import Judge
 from .schedules import AtRandom, DepthFirst, Given, Schedule
 from .situations import SITUATIONS, Situation, situation
@@ -72,7 +74,7 @@ def check_interleavings(
     """
     tally, starts = Tally(), [situation(name) for name in situations]
     trials = Trials(make_storage)
-    try:
+    with quiet(), closing(trials):
         for case in _pairs(starts, pairs, random.Random(f"{seed} pairs")):
             _check_all(trials, case, retry, tally)
         for number in range(triples):
@@ -80,8 +82,6 @@ def check_interleavings(
             case = drawn(chance, starts, 3)
             _check(trials, case, Judge(case, retry), AtRandom(chance), tally)
             tally.triples += 1
-    finally:
-        trials.close()
     if tally.schedules and not tally.calls:
         raise ConfigurationError("no operation called the storage's `driver`: there is no schedule")
     return tally
@@ -131,7 +131,5 @@ def replay(
     schedule = Schedule.parse(schedule) if isinstance(schedule, str) else schedule
     case = Case.of(schedule)
     trials = Trials(make_storage)
-    try:
+    with quiet(), closing(trials):
         return steps(_check(trials, case, Judge(case, retry), Given(schedule.turns), Tally()))
-    finally:
-        trials.close()

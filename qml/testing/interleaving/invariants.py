@@ -58,6 +58,7 @@ def _available(run: Run) -> Iterator[str]:
         job.id
         for job in reversed(run.ending.records)  # oldest first; priorities are equal
         if (due := due_time(job.state)) and due <= run.now and job.id not in held
+        if job.expires_at is None or job.expires_at > run.now
     ]
     shown = [job.id for job in run.ending.available]
     if shown != ready:

@@ -5,8 +5,8 @@ as the sequential object: all orders are tried. An operation whose last driver c
 another's first comes before it in the order too.
 """
 
-from collections.abc import Iterator
-from itertools import permutations
+from collections.abc import Iterator, Sequence
+from itertools import combinations, permutations
 
 import attrs
 
@@ -14,11 +14,14 @@ from ...values.retry import RetryPolicy
 from ..compare import difference
 from . import invariants
 from .allowances import allowed, instead
+from .parts import disturbed
 from .trials import Case, Ending, Run, in_order
+from .turns import Call
 
 Order = tuple[int, ...]
+Part = tuple[int, int]  # a hand, and which part of what it does
 
-AFTERWARDS = ("records", "counts", "available", "kept", "key_holder", "renewed")
+AFTERWARDS = ("records", "counts", "available", "kept", "key_holder", "schedules", "renewed")
 """Of an ending: what shows of the storage once all hands have their answers."""
 
 
@@ -50,7 +53,7 @@ class Judge:
     def fault(self, run: Run) -> Fault | None:
         """What is wrong with the run; None when nothing is."""
         mismatches = []
-        for order in _orders(run):
+        for order in orders(run):
             for acts in instead(run.case.operations, run.calls):
                 key = order, tuple(acts)
                 if key not in self._endings:
@@ -65,18 +68,27 @@ class Judge:
         return Fault(run, invariants.broken(run), mismatches)
 
 
-def _orders(run: Run) -> Iterator[Order]:
-    """The orders that the schedule leaves open."""
-    spans: dict[int, list[int]] = {}
-    for at, call in enumerate(run.calls):
-        spans.setdefault(call.hand, []).append(at)
-    for order in permutations(range(len(run.case.operations))):
-        pairs = [(order[i], order[j]) for i in range(len(order)) for j in range(i + 1, len(order))]
-        if not any(_precedes(spans, later, sooner) for sooner, later in pairs):
-            yield order
+def orders(run: Run) -> Iterator[Order]:
+    """The orders that the schedule leaves open. A claim that others came into is there in parts."""
+    spans = _spans(run.calls)
+    for hand in disturbed(run.case.operations, run.calls):
+        first, *ends, last = spans[hand, 0]
+        spans |= {(hand, 0): [first], (hand, 1): ends, (hand, 2): [last]}
+    parts = sorted({(hand, 0) for hand in range(len(run.case.operations))} | spans.keys())
+    for order in permutations(parts):
+        if not any(_precedes(spans, later, sooner) for sooner, later in combinations(order, 2)):
+            yield tuple(hand for hand, _ in order)
 
 
-def _precedes(spans: dict[int, list[int]], one: int, other: int) -> bool:
+def _spans(calls: Sequence[Call]) -> dict[Part, list[int]]:
+    """When each hand made its calls."""
+    spans: dict[Part, list[int]] = {}
+    for at, call in enumerate(calls):
+        spans.setdefault((call.hand, 0), []).append(at)
+    return spans
+
+
+def _precedes(spans: dict[Part, list[int]], one: Part, other: Part) -> bool:
     return one in spans and other in spans and spans[one][-1] < spans[other][0]
 
 
@@ -84,8 +96,7 @@ def _difference(run: Run, expected: Ending) -> str | None:
     found = run.ending
     for hand, name in enumerate(run.case.operations):
         wanted = expected.answers[hand]
-        answer = allowed(name, hand, wanted, found.answers[hand], run.calls)
-        if text := difference(wanted, answer):
+        if text := difference(wanted, allowed(run, hand, wanted)):
             return f"the answer to {name}: {text}"
     for name in AFTERWARDS:
         if text := difference(getattr(expected, name), getattr(found, name)):

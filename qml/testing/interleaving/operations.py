@@ -11,19 +11,24 @@ from typing import Any
 import attrs
 
 from ...values.job import Job
+from ...values.notes import NO_NOTES
+from ...values.schedule import Every, Schedule
+from ...values.selection import JobFilter
 from ...values.states import AwaitingRetry, Enqueued, Failed, Processing, Succeeded
+from ...values.times import EPOCH
 
-JOB, TWIN, KEY = "a", "b", "k"
-"""The id of the job, of another that asks for its unique key, and that key."""
+JOB, TWIN, KEY, SCHEDULE = "a", "b", "k", "s"
+"""The id of the job, of another that asks for its unique key, that key; and of a schedule."""
 
 
 @attrs.frozen
 class Start:
     """What the hands know: the claims that were given, by the name of who has them, oldest first;
-    and the record as it was last seen."""
+    the record as it was last seen; and a schedule, as ``Schedules.known`` gave it."""
 
     claims: Mapping[str, Job]
     seen: Job
+    known: Any = None
 
 
 Act = Callable[[Any, Start], Any]
@@ -45,7 +50,27 @@ def operations(start: Start, workers: Iterable[str]) -> dict[str, Act]:
             found[f"{worker} start"] = partial(_start, worker)
     for hand in start.claims:
         found |= {f"{hand} {name}": partial(act, hand) for name, act in CLAIMS.items()}
+    if start.seen.expires_at is not None:
+        found["expire"] = lambda storage, start: storage.expire()
     return found
+
+
+def of_schedules(start: Start) -> dict[str, Act]:
+    """What may be done about a schedule, and about the job of its last slot, by name."""
+    found: dict[str, Act] = {
+        **SCHEDULES,
+        "w1 claim": partial(WORKERS["claim"], "w1"),
+        "cancel all": ANYBODYS["cancel all"],
+        "rescue": ANYBODYS["rescue"],
+    }
+    for hand in start.claims:
+        found |= {f"{hand} {name}": partial(CLAIMS[name], hand) for name in ("succeed", "fail")}
+        found |= {f"delete {hand}'s": partial(_delete, hand)}
+    return found
+
+
+def _delete(hand: str, storage: Any, start: Start) -> Any:
+    return storage.delete(start.claims[hand].id)
 
 
 def _update(storage: Any, start: Start) -> Any:
@@ -63,6 +88,9 @@ def _retry_later(hand: str, storage: Any, start: Start) -> Any:
     return storage.finish(start.claims[hand], state)
 
 
+TASKS = JobFilter(method="task")
+"""All jobs but those that follow on others: between its look and its writes there may be more."""
+
 ANYBODYS: dict[str, Act] = {
     "rescue": lambda storage, start: storage.rescue(),
     "cancel": lambda storage, start: storage.cancel(JOB, "not wanted"),
@@ -72,6 +100,7 @@ ANYBODYS: dict[str, Act] = {
     "enqueue": lambda storage, start: storage.enqueue(a_job(storage.now())),
     "enqueue twin": lambda storage, start: storage.enqueue(a_job(storage.now(), TWIN)),
     "purge": lambda storage, start: storage.purge(),
+    "cancel all": lambda storage, start: storage.cancel_many(TASKS, "none of them"),
 }
 """Whoever does them. "enqueue" has the job's id, "enqueue twin" another id and its key."""
 
@@ -92,5 +121,25 @@ CLAIMS: dict[str, Callable[[str, Any, Start], Any]] = {
     "retry later": _retry_later,
     "renew": lambda hand, storage, start: storage.renew([start.claims[hand]], 45.0),
     "release": lambda hand, storage, start: storage.release(start.claims[hand]),
+    "note": lambda hand, storage, start: storage.note(
+        start.claims[hand], NO_NOTES.with_progress(0.5, f"by {hand}", storage.now()), 45.0
+    ),
 }
-"""Of a claim, live or stale, by the name of who has it: its three ends, renewal, release."""
+"""Of a claim, live or stale, by the name of who has it: three ends, renewal, release, a note."""
+
+
+def a_schedule(name: str = SCHEDULE, seconds: float = 10.0, **fields: Any) -> Schedule:
+    """A schedule that is due every so many seconds."""
+    job = Job("task", [name], id=name, created_at=EPOCH)
+    return Schedule(name=name, rule=Every(seconds), job=job, **fields)
+
+
+SCHEDULES: dict[str, Act] = {
+    "issue": lambda storage, start: storage.schedules.issue(start.known),
+    "pause": lambda storage, start: storage.schedules.pause(SCHEDULE),
+    "resume": lambda storage, start: storage.schedules.resume(SCHEDULE),
+    "remove": lambda storage, start: storage.schedules.remove(SCHEDULE),
+    "put it again": lambda storage, start: storage.schedules.put(start.known.schedule),
+    "put another": lambda storage, start: storage.schedules.put(a_schedule(seconds=7.0)),
+}
+"""Of servers, which issue a schedule as they know it, and of whoever changes it."""

@@ -8,9 +8,21 @@ import attrs
 
 from ...values.clock import ManualClock
 from ...values.errors import ConfigurationError
+from ...values.followup import Followup
 from ...values.job import Job
+from ...values.retention import Retention
 from ...values.states import AwaitingRetry, Failed, Scheduled, Succeeded
-from .operations import JOB, TWIN, Act, Start, a_job, operations
+from .operations import (
+    JOB,
+    SCHEDULE,
+    TWIN,
+    Act,
+    Start,
+    a_job,
+    a_schedule,
+    of_schedules,
+    operations,
+)
 
 DAY = 86_400.0
 
@@ -99,8 +111,9 @@ def lapsed(at: Setting) -> Claims:
 
 
 def lapsed_for_good(at: Setting) -> Claims:
-    """Claimed by w1, whose lease has just lapsed, and which was the only attempt."""
-    return {"w1": at.lapsed(max_retries=0)}
+    """Claimed by w1, whose lease has just lapsed, and which was the only attempt; another job
+    follows on its failure."""
+    return {"w1": at.lapsed(max_retries=0, on_failure=Followup("after"))}
 
 
 def claimed_again(at: Setting) -> Claims:
@@ -168,6 +181,39 @@ def gone(at: Setting) -> Claims:
     return {"w1": claim}
 
 
+def expired(at: Setting) -> Claims:
+    """Enqueued, and its time has just passed; w1 had it once and handed it back."""
+    claim = at.running(expires_at=at.later(5))
+    at.storage.release(claim)
+    at.clock.advance(5)
+    return {"w1": claim}
+
+
+def failed_with_a_time_of_its_own(at: Setting) -> Claims:
+    """Failed by w1, and its own retention is just over."""
+    claim = at.running(retention=Retention(succeeded=1, deleted=1, failed=5))
+    at.storage.finish(claim, Failed(at.clock.now(), "ValueError: no", "Traceback", 0))
+    at.clock.advance(5)
+    return {"w1": claim}
+
+
+def slot_due(at: Setting) -> Claims:
+    """A schedule makes up for all that it missed: three of its slots have come."""
+    at.storage.schedules.put(a_schedule(catch_up="all"))
+    at.clock.advance(30)
+    return {}
+
+
+def slot_due_while_the_one_before_runs(at: Setting) -> Claims:
+    """A slot of a schedule has come that must not overlap; w1 runs the job of the one before."""
+    at.storage.schedules.put(a_schedule(overlap=False))
+    at.clock.advance(10)
+    at.storage.schedules.issue(at.storage.schedules.known(SCHEDULE))
+    claim = at.claim()
+    at.clock.advance(10)
+    return {"w1": claim}
+
+
 @attrs.frozen
 class Situation:
     """A start by name: ``prepare`` brings an empty storage or oracle there."""
@@ -180,12 +226,13 @@ class Situation:
     def prepare(self, storage: Any, clock: ManualClock) -> Start:
         """Bring the job there; what the hands know."""
         claims = self.steps(Setting(storage, clock))
-        seen = storage.get(JOB) or claims["w1"]
-        return Start(claims, seen)
+        seen = storage.get(JOB) or claims.get("w1") or a_job(clock.now())
+        schedules = getattr(storage, "schedules", None)
+        return Start(claims, seen, schedules and schedules.known(SCHEDULE))
 
     def operations(self, start: Start) -> dict[str, Act]:
         """What may be done from there, by name."""
-        return operations(start, self.workers)
+        return operations(start, self.workers) if start.known is None else of_schedules(start)
 
 
 def _situation(steps: Callable[[Setting], Claims]) -> Situation:
@@ -202,6 +249,8 @@ SITUATIONS: dict[str, Situation] = {
             *(waiting, scheduled, awaiting, claimed, claimed_key_free, lapsed, lapsed_for_good),
             *(claimed_again, claimed_again_by_the_same, cancelled, cancelled_lapsed),
             *(succeeded, failed, failed_key_taken, locked, gone),
+            *(expired, failed_with_a_time_of_its_own),
+            *(slot_due, slot_due_while_the_one_before_runs),
         ),
     )
 }

@@ -6,14 +6,19 @@ from typing import Any
 from ...seam.rows import (
     Claim,
     Claimed,
+    Expired,
     Finished,
     Hold,
     Inserted,
     Lapsed,
     Move,
+    Overdue,
+    Page,
+    Record,
     Rewrite,
     Row,
     Verdict,
+    Write,
 )
 from ..compare import brief
 from .judging import Fault, Mismatch
@@ -59,7 +64,10 @@ def _ending(title: str, names: Sequence[str], ending: Ending) -> Iterator[str]:
     for job in ending.records:
         held = f", held by {holders[job.id]}" if job.id in holders else ""
         yield f"  in the store: {brief(job)}{held}"
-    if not ending.records:
+    for schedule in ending.schedules:
+        paused = ", paused" if schedule.paused else ""
+        yield f"  in the store: schedule {schedule.name}{paused}, next at {schedule.next_slot}"
+    if not ending.records and not ending.schedules:
         yield "  in the store: nothing"
 
 
@@ -90,15 +98,17 @@ def _words(order: Any) -> str:
             return f"{order.id} for {order.worker}{by}"
         case Row():
             return order.id
-        case Lapsed():
-            return "lapsed"
         case Finished():
             return f"{order.state} long ago"
+        case Lapsed() | Overdue() | Expired() | Page():
+            return type(order).__name__.lower()
+        case Write():
+            return f"{order.name}, if version {order.expected}"
         case [str(job_id), str(worker), int(), *_]:
             return f"{job_id} of {worker}"
         case list() | tuple():
-            return "; ".join(_words(one) for one in order)
-    return str(order)
+            return "; ".join(filter(None, map(_words, order)))
+    return "" if order is None else str(order)
 
 
 def _answer(call: Call) -> str:
@@ -110,6 +120,10 @@ def _answer(call: Call) -> str:
         case Inserted():
             taken = [f"{one.by} taken by {one.holder}" for one in call.answer.obstacles]
             return ", ".join(taken) or "stored"
+        case Record():
+            return f"version {call.answer.version}"
+        case [Record(), *_]:
+            return ", ".join(f"{one.name}, version {one.version}" for one in call.answer)
         case [Verdict(), *_]:
             return ", ".join(verdict.name for verdict in call.answer)
         case list():

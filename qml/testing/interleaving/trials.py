@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cache, partial
@@ -9,7 +10,9 @@ from typing import Any
 
 import attrs
 
-from ...seam.rows import Row, holder, is_free
+from ...seam.driver import Driver
+from ...seam.rows import Page, Row, holder, is_free
+from ...storage.schedules import PREFIX
 from ...values.clock import ManualClock
 from ...values.errors import ConfigurationError, QmlError
 from ...values.job import Job
@@ -20,7 +23,8 @@ from ..compare import outcome
 from ..making import MakeStorage, fresh
 from ..model import StorageModel
 from ..table import Entry
-from .operations import JOB, KEY, TWIN, Act, Start
+from .operations import KEY, Act, Start
+from .parts import InParts, in_parts
 from .schedules import HANDS, Schedule
 from .situations import Situation, situation
 from .turns import Call, Choose, Turns
@@ -91,7 +95,8 @@ class Kept:
 
 @attrs.frozen
 class Ending:
-    """What the hands were answered, and all that shows of the storage afterwards.
+    """What the hands were answered, and all that shows of the storage afterwards, ``schedules``
+    included.
 
     ``claims``: every claim given, from the start on; ``renewed``: whether each of them, asked at
     the very end, still holds its job.
@@ -103,6 +108,7 @@ class Ending:
     available: list[Job]
     kept: list[Kept]
     key_holder: str | None
+    schedules: list[Any]
     claims: list[Job]
     renewed: list[bool]
 
@@ -143,13 +149,13 @@ class Trials:
     def run(self, case: Case, choose: Choose) -> Run:
         """Run the case by the schedule that ``choose`` makes."""
         storage, driver = self.storage, self.turns.driver
-        driver.erase([JOB, TWIN], 2)
+        _empty(driver)
         self.clock.rewind()
         start = case.situation.prepare(storage, self.clock)
         acts = [partial(act, storage, start) for act in case.acts(start)]
         calls, answers = self.turns.play(acts, choose)
         now = self.clock.now()
-        rows = [row for row in driver.load([JOB, TWIN]) if row is not None]
+        rows = sorted(driver.scan(Page()), key=lambda row: row.id)
         kept = [_kept_row(row, to_micros(now)) for row in rows]
         ending = _ending(case, storage, start, answers, kept, driver.holder(KEY))
         return Run(case, start, calls, ending, now)
@@ -158,23 +164,34 @@ class Trials:
         """End the threads, leave the storage empty, close it."""
         self.turns.end()
         with contextlib.suppress(QmlError):  # what happened before says more
-            self.turns.driver.erase([JOB, TWIN], 2)
+            _empty(self.turns.driver)
         self.storage.close()
+
+
+def _empty(driver: Driver) -> None:
+    """Remove all that a run has left."""
+    ids = [row.id for row in driver.scan(Page())]
+    if ids:
+        driver.erase(ids, len(ids))
+    for record in driver.list(PREFIX):
+        driver.write(record.name, None, record.version)
 
 
 def in_order(
     case: Case, order: Sequence[int], acts: dict[int, Act], retry: RetryPolicy | None
 ) -> Ending:
-    """What the oracle gives for one hand after the other; ``acts`` replaces some operations."""
+    """What the oracle gives for one hand after the other; ``acts`` replaces some operations. A hand
+    that is there several times comes in parts."""
     clock = ManualClock()
-    model = StorageModel(clock, retry)
+    model = InParts(clock, retry)
     start = case.situation.prepare(model, clock)
-    known = case.acts(start)
-    answers = {hand: outcome(acts.get(hand, known[hand]), model, start) for hand in order}
-    entries = [entry for name in (JOB, TWIN) for entry in model.entries if entry.job.id == name]
+    known = dict(enumerate(case.acts(start))) | acts
+    known |= {h: in_parts(case.operations[h]) for h, times in Counter(order).items() if times > 1}
+    answers = {hand: outcome(known[hand], model, start) for hand in order}
+    entries = sorted(model.entries, key=lambda entry: entry.job.id)
     kept = [_kept_entry(entry, clock) for entry in entries]
     keeper = next((entry.job.id for entry in entries if entry.holds_key), None)
-    return _ending(case, model, start, [answers[hand] for hand in sorted(order)], kept, keeper)
+    return _ending(case, model, start, [answers[hand] for hand in sorted(answers)], kept, keeper)
 
 
 def _ending(
@@ -198,6 +215,7 @@ def _ending(
         available=storage.get_available_jobs(),
         kept=kept,
         key_holder=key_holder,
+        schedules=storage.schedules.list() if hasattr(storage, "schedules") else [],
         claims=claims,
         renewed=storage.renew(claims),  # last: it changes what it asks
     )

@@ -4,10 +4,10 @@ They know the promises and nothing of the code that keeps them: they share no li
 of ``qml.storage``. Each is a generator of what is wrong, and its docstring begins with the law.
 """
 
-from . import claims, records
-from .calls import Call, End, Law, Who
+from . import claims, ends, records, slots
+from .calls import Call, End, Law, Place, Who
 
-__all__ = ["LAWS", "Call", "End", "Law", "Who", "broken"]
+__all__ = ["LAWS", "Call", "End", "Law", "Place", "Who", "broken"]
 
 LAWS: tuple[Law, ...] = (
     claims.one_owner,
@@ -19,6 +19,15 @@ LAWS: tuple[Law, ...] = (
     claims.leases_last_until_the_end,
     claims.who_waits_is_free,
     records.final_is_final,
+    records.deleted_for_good,
+    ends.only_the_late_expire,
+    ends.kept_as_long_as_asked,
+    ends.a_run_notes_for_itself,
+    ends.followups_come_once,
+    slots.slots_move_with_their_jobs,
+    slots.slots_go_by_the_rule,
+    slots.none_overlap,
+    slots.places_are_kept,
     records.attempts_are_counted,
     records.keys_have_one_holder,
     records.what_was_given_stays,

@@ -111,7 +111,7 @@ def rescue_takes_orphans(call: Call) -> Broken:
 
 def leases_last_until_the_end(call: Call) -> Broken:
     """Cancelling or updating a running job leaves its lease to the run."""
-    if call.verb == "swap" and call.who.acts in ("cancels", "updates"):
+    if call.verb == "swap" and call.who.acts in ("cancels", "cancels many", "updates"):
         for was, now in changed(call):
             if (was.lease_until, was.worker) != (now.lease_until, now.worker):
                 yield f"the lease of {was.id} changed"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ...seam.rows import Change, Finished, Move, Row, Verdict
+from ...seam.rows import Change, Finished, Move, Overdue, Row, Verdict
 from .calls import BY_HAND, FINAL, Broken, Call, Who, changed
 
 
@@ -40,6 +40,13 @@ def _charge(who: Who, was: Row) -> int:
         return -1
     ends = [end for end in who.ends or () if (end.seq, end.fence) == (was.seq, was.fence)]
     return -1 if ends and not ends[0].charged else 0
+
+
+def deleted_for_good(call: Call) -> Broken:
+    """What was cancelled, discarded or has expired never comes back."""
+    for was, now in changed(call):
+        if was.state == "deleted" and now.state != "deleted":
+            yield f"{was.id} was deleted and is {now.state}"
 
 
 def keys_have_one_holder(call: Call) -> Broken:
@@ -83,7 +90,10 @@ def fences_and_versions_rise(call: Call) -> Broken:
     """Fence and version never sink, and rise by what a call may do."""
     for was, now in changed(call):
         leased = was._replace(
-            lease_until=now.lease_until, locked_by=now.locked_by, worker=now.worker
+            lease_until=now.lease_until,
+            locked_by=now.locked_by,
+            worker=now.worker,
+            notes=now.notes,  # who may write them is another law
         )
         if was.seq != now.seq:
             yield f"{was.id} became another job under the same id"
@@ -107,18 +117,24 @@ def _named(call: Call) -> set[str]:
     if call.verb == "claim":
         return {row.id for row in call.answer.rows}
     if call.verb == "insert":
-        return set() if call.answer.obstacles else {row.id for row in call.order}
+        return set() if call.answer.obstacles else {row.id for row in call.order[0]}
     if call.verb == "let_go":
         return {call.order[0]}
     if call.verb == "erase":
         return {job_id for job_id, row in call.before.items() if _may_go(row, call.order)}
     if call.verb in ("hold", "swap"):
-        return {
-            _id(order)
+        done = [
+            order
             for order, verdict in zip(call.order, call.answer, strict=True)
             if verdict is Verdict.DONE
-        }
+        ]
+        return {_id(order) for order in done} | {row.id for order in done for row in _then(order)}
     return set()
+
+
+def _then(order: Any) -> tuple[Row, ...]:
+    """What is inserted with a change that is done."""
+    return order.then if isinstance(order, Move) else ()
 
 
 def _id(order: Any) -> str:
@@ -126,11 +142,12 @@ def _id(order: Any) -> str:
 
 
 def _may_go(row: Row, target: Any) -> bool:
+    if isinstance(target, Overdue):
+        return row.purge_at is not None and row.purge_at <= target.by
     if not isinstance(target, Finished):
         return row.id in target
-    return (
-        row.state == target.state and row.finished_at is not None and row.finished_at <= target.by
-    )
+    ended = row.finished_at is not None and row.finished_at <= target.by
+    return row.state == target.state and ended and row.purge_at is None
 
 
 def answers_are_true(call: Call) -> Broken:
@@ -140,7 +157,7 @@ def answers_are_true(call: Call) -> Broken:
             if call.after.get(row.id) != row:
                 yield f"{row.id} was handed out other than it is stored"
     elif call.verb == "insert" and not call.answer.obstacles:
-        for row, seq in zip(call.order, call.answer.seqs, strict=True):
+        for row, seq in zip(call.order[0], call.answer.seqs, strict=True):
             if call.after.get(row.id) != row._replace(seq=seq):
                 yield f"{row.id} was stored other than it was given"
     elif call.verb in ("swap", "hold"):
@@ -154,4 +171,5 @@ def _is_done(order: Any, row: Row) -> bool:
     if isinstance(order, Change):
         state = order.state if isinstance(order, Move) else order.row.state
         return row.state == state and row.version > order.version
-    return bool(row.lease_until == order.until)
+    written = order.notes is None or row.state != "processing" or row.notes == order.notes
+    return bool(row.lease_until == order.until) and written

@@ -3,9 +3,13 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from . import chores, clients, working
+from ...values.followup import Followup
+from ...values.retention import Retention
+from ...values.selection import JobFilter
+from . import chores, clients, recurring, working
 from .mishaps import SECONDS
 from .steps import Step
+from .store import SCHEDULES
 
 if TYPE_CHECKING:
     from .world import World
@@ -20,17 +24,39 @@ FIELDS: dict[str, tuple[Any, ...]] = {
     "due_in": (None, None, None, 5.0, 40.0),
     "timeout_seconds": (None, None, None, 10.0),
     "queue": (None, None, "mail"),
+    "expires_in": (None, None, None, 3.0, 31.0),
+    "retention": (None, None, None, Retention(succeeded=20, deleted=20, failed=20)),
+    "on_failure": (None, None, Followup("task")),
 }
 """What may be said of a job; None = nothing."""
 
 
 ABOUT_JOBS: tuple[type[clients.AboutJob], ...] = (
     clients.Updates,
+    clients.Updates,
+    clients.Updates,
+    clients.Retries,
     clients.Retries,
     clients.Cancels,
     clients.Deletes,
     clients.Locks,
     clients.Unlocks,
+)
+
+
+ABOUT_SCHEDULES: tuple[type[recurring.AboutSchedule], ...] = (
+    recurring.Pauses,
+    recurring.Resumes,
+    recurring.Resumes,
+    recurring.Triggers,
+    recurring.Removes,
+)
+
+FILTERS = (
+    JobFilter(),
+    JobFilter(queue="mail"),
+    JobFilter(older_than=20.0),
+    JobFilter(metadata={"b": 1}),
 )
 
 
@@ -55,12 +81,24 @@ def _fields(world: "World") -> dict[str, Any]:
 def ask(world: "World") -> Step:
     """Something about a job that is there."""
     kind = world.pick(ABOUT_JOBS)
-    return kind(job=world.pick([*sorted(world.store.rows)] or IDS))
+    return kind(job=_job(world))
+
+
+def _job(world: "World") -> str:
+    """The id of a job that is there, more often one that a client enqueued."""
+    given = [job_id for job_id in world.store.rows if job_id in IDS]
+    any_job = not given or world.pick((False, False, True))
+    return world.pick([*world.store.rows] or IDS) if any_job else world.pick(given)
+
+
+def ask_of_many(world: "World") -> Step:
+    """Cancel what a filter names."""
+    return clients.CancelsMany(where=world.pick(FILTERS))
 
 
 def delete(world: "World") -> Step:
     """A job that is there, perhaps one that runs."""
-    return clients.Deletes(job=world.pick([*sorted(world.store.rows)] or IDS))
+    return clients.Deletes(job=_job(world))
 
 
 def enqueue_same(world: "World") -> Step:
@@ -101,8 +139,27 @@ def rescue(world: "World") -> Step:
 
 def tidy(world: "World") -> Step:
     """Another chore of the upkeep."""
-    kind = world.pick((chores.Syncs, chores.Purges))
+    kind = world.pick((chores.Syncs, chores.Purges, chores.Expires))
     return kind(server=_server(world))
+
+
+def issue(world: "World") -> Step:
+    """Recurring jobs that are due."""
+    return recurring.Issues(server=_server(world))
+
+
+def change_schedule(world: "World") -> Step:
+    """Another schedule, or something about one that is there."""
+    if world.pick((False, True)):
+        return recurring.Adds(which=world.pick(range(len(recurring.ADDITIONS))))
+    there = [name.removeprefix(SCHEDULES) for name in sorted(world.store.schedules)]
+    kind = world.pick(ABOUT_SCHEDULES)
+    return kind(schedule=world.pick(there or [recurring.ADDED]))
+
+
+def purge(world: "World") -> Step:
+    """What ended long ago."""
+    return chores.Purges(server=_server(world))
 
 
 def leave(world: "World") -> Step:
@@ -143,6 +200,12 @@ PLANS: tuple[Plan, ...] = (
     (enqueue,),
     (tidy,),
     (leave,),
+    (issue,),
+    (wait, issue),
+    (wait, purge),
+    (change_schedule,),
+    (ask_of_many,),
+    (ask_of_many,),
     (claim, run),
     (run, record),
     (claim, run, record),

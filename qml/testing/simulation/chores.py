@@ -107,6 +107,18 @@ class Rescues(Chore):
 
 
 @attrs.frozen(kw_only=True)
+class Expires(Chore):
+    """End what was not started in time."""
+
+    role: ClassVar[str | None] = "upkeep"
+    acts: ClassVar[str] = "expires"
+
+    def do(self, world: "World", server: SimulatedServer) -> None:
+        """The upkeep's step."""
+        server.server.upkeep.expire()
+
+
+@attrs.frozen(kw_only=True)
 class Purges(Chore):
     """Remove what finished long ago."""
 

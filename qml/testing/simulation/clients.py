@@ -8,6 +8,7 @@ import attrs
 
 from ...values.errors import QmlError, StorageUnavailable
 from ...values.job import Job
+from ...values.selection import JobFilter
 from ...values.states import Scheduled
 from ..laws.calls import Who
 from .parties import Party
@@ -55,13 +56,15 @@ class Enqueues(ClientStep):
 
     def ask(self, world: "World", party: Party) -> None:
         """With the same ids the second time."""
-        now = world.clock.now()
         jobs = []
         for job_id, fields in self.jobs:
+            now = world.moment()
             given = {"created_at": now, **fields}
-            due_in = given.pop("due_in", None)
+            due_in, expires_in = given.pop("due_in", None), given.pop("expires_in", None)
             if due_in is not None:
                 given["state"] = Scheduled(now, now + timedelta(seconds=due_in))
+            if expires_in is not None:
+                given["expires_at"] = now + timedelta(seconds=expires_in)
             jobs.append(Job("task", [job_id], id=job_id, metadata={"b": 1, "a": 2}, **given))
         try:
             party.storage.enqueue_many(jobs)
@@ -72,8 +75,32 @@ class Enqueues(ClientStep):
 
 
 def _told(job_id: str, fields: Mapping[str, Any]) -> str:
-    said = ", ".join(f"{name} {value}" for name, value in fields.items() if value is not None)
+    said = ", ".join(f"{name} {_short(value)}" for name, value in fields.items())
     return f"{job_id} ({said})" if said else job_id
+
+
+def _short(value: Any) -> Any:
+    """A value without what goes without saying."""
+    return attrs.astuple(value)[0] if attrs.has(type(value)) else value
+
+
+@attrs.frozen(kw_only=True)
+class CancelsMany(ClientStep):
+    """Cancel all jobs that a filter names."""
+
+    where: JobFilter
+
+    acts: ClassVar[str] = "cancels many"
+
+    def heading(self, world: "World", party: Party) -> str | None:
+        """With what is said of them."""
+        said = attrs.asdict(self.where, filter=lambda field, value: bool(value))
+        told = ", ".join(f"{name} {value}" for name, value in said.items())
+        return f"a client cancels all jobs{told and f' with {told}'}" if world.store.rows else None
+
+    def ask(self, world: "World", party: Party) -> None:
+        """The storage's ``cancel_many``."""
+        party.storage.cancel_many(self.where)
 
 
 @attrs.frozen(kw_only=True)

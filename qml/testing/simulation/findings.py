@@ -1,6 +1,5 @@
 """What a simulation finds, told as a test tells it."""
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,15 +19,3 @@ def findings(world: World) -> Iterator[None]:
     except Exception as error:
         error.add_note(f"What happened:\n{world.story}")
         raise
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Servers under fault would warn all the time."""
-    log = logging.getLogger("qml.server")
-    before = log.disabled
-    log.disabled = True
-    try:
-        yield
-    finally:
-        log.disabled = before

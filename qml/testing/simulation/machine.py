@@ -20,8 +20,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from ..machine import usual_settings
 from ..making import MakeStorage
+from ..quiet import quiet
 from . import choices
-from .findings import findings, quiet
+from .findings import findings
 from .settling import settle
 from .steps import Step
 from .tally import Tally
@@ -76,6 +77,16 @@ class ClientRules(Rules):
     def replace(self) -> None:
         """A job is deleted, and another enqueued under its id."""
         self._take(choices.delete, choices.enqueue_same)
+
+    @rule()
+    def cancel_many(self) -> None:
+        """A client cancels what a filter names."""
+        self._take(choices.ask_of_many)
+
+    @rule()
+    def change_schedule(self) -> None:
+        """A client adds, pauses, resumes, triggers, removes a schedule."""
+        self._take(choices.change_schedule)
 
     @rule()
     def wait(self) -> None:
@@ -133,6 +144,11 @@ class ServerRules(Rules):
     def tidy(self) -> None:
         """A server looks after its clock and the store."""
         self._take(choices.tidy)
+
+    @rule()
+    def issue(self) -> None:
+        """Time passes, and a server issues what recurring jobs are due."""
+        self._take(choices.wait, choices.issue)
 
     @rule()
     def rescue(self) -> None:

@@ -117,6 +117,7 @@ class SimulatedServer(Party):
             lease_seconds=LEASE,
             name=name,
             steady=self._steady,
+            declared=world.declared,
         )
         self.server.worker_id = name  # without process id and chance, so that stories repeat
         self.server.pool.close()  # it starts no threads, not even for one that is late

@@ -9,7 +9,8 @@ import random
 import time
 
 from ..making import MakeStorage
-from .findings import findings, quiet
+from ..quiet import quiet
+from .findings import findings
 from .settling import settle
 from .tally import Tally
 from .world import World

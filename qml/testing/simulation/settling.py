@@ -1,7 +1,8 @@
 """The end of a simulated life: faults stop, the servers go on, and every job comes to an end."""
 
 from ...values.states import FINAL
-from .chores import Limits, Renews, Rescues, Syncs, Watches
+from .chores import Expires, Limits, Renews, Rescues, Syncs, Watches
+from .recurring import Issues
 from .steps import ServerStep
 from .working import Claims, Records, Runs
 from .world import World
@@ -10,7 +11,7 @@ ROUNDS = 60
 """Rounds within which all jobs have ended; each lets time pass to the next moment that counts, or
 ten seconds, so that the time is bounded, too."""
 
-CALM: tuple[type[ServerStep], ...] = (Syncs, Limits, Renews, Watches, Rescues)
+CALM: tuple[type[ServerStep], ...] = (Syncs, Limits, Renews, Watches, Rescues, Expires, Issues)
 
 
 def settle(world: World) -> None:
@@ -28,6 +29,8 @@ def _settle(world: World) -> None:
     for _ in range(ROUNDS):
         for number in range(len(world.servers)):
             _round(world, number)
+        for name in world.overdue():
+            world.store.broken(f"A series goes on: {name} is due, and no server issues it")
         busy = any(len(party.server.runs) for party in world.servers)
         left = [row for row in world.store.rows.values() if row.state not in FINAL]
         if not left and not busy:

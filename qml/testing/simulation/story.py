@@ -1,12 +1,15 @@
 """What happened in a simulation, in words."""
 
 import itertools
+from collections.abc import Callable
 
 
 class Story:
-    """Lines, indented by what happened within what. A step that came to nothing is left out."""
+    """Lines, indented by what happened within what. A step that came to nothing is left out.
+    ``readable`` puts names for people in the place of ids."""
 
-    def __init__(self) -> None:
+    def __init__(self, readable: Callable[[str], str] = str) -> None:
+        self._readable = readable
         self.lines: list[str] = []
         self._headings: list[tuple[str, bool]] = []  # of the steps under way; whether it is told
 
@@ -28,9 +31,9 @@ class Story:
         """Something happened within the steps under way."""
         for depth, (heading, told) in enumerate(self._headings):
             if not told:
-                self.lines.append("  " * depth + heading)
+                self.lines.append("  " * depth + self._readable(heading))
                 self._headings[depth] = (heading, True)
-        self.lines.append("  " * len(self._headings) + line)
+        self.lines.append("  " * len(self._headings) + self._readable(line))
 
     def __str__(self) -> str:
         """Line by line, what repeats itself once."""

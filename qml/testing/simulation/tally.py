@@ -9,10 +9,12 @@ import attrs
 class Tally:
     """``examples``: simulated lives of a store; ``steps``: what parties did, by name; ``calls``:
     driver calls judged, by verb; ``mishaps``: what befell calls, by kind; ``claims``: claims that
-    were given; ``jobs``: jobs in a final state at the end of an example."""
+    were given; ``slots``: slots of recurring jobs that were issued; ``jobs``: jobs in a final state
+    at the end of an example."""
 
     examples: int = 0
     claims: int = 0
+    slots: int = 0
     jobs: int = 0
     steps: Counter[str] = attrs.field(factory=Counter)
     calls: Counter[str] = attrs.field(factory=Counter)
@@ -22,7 +24,7 @@ class Tally:
         return "\n".join(
             [
                 f"{self.examples:,} simulated lives of a store, {self.claims:,} claims, "
-                f"{self.jobs:,} jobs brought to an end",
+                f"{self.slots:,} slots, {self.jobs:,} jobs brought to an end",
                 f"{self.steps.total():,} steps: {_each(self.steps)}",
                 f"{self.calls.total():,} driver calls judged: {_each(self.calls)}",
                 f"{self.mishaps.total():,} mishaps: {_each(self.mishaps)}",

@@ -1,16 +1,20 @@
 """The one task of a simulation, during which much may happen."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from ...values.notes import NO_NOTES
 from ...values.retry import RetryPolicy
+from ...values.states import Processing
 from ...work.control import Discard, Retry, Snooze
+from ...work.executor import Middleware
+from ...work.failing import Fate
 from ...work.runs import Run
 from .mishaps import DEEPEST
-from .parties import SimulatedServer
+from .parties import LEASE, Died, SimulatedServer
 
 if TYPE_CHECKING:
     from .world import World
@@ -25,6 +29,11 @@ class Task:
 
     function: Callable[..., Any]
     retry: RetryPolicy | None = None
+    middleware: Sequence[Middleware] = ()
+
+    def fate(self, error: BaseException, attempt: int) -> Fate:
+        """Any exception is worth another attempt."""
+        return Fate()
 
 
 class Tasks(dict[str, Task]):
@@ -53,6 +62,8 @@ class Tasks(dict[str, Task]):
             world.take_any()
             server.go_on()
         mark = f"(claim {server.name}/{run.job.fence})"
+        if world.pick((False, False, False, True)):
+            self._note(server, run, mark)
         ends = world.pick(ENDS)
         if ends == "raises":
             raise ValueError(mark)
@@ -64,6 +75,15 @@ class Tasks(dict[str, Task]):
             raise Snooze(7.0)
         return mark
 
+    def _note(self, server: SimulatedServer, run: Run, mark: str) -> None:
+        """As a task does that tells how far it is, whether its claim holds the job still or not."""
+        notes = NO_NOTES.with_progress(0.5, mark, self._world.clock.now())
+        try:
+            server.storage.note(run.job, notes, LEASE)
+        except Died:  # not to be taken for an error of the task
+            self._world.replace(server)
+            raise
+
     def _check_claim(self, server: SimulatedServer, run: Run, asked_at: int) -> None:
         """A task begins under a claim that lasted when the server began to ask, or was renewed
         since; a machine that slept cannot know."""
@@ -72,4 +92,14 @@ class Tasks(dict[str, Task]):
             self._world.store.broken(
                 f"A task begins only while its claim lasts: {server.name} begins {run.job.id}, "
                 f"and its lease has ended {(asked_at - lease) / 1e6:g} s ago"
+            )
+        expires, claimed = run.job.expires_at, run.job.state
+        if (
+            expires is not None
+            and isinstance(claimed, Processing)
+            and claimed.started_at >= expires
+        ):
+            self._world.store.broken(
+                f"What has expired is not started: {server.name} begins {run.job.id}, claimed "
+                f"{(claimed.started_at - expires).total_seconds():g} s after its time"
             )

@@ -1,16 +1,21 @@
 """Everything in a simulation: the store, the clock, who takes part, and how a step is taken."""
 
+import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from ...values.clock import ManualClock
 from ...values.errors import StorageUnavailable
-from ...values.times import span_micros
+from ...values.retention import Retention
+from ...values.times import from_micros, span_micros
+from ..laws import slots
 from ..laws.calls import Who
 from ..making import MakeStorage, fresh
 from .choices import PLANS, Plan
 from .mishaps import KINDS, Mishaps
 from .parties import Died, Frame, Party, SimulatedServer
+from .recurring import CODES, of_code
 from .steps import Step
 from .store import Store
 from .story import Story
@@ -18,6 +23,9 @@ from .tally import Tally
 from .tasks import Tasks
 
 T = TypeVar("T")
+
+RETENTION = Retention(succeeded=200, deleted=200, failed=400)
+"""So short that what is purged is seen, and a wait for it brings no thousand slots."""
 
 
 class Chance(Protocol):
@@ -39,16 +47,18 @@ class World:
         self.calm = False
         self.depth = 0
         self.tally = tally
-        self.story = Story()
         self.storage = fresh(make_storage, self.clock)
+        self.storage.retention = RETENTION
         self.store = Store(self.storage.driver, self.clock, tally)
+        self.story = Story(self.store.readable)
         self.tasks = Tasks(self)
         self.client = Party(self, "a client")
         self._chance = chance
         kinds = [kind for kind in KINDS if self.pick((False, True))]
         self.mishaps = Mishaps(self, kinds, self.pick((30, 10)))
         self.deleted: str | None = None
-        self._born = 0
+        self.declared = of_code(self.pick(CODES))
+        self._born = self._made = 0
         self.servers = [self._server(number) for number in range(servers)]
 
     def _server(self, number: int) -> SimulatedServer:
@@ -86,7 +96,8 @@ class World:
             return
         self.tally.steps[step.acts] += 1
         self.story.begin(heading)
-        party.frames.append(Frame(step.role, Who(party.name, step.acts)))
+        who = Who(party.name, step.acts, since=self.clock.micros())
+        party.frames.append(Frame(step.role, who))
         self.depth += 1
         told: str | None = ""
         try:
@@ -121,16 +132,35 @@ class World:
         self.clock.advance(seconds)
         party.sleep(seconds, clock_too)
 
+    def moment(self) -> datetime:
+        """Now, and a microsecond later than the last such moment: no two jobs are made at once."""
+        self._made = max(self._made + 1, self.clock.micros())
+        return from_micros(self._made)
+
     def pass_micros(self, micros: int) -> None:
         """Let time pass."""
         self.clock.advance(micros / 1e6)
 
     def moments(self) -> list[int]:
-        """What lies ahead: due times, ends of leases and of retention, in microseconds."""
-        ahead: set[int] = set()
+        """What lies ahead: due times, ends of leases, of retention and of patience, slots, in
+        microseconds."""
+        ahead: set[int | None] = {at for _, at in self._slots()}
         for row in self.store.rows.values():
-            ahead |= {moment for moment in (row.due_at, row.lease_until) if moment is not None}
+            ahead |= {row.due_at, row.lease_until, row.purge_at, row.expires_at}
             if row.finished_at is not None:
                 kept: Any = getattr(self.storage.retention, row.state)
                 ahead.add(row.finished_at + span_micros(kept))
-        return sorted(moment for moment in ahead if moment > self.clock.micros())
+        return sorted(at for at in ahead if at is not None and at > self.clock.micros())
+
+    def overdue(self) -> list[str]:
+        """The schedules that have a slot to issue now."""
+        return [name for name, at in self._slots() if at <= self.clock.micros()]
+
+    def _slots(self) -> list[tuple[str, int]]:
+        """When each schedule's next job is due, by name; not of those that are paused."""
+        records = [json.loads(record.body) for record in self.store.schedules.values()]
+        return [
+            (record["name"], slots.micros(record["next_slot"]) + slots.offset(record))
+            for record in records
+            if not record["paused"]
+        ]

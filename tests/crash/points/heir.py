@@ -14,7 +14,7 @@ from qml.seam.rows import After, Page
 from qml.storage.storage import Storage
 from qml.storage.urls import Config
 from qml.testing.compare import difference, outcome
-from qml.values.config import Retention
+from qml.values.retention import Retention
 from qml.values.states import FINAL
 
 from ..ledger import Ledger, Note
@@ -154,11 +154,16 @@ class Heir:
         if world.storage is None:  # the call made again was a close
             world.open(NEWEST)
         world.storage.retention = Retention()  # or the first purge would leave little to look at
-        before = {job.id: job for job in world.storage.list()}
+        for schedule in world.storage.schedules.list():  # or there would never be an end
+            world.storage.schedules.remove(schedule.name)
+        before = {job.id: job for job in world.storage.list() if job.retention is None}
         given = self._work(world)
-        after = {job.id: job for job in world.storage.list()}
-        if before.keys() != after.keys():
-            yield "no job is lost", f"{sorted(before.keys() ^ after.keys())}"
+        after = {job.id: job for job in world.storage.list() if job.retention is None}
+        strangers = {job.id for job in after.values() if job.method != "follows"} - before.keys()
+        if lost := before.keys() - after.keys():
+            yield "no job is lost", f"{sorted(lost)}"
+        if strangers:
+            yield "no job comes from nowhere", f"{sorted(strangers)}"
         for job in after.values():
             then = before.get(job.id, job)
             if job.state.kind not in FINAL:
@@ -169,7 +174,7 @@ class Heir:
         for job_id, fence in {claim for claim in every if every.count(claim) > 1}:
             yield "no fence is given twice", f"fence {fence} of job {job_id}"
         for job_id, fence in given:
-            if fence <= before[job_id].fence:
+            if job_id in before and fence <= before[job_id].fence:
                 yield "no fence is given twice", f"fence {fence} of job {job_id}, which had it"
         yield from self._of_indexes(world.storage)
         self._ledger.note("worked", jobs=sum(j.state.kind not in FINAL for j in before.values()))

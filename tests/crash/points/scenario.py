@@ -12,6 +12,11 @@ import attrs
 
 from qml import Job
 from qml.testing.table import A_SERVER
+from qml.values.followup import Followup
+from qml.values.notes import NO_NOTES
+from qml.values.retention import Retention
+from qml.values.schedule import Every, Schedule
+from qml.values.selection import JobFilter
 from qml.values.states import AwaitingRetry, Failed, Processing, Scheduled, Succeeded
 
 from .migrations import NEWEST
@@ -48,6 +53,7 @@ MORE = [job("a1"), job("a2"), job("a3"), job("mail-2", "fails", queue="mail", ma
 SOON, LATE = job("soon", state=plan(100.0)), job("late", state=plan(50_000.0))
 ADA = job("ada-1", unique_key="ada", job_type="greeting")
 BOB = job("bob-1", unique_key="bob", unique_while="queued")
+ENDED = [job(f"ended-{number}", state=Succeeded(BEGAN, 1.0, number)) for number in range(5)]
 CY = job("cy-1", unique_key="cy", max_retries=0)
 CY_TOO = job("cy-2", unique_key="cy")
 AGAIN = [job("ada-2", unique_key="ada"), job("bob-2", unique_key="bob", unique_while="queued")]
@@ -60,6 +66,13 @@ TASKS = [
 ]
 DOOMED = [job(f"doomed-{n}", max_retries=0, priority=9) for n in range(3)]
 CROWD = [job(f"crowd-{n}", unique_key=("dora" if n == 3 else None)) for n in range(8)]
+
+SLOT = job("minutely", queue="slots", created_at=BEGAN, on_failure=Followup("follows"))
+MINUTELY = Schedule(name="minutely", rule=Every(60), job=SLOT, catch_up="all")
+HASTY = attrs.evolve(MINUTELY, rule=Every(45), overlap=False)
+BRIEF = job("brief", queue="brief", retention=Retention(succeeded=50, deleted=50, failed=50))
+NEVER = [job(f"never-{n}", queue="never", expires_at=at(1.0)) for n in range(3)]
+MANY = [job(f"many-{n}", queue="many", metadata={"odd": n % 2 == 1}) for n in range(6)]
 
 DONE, FAILED = Succeeded(BEGAN, 12.5, {"sent": [1, 2]}), Failed(BEGAN, "ValueError: no", "", 0)
 AWAY = AwaitingRetry(BEGAN, at(90.0), 1, "OSError: away")
@@ -89,6 +102,23 @@ def _hands(w: World, worker: str) -> list[Job]:
 
 def _lock(w: World, *order: Any) -> Any:
     return w.storage.try_acquire_job_lock(*order)
+
+
+def _note_run(w: World) -> Any:
+    """What two runs say of themselves, and a third does not."""
+    said = [NO_NOTES.with_progress(0.5, f"slot {n}", BEGAN) for n in range(2)]
+    return w.storage.note_many(list(zip(_hands(w, "w7"), [*said, None], strict=True)), 90.0)
+
+
+def _fail_some(w: World) -> Any:
+    """The states only: the jobs of the answer have the notes of the claim, which are older."""
+    first, second, _ = _hands(w, "w7")
+    done = w.storage.finish_many([(first, FAILED), (second, DONE)])
+    return [getattr(job, "state", job) for job in done]
+
+
+def _cancel_odd(w: World) -> Any:
+    return w.storage.cancel_many(JobFilter(queue="many", metadata={"odd": True}), "not needed")
 
 
 def _note(w: World) -> Any:
@@ -187,6 +217,31 @@ STEPS = (
     Step("enqueue a crowd", lambda w: w.storage.enqueue_many(CROWD)),
     Step("claim a crowd", lambda w: w.claim("w6", 8, ["default"])),
     Step("finish a crowd", lambda w: _finish_all(w, "w6")),
+    # -- recurring jobs, notes, failures and what follows, what is late
+    Step("add a schedule", lambda w: w.storage.schedules.put(MINUTELY)),
+    Step("its slots come", lambda w: w.clock.advance(190.0)),
+    Step("issue three slots", lambda w: w.issue("minutely")),
+    Step("issue nothing", lambda w: w.issue("minutely")),
+    Step("pause it", lambda w: w.storage.schedules.pause("minutely")),
+    Step("go on with it", lambda w: w.storage.schedules.resume("minutely")),
+    Step("change its rule", lambda w: w.storage.schedules.put(HASTY)),
+    Step("another slot comes", lambda w: w.clock.advance(50.0)),
+    Step("skip a slot", lambda w: w.issue("minutely")),
+    Step("remove it", lambda w: w.storage.schedules.remove("minutely")),
+    Step("add it anew", lambda w: w.storage.schedules.put(MINUTELY)),
+    Step("claim its jobs", lambda w: w.claim("w7", 3, ["slots"])),
+    Step("note what they do", _note_run),
+    Step("fail, and have what follows", _fail_some),
+    Step("enqueue what is kept briefly", lambda w: w.storage.enqueue(BRIEF)),
+    Step("claim it", lambda w: w.claim("w8", 1, ["brief"])),
+    Step("finish it", lambda w: w.storage.finish(w.hand("brief"), DONE)),
+    Step("its time is over", lambda w: w.clock.advance(51.0)),
+    Step("purge it", lambda w: w.storage.purge()),
+    Step("enqueue what is late", lambda w: w.storage.enqueue_many(NEVER)),
+    Step("end what is late", lambda w: w.storage.expire()),
+    Step("store what has ended", lambda w: w.storage.enqueue_many(ENDED)),
+    Step("enqueue many", lambda w: w.storage.enqueue_many(MANY)),
+    Step("cancel some of them", _cancel_odd),
     Step("a server falls silent", lambda w: w.clock.advance(601.0)),
     Step("heartbeat of another", lambda w: w.beat("server-2")),
     Step("goodbye", lambda w: w.leave("server-2")),

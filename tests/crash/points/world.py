@@ -15,7 +15,8 @@ from qml.storage.urls import Config
 from qml.testing import ManualClock, StorageModel
 from qml.testing.compare import difference
 from qml.values import jsontext
-from qml.values.config import Retention
+from qml.values.retention import Retention
+from qml.values.schedule import Schedule
 from qml.values.states import AwaitingRetry, Deleted, Failed, JobState, Succeeded
 
 from . import migrations
@@ -38,6 +39,7 @@ class Snapshot:
     lapsed: list[str]
     holders: list[tuple[str, str | None]]
     records: list[tuple[str, int, Any]]
+    schedules: list[Schedule]
 
     def unlike(self, found: "Snapshot") -> str | None:
         """The first difference between this, which was promised, and what was found."""
@@ -70,6 +72,10 @@ class World:
         """Remember jobs as claimed."""
         self.hands.update({(job.id, job.fence): job for job in jobs})
         return jobs
+
+    def issue(self, name: str) -> list[Job]:
+        """The jobs of the slots of a schedule that have come."""
+        return self.storage.schedules.issue(self.storage.schedules.known(name))
 
     def hand(self, job_id: str, fence: int = 1) -> Job:
         """A job as it was claimed."""
@@ -142,6 +148,10 @@ class Real(World):
             if snoozing:
                 raise Snooze(SNOOZE)
 
+        @app.task(name="follows")
+        def follows(job_id: str, error: str) -> str:
+            return job_id
+
         @app.task(name="discards")
         def discards(value: Any) -> None:
             raise Discard("not needed")
@@ -160,7 +170,8 @@ class Real(World):
             [job.id for job in storage.get_available_jobs()],
             [row.id for row in lapsed],
             [(key, storage.driver.holder(key)) for key in KEYS],
-            [(r.name, r.version, jsontext.loads(r.body)) for r in storage.driver.list("")],
+            [(r.name, r.version, jsontext.loads(r.body)) for r in storage.driver.list("server/")],
+            storage.schedules.list(),
         )
 
 
@@ -184,6 +195,7 @@ class Oracle(World):
         other.clock.advance((self.clock.now() - other.clock.now()).total_seconds())
         other.storage.entries = [copy(entry) for entry in self.storage.entries]
         other.storage.seqs = self.storage.seqs
+        other.storage.schedules._known = self.storage.schedules._known.copy()
         other.hands = self.hands.copy()
         other._records = self._records.copy()
         return other
@@ -255,6 +267,7 @@ class Oracle(World):
             [job.id for job in lapsed],
             [(key, holders.get(key)) for key in KEYS],
             [(name, *record) for name, record in sorted(self._records.items())],
+            model.schedules.list(),
         )
 
 

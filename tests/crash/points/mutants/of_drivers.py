@@ -11,7 +11,7 @@ from qml.drivers.redis.scripts import Script
 from qml.drivers.sqlite import connections as sqlite
 from qml.drivers.sqlite import schema, storing
 from qml.drivers.sqlite.statements import SQL
-from qml.seam.rows import Finished, Inserted, Row
+from qml.seam.rows import Finished, Inserted, Overdue, Row, Write
 from qml.values.errors import StorageUnavailable
 
 # -- SQLite ------------------------------------------------------------------------------------
@@ -103,8 +103,8 @@ def keys_are_set_after_the_script() -> None:
     redis.INSERT = _without(redis.INSERT, "redis.call('HSET', key('keys'), new_key, is.id)")
     insert = redis.RedisDriver.insert
 
-    def in_two(self: Any, rows: Sequence[Row]) -> Inserted:
-        stored = insert(self, rows)
+    def in_two(self: Any, rows: Sequence[Row], record: Write | None = None) -> Inserted:
+        stored = insert(self, rows, record)
         for row in rows if stored.seqs else ():
             if row.unique_key and row.key_held:
                 self._connections.ask(
@@ -121,8 +121,8 @@ def rows_are_erased_after_their_places() -> None:
     # An attribute of the module, which is where points are looked for.
     redis.PARTLY = _without(whole, "redis.call('UNLINK', key('job:' .. row.id))")
 
-    def in_two(self: Any, target: Finished | Sequence[str], limit: int) -> int:
-        if isinstance(target, Finished):
+    def in_two(self: Any, target: Finished | Overdue | Sequence[str], limit: int) -> int:
+        if isinstance(target, Finished | Overdue):
             return erase(self, target, limit)
         redis.ERASE = redis.PARTLY
         erased = erase(self, target, limit)

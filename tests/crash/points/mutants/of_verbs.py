@@ -4,7 +4,17 @@ import importlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from qml.seam.rows import Claim, Claimed, Finished, Inserted, Move, Rewrite, Row, Verdict
+from qml.seam.rows import (
+    Claim,
+    Claimed,
+    Finished,
+    Inserted,
+    Move,
+    Rewrite,
+    Row,
+    Verdict,
+    Write,
+)
 
 from ..instruments import DRIVERS
 
@@ -37,8 +47,12 @@ def _later(driver: Any, stored: Inserted, rows: Sequence[Row], *, payload: bool)
 def batches_are_stored_one_by_one() -> None:
     """A kill leaves half of what was enqueued together."""
 
-    def insert(plain: Any, driver: Any, rows: Sequence[Row]) -> Inserted:
+    def insert(
+        plain: Any, driver: Any, rows: Sequence[Row], record: Write | None = None
+    ) -> Inserted:
         keys = [row.unique_key for row in rows if row.unique_key]
+        if record is not None:
+            return plain(rows, record)
         if any(driver.load([row.id for row in rows])) or any(map(driver.holder, keys)):
             return plain(rows)
         return Inserted([seq for row in rows for seq in plain([row]).seqs], [])
@@ -87,8 +101,10 @@ def purges_go_one_by_one() -> None:
 def payloads_come_second() -> None:
     """A kill leaves a job without its arguments."""
 
-    def insert(plain: Any, driver: Any, rows: Sequence[Row]) -> Inserted:
-        stored = plain([row._replace(payload=PLACEHOLDER) for row in rows])
+    def insert(
+        plain: Any, driver: Any, rows: Sequence[Row], record: Write | None = None
+    ) -> Inserted:
+        stored = plain([row._replace(payload=PLACEHOLDER) for row in rows], record)
         _later(driver, stored, rows, payload=True)
         return stored
 
@@ -98,10 +114,12 @@ def payloads_come_second() -> None:
 def keys_come_second() -> None:
     """A kill leaves a job that does not hold its unique key."""
 
-    def insert(plain: Any, driver: Any, rows: Sequence[Row]) -> Inserted:
+    def insert(
+        plain: Any, driver: Any, rows: Sequence[Row], record: Write | None = None
+    ) -> Inserted:
         keyed = [row for row in rows if row.unique_key and row.key_held]
         if not keyed or any(driver.holder(row.unique_key) for row in keyed):
-            return plain(rows)
+            return plain(rows, record)
         stored = plain([row._replace(key_held=0) for row in rows])
         _later(driver, stored, rows, payload=False)
         return stored
@@ -124,6 +142,49 @@ def outcomes_come_before_their_keys() -> None:
         return verdicts
 
     _around("swap", swap)
+
+
+def slots_come_before_their_record() -> None:
+    """A kill leaves a slot that has its job, and comes again."""
+
+    def insert(
+        plain: Any, driver: Any, rows: Sequence[Row], record: Write | None = None
+    ) -> Inserted:
+        known = record and driver.read(record.name)
+        if record is None or known is None or known.version != record.expected:
+            return plain(rows, record)
+        stored = plain(rows)
+        if not stored.obstacles:
+            driver.write(*record)
+        return stored
+
+    _around("insert", insert)
+
+
+def what_follows_comes_second() -> None:
+    """A kill leaves a failed job on which nothing follows."""
+
+    def swap(plain: Any, driver: Any, changes: Sequence[Any]) -> list[Verdict]:
+        verdicts = plain([c._replace(then=()) if isinstance(c, Move) else c for c in changes])
+        for change, verdict in zip(changes, verdicts, strict=True):
+            if verdict is Verdict.DONE and isinstance(change, Move) and change.then:
+                driver.insert(change.then)
+        return verdicts
+
+    _around("swap", swap)
+
+
+def notes_come_after_the_lease() -> None:
+    """A kill leaves a lease that was renewed, and no word of what the run said."""
+
+    def hold(plain: Any, driver: Any, holds: Sequence[Any]) -> list[Verdict]:
+        verdicts = plain([one._replace(notes=None) for one in holds])
+        told = [one for one in holds if one.notes is not None]
+        if told:
+            plain(told)
+        return verdicts
+
+    _around("hold", hold)
 
 
 # -- what is acknowledged is not done yet, or by somebody else's step ---------------------------
@@ -161,8 +222,10 @@ def hints_make_jobs_ready() -> None:
     """A kill between commit and hint leaves a job that nobody will ever run."""
     silent: list[tuple[Inserted, list[Row]]] = []
 
-    def insert(plain: Any, driver: Any, rows: Sequence[Row]) -> Inserted:
-        stored = plain([row._replace(due_at=None) for row in rows])
+    def insert(
+        plain: Any, driver: Any, rows: Sequence[Row], record: Write | None = None
+    ) -> Inserted:
+        stored = plain([row._replace(due_at=None) for row in rows], record)
         silent.append((stored, list(rows)))
         return stored
 
@@ -184,6 +247,9 @@ MUTANTS = (
     payloads_come_second,
     keys_come_second,
     outcomes_come_before_their_keys,
+    slots_come_before_their_record,
+    what_follows_comes_second,
+    notes_come_after_the_lease,
     outcomes_are_written_with_the_next_call,
     hints_make_jobs_ready,
 )

@@ -1,0 +1,96 @@
+"""Many jobs at once: the filter that names them, their number first, and a yes before anything."""
+
+import argparse
+import sys
+from typing import Any
+
+from ..storage.storage import Storage
+from ..values import jsontext
+from ..values.errors import ConfigurationError, SerializationError
+from ..values.selection import JobFilter
+from ..values.states import StateKind
+from .figures import counted
+from .settings import Setting, switch
+from .texts import plain, say
+
+YES = Setting("yes", "QML_YES", switch, False, "do it, without a question")
+
+AT_ONCE = 200
+"""Jobs that a purge removes in one step."""
+
+_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+
+
+def add_filters(parser: argparse.ArgumentParser) -> None:
+    """Give a command the flags that name jobs."""
+    parser.add_argument(
+        "--state",
+        action="append",
+        choices=[kind.value for kind in StateKind],
+        help=f"only this one of {', '.join(StateKind)}; may be given several times",
+        metavar="STATE",
+    )
+    parser.add_argument("--queue", metavar="QUEUE", help="only of this queue")
+    parser.add_argument("--method", metavar="METHOD", help="only of this task")
+    parser.add_argument(
+        "--older-than", metavar="AGE", help="only enqueued so long ago: 90s, 15m, 12h, 7d, 2w"
+    )
+    parser.add_argument(
+        "--metadata",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="only with this metadata, its value JSON or text; may be given several times",
+    )
+
+
+def filter_of(arguments: argparse.Namespace) -> JobFilter | None:
+    """The filter that was given; None = none was."""
+    given = (arguments.state, arguments.queue, arguments.method, arguments.older_than)
+    if not any(given) and not arguments.metadata:
+        return None
+    return JobFilter(
+        states=arguments.state,
+        queue=arguments.queue,
+        method=arguments.method,
+        older_than=None if arguments.older_than is None else age(arguments.older_than),
+        metadata=dict(_item(text) for text in arguments.metadata),
+    )
+
+
+def age(text: str) -> float:
+    """Seconds: ``90s``, ``15m``, ``12h``, ``7d``, ``2w``, or a plain number of them."""
+    number, unit = (text[:-1], text[-1:]) if text[-1:] in _UNITS else (text, "s")
+    try:
+        return float(number) * _UNITS[unit]
+    except ValueError:
+        raise ConfigurationError(
+            f"--older-than is {text!r}; give 90s, 15m, 12h, 7d or 2w"
+        ) from None
+
+
+def _item(text: str) -> tuple[str, Any]:
+    name, given, value = text.partition("=")
+    if not given or not name:
+        raise ConfigurationError(f"--metadata is {text!r}; give NAME=VALUE, such as user=7")
+    try:
+        return name, jsontext.loads(value)
+    except SerializationError:
+        return name, value
+
+
+def agreed(arguments: argparse.Namespace, storage: Storage, where: JobFilter, to_do: str) -> int:
+    """How many jobs the filter names, once it is agreed to ``to_do`` with them; else 0. Without
+    ``--yes`` a person is asked; where there is none, it is said what to give."""
+    number = storage.count(where)
+    jobs = counted(number, "job")
+    if not number:
+        say("No job.")
+        return 0
+    if arguments.yes:
+        return number
+    if not sys.stdin.isatty():
+        say(f"{jobs} to {to_do}; nothing is done yet. To go on, give --yes")
+        return 0
+    print(f"{plain(to_do.capitalize())} {jobs}? [y/N] ", end="", flush=True)
+    return number if sys.stdin.readline().strip().lower() in ("y", "yes") else 0

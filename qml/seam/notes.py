@@ -1,0 +1,24 @@
+"""Notes of a run <-> text: empty while there are none."""
+
+from ..values import jsontext
+from ..values.notes import NO_NOTES, LogLine, Notes, Progress
+from ..values.times import from_micros, to_micros
+
+
+def encode(notes: Notes) -> str:
+    """Notes as text."""
+    if notes == NO_NOTES:
+        return ""
+    progress = notes.progress
+    told = progress and [to_micros(progress.at), progress.fraction, progress.message]
+    return jsontext.dumps([told, [[to_micros(o.at), o.attempt, o.text] for o in notes.log]])
+
+
+def decode(text: str) -> Notes:
+    """The notes that ``encode`` wrote; raises what reading a damaged record may."""
+    if not text:
+        return NO_NOTES
+    told, log = jsontext.loads(text)
+    progress = told and Progress(from_micros(told[0]), told[1], told[2])
+    lines = tuple(LogLine(from_micros(at), attempt, line) for at, attempt, line in log)
+    return Notes(progress or None, lines)

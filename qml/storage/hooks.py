@@ -1,0 +1,117 @@
+"""What happened to jobs, told to whoever asked: an event for each transition, once it is stored."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from enum import StrEnum
+
+import attrs
+
+from ..values.errors import ConfigurationError
+from ..values.job import Job
+
+log = logging.getLogger("qml.hooks")
+
+
+class EventKind(StrEnum):
+    """What may happen to a job."""
+
+    ENQUEUED = "enqueued"
+    """Stored: by a caller, a schedule, or as what follows on another's failure."""
+    CLAIMED = "claimed"
+    """Given to a worker."""
+    SUCCEEDED = "succeeded"
+    """Done."""
+    RETRYING = "retrying"
+    """The attempt failed, and another follows."""
+    FAILED = "failed"
+    """Given up."""
+    DISCARDED = "discarded"
+    """Its task said that it is not needed any more."""
+    RELEASED = "released"
+    """Handed back by its worker, the attempt not charged: a stop, a snooze."""
+    LOST = "lost"
+    """A worker's outcome was refused, since its claim held the job no more. ``job`` is the job as
+    it was claimed."""
+    RESCUED = "rescued"
+    """Taken from a worker whose lease had lapsed. One that has no attempt left is ``failed``, too.
+    """
+    CANCELLED = "cancelled"
+    """Cancelled by a caller."""
+    EXPIRED = "expired"
+    """Not started in time."""
+    RETRIED = "retried"
+    """Made ready again by a caller."""
+
+
+@attrs.frozen
+class Event:
+    """``kind``: what happened; ``job``: to which job, as it is now; ``at``: when, in UTC."""
+
+    kind: EventKind
+    job: Job
+    at: datetime
+
+
+Hook = Callable[[Event], object]
+
+
+class Hooks:
+    """Functions to be called with events. They are called in the thread that made the change, when
+    the store has it; what they raise is logged and harms nobody."""
+
+    def __init__(self) -> None:
+        self._hooks: tuple[tuple[EventKind | None, Hook], ...] = ()
+        self._joined: tuple[Hooks, ...] = ()
+
+    def on(self, kind: str | None, hook: Hook) -> None:
+        """Call ``hook`` with each event of this kind; None = of every kind."""
+        self._hooks = (*self._hooks, (kind_of(kind), hook))
+
+    @contextmanager
+    def joined(self, others: "Hooks") -> Iterator[None]:
+        """Within the block, ``others`` are told, too."""
+        self._joined = (*self._joined, others)
+        try:
+            yield
+        finally:
+            left = list(self._joined)
+            left.remove(others)
+            self._joined = tuple(left)
+
+    def __bool__(self) -> bool:
+        """Whether anybody asked."""
+        return bool(self._hooks) or any(self._joined)
+
+    def tell(self, kind: EventKind, jobs: Iterable[Job], now: Callable[[], datetime]) -> None:
+        """This happened to these jobs."""
+        if self:
+            at = now()
+            for job in jobs:
+                self._tell(Event(kind, job, at))
+
+    def _tell(self, event: Event) -> None:
+        for kind, hook in self._hooks:
+            if kind in (None, event.kind):
+                try:
+                    hook(event)
+                except Exception:
+                    log.exception(
+                        "a hook failed on %s of job %s (%s); the job is not harmed",
+                        *(event.kind, event.job.id, event.job.method),
+                    )
+        for others in self._joined:
+            others._tell(event)
+
+
+def kind_of(kind: str | None) -> EventKind | None:
+    """The kind a text names; a ConfigurationError lists those that there are."""
+    if kind is None:
+        return None
+    try:
+        return EventKind(kind)
+    except ValueError:
+        raise ConfigurationError(
+            f"there is no event {kind!r}; give one of {', '.join(EventKind)}"
+        ) from None

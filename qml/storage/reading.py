@@ -1,0 +1,84 @@
+"""Looking at stored jobs, which changes nothing."""
+
+import builtins
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from ..seam.codec import decode_job
+from ..seam.driver import Driver
+from ..seam.rows import Available, Page
+from ..values.clock import Clock
+from ..values.job import Job
+from ..values.selection import JobFilter
+from ..values.states import StateKind, kinds
+from ..values.times import from_micros
+from . import checks, rules, selecting, waiting
+
+
+class Reading:
+    """The operations of a storage that only look. ``driver``: where rows are kept; ``clock``: what
+    tells the time."""
+
+    driver: Driver
+    clock: Clock
+
+    def get(self, job_id: str) -> Job | None:
+        """The job with this id, or None."""
+        return self.get_many([job_id])[0]
+
+    def get_many(self, job_ids: Sequence[str]) -> builtins.list[Job | None]:
+        """The jobs with these ids, in this order; None for an unknown one."""
+        rows = self.driver.load(list(job_ids)) if job_ids else []
+        return [row and decode_job(row) for row in rows]
+
+    def list(
+        self,
+        state_filter: object = None,
+        limit: int | None = None,
+        offset: int | None = None,
+        *,
+        queue: str | None = None,
+        method: str | None = None,
+    ) -> builtins.list[Job]:
+        """Jobs, the newest enqueued first; ``state_filter`` is a kind, its text, or several."""
+        page = Page(
+            states=kinds(state_filter),
+            queue=checks.text("queue", queue),
+            method=checks.text("method", method),
+            limit=checks.number("limit", limit),
+            offset=checks.number("offset", offset, 0) or 0,
+        )
+        return [decode_job(row) for row in self.driver.scan(page)]
+
+    def get_job_counts(self) -> dict[StateKind, int]:
+        """How many jobs are in each state; every kind is there."""
+        counts = self.driver.count(Page(), "state")
+        return {kind: counts.get(kind.value, 0) for kind in StateKind}
+
+    def get_available_jobs(self, limit: int | None = None) -> builtins.list[Job]:
+        """The jobs a claim could take now, in the order it would take them. Changes nothing."""
+        now, most = self.clock.micros(), checks.number("limit", limit)
+        seen = most
+        while True:  # expired ones are there until they are swept up, and hide none behind them
+            rows = self.driver.scan(Available(now, seen))
+            jobs = [job for job in map(decode_job, rows) if not rules.is_expired(job, now)]
+            if seen is None or most is None or len(jobs) >= most or len(rows) < seen:
+                return jobs[:most]
+            seen = 2 * seen
+
+    def wait(self, job_id: str, timeout: float | None = None) -> Job:
+        """The job once it is Succeeded, Failed or Deleted. WaitTimeout after ``timeout`` seconds
+        (None = no limit), JobNotFound when there is no such job or it is deleted meanwhile."""
+        return waiting.wait(self.driver, job_id, timeout)
+
+    def now(self) -> datetime:
+        """The storage's time, by which it decides what is due and what has lapsed."""
+        return from_micros(self.clock.micros())
+
+    def select(self, where: JobFilter) -> Iterator[Job]:
+        """The jobs a filter names, the newest enqueued first, read page by page."""
+        return selecting.jobs(self.driver, where, self.clock.micros())
+
+    def count(self, where: JobFilter) -> int:
+        """How many jobs a filter names."""
+        return selecting.count(self.driver, where, self.clock.micros())

@@ -1,0 +1,107 @@
+"""Jobs that a filter names, read page by page, and changed in bulk."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import attrs
+
+from ..seam.codec import decode_job
+from ..seam.driver import Driver
+from ..seam.rows import Move, Page, Verdict
+from ..values.errors import InvalidTransition, JobNotFound, UniqueKeyTaken
+from ..values.job import Job
+from ..values.selection import JobFilter
+from ..values.states import FINAL, Deleted, JobState, StateKind
+from . import changes, rules
+
+AT_ONCE = 500
+"""Jobs read, and changed, in one step: a claim that waits for it does not wait long."""
+
+UNFINISHED = tuple(kind for kind in StateKind if kind not in FINAL)
+
+Rule = Callable[[Job], tuple[Move, JobState]]
+
+
+def pages(driver: Driver, where: JobFilter, now: int) -> Iterator[list[Job]]:
+    """The jobs a filter names, the newest first. What is changed, removed or enqueued meanwhile
+    neither hides a job nor shows one twice."""
+    below = None
+    while True:
+        page = Page(where.states, where.queue, where.method, AT_ONCE, below=below)
+        rows = driver.scan(page)
+        yield [job for job in map(decode_job, rows) if where.passes(job, now)]
+        if len(rows) < AT_ONCE:
+            return
+        below = rows[-1].seq
+
+
+def jobs(driver: Driver, where: JobFilter, now: int) -> Iterator[Job]:
+    """The jobs a filter names, one by one."""
+    for page in pages(driver, where, now):
+        yield from page
+
+
+def count(driver: Driver, where: JobFilter, now: int) -> int:
+    """How many jobs a filter names."""
+    if where.looks_within:
+        return sum(map(len, pages(driver, where, now)))
+    page = Page(where.states, where.queue, where.method)
+    return sum(driver.count(page, "state").values())
+
+
+def change(driver: Driver, where: JobFilter, rule: Rule, now: int) -> Iterator[Job]:
+    """Change each job that the filter names by ``rule``; those that were, as stored. One that
+    ``rule`` refuses, or that does not pass any more when its turn comes, is left as it is."""
+    for page in pages(driver, where, now):
+        planned = list(_planned(page, rule))
+        verdicts = driver.swap([move for _, move, _ in planned]) if planned else []
+        for (job, move, state), verdict in zip(planned, verdicts, strict=True):
+            if verdict is Verdict.DONE:
+                yield rules.after(job, move, state)
+            elif (done := _again(driver, job.id, where, rule, now)) is not None:
+                yield done
+
+
+def _planned(page: Sequence[Job], rule: Rule) -> Iterator[tuple[Job, Move, JobState]]:
+    for job in page:
+        try:
+            yield (job, *rule(job))
+        except InvalidTransition:
+            continue
+
+
+class _Passed(Exception):
+    """The job is not one that the filter names, now."""
+
+
+def _again(driver: Driver, job_id: str, where: JobFilter, rule: Rule, now: int) -> Job | None:
+    """Another hand was faster with this job: ask for it again."""
+
+    def still(job: Job) -> tuple[Move, JobState]:
+        if not where.passes(job, now):
+            raise _Passed
+        return rule(job)
+
+    try:
+        return changes.apply(driver, job_id, still)
+    except (_Passed, InvalidTransition, JobNotFound, UniqueKeyTaken):
+        return None
+
+
+def erase(driver: Driver, where: JobFilter, now: int) -> int:
+    """Remove the jobs a filter names; how many. Each becomes Deleted first, by a guarded move: so
+    that one which somebody retries or finishes meanwhile is not removed in its new state."""
+    removed = 0
+    for page in pages(driver, where, now):
+        doomed = [job.id for job in page if isinstance(job.state, Deleted)]
+        planned = list(_planned(page, lambda job: rules.cancel(job, None, now)))
+        verdicts = driver.swap([move for _, move, _ in planned]) if planned else []
+        for (job, _, _), verdict in zip(planned, verdicts, strict=True):
+            if verdict is Verdict.DONE:
+                doomed.append(job.id)
+        removed += driver.erase(doomed, len(doomed)) if doomed else 0
+    return removed
+
+
+def within(where: JobFilter, states: Iterable[StateKind]) -> JobFilter:
+    """The filter; where it names no states, those of ``states``."""
+    return where if where.states is not None else attrs.evolve(where, states=tuple(states))

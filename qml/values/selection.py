@@ -1,0 +1,83 @@
+"""Which jobs: a filter for bulk operations."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import attrs
+
+from . import jsontext
+from .errors import ConfigurationError
+from .job import Job
+from .states import StateKind, kinds
+from .times import from_micros, span_micros
+
+
+def _text(where: object, field: "attrs.Attribute[Any]", value: object) -> None:
+    if value is not None and (not isinstance(value, str) or not value):
+        raise ConfigurationError(f"JobFilter {field.name} is {value!r}; give text, or None for all")
+
+
+def _age(value: Any) -> float | None:
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e11:
+        raise ConfigurationError(
+            f"JobFilter older_than is {value!r}; give seconds, 0 or more, a timedelta or None"
+        )
+    return float(value)
+
+
+def _items(value: Any) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ConfigurationError(f"JobFilter metadata is {value!r}; give a dict")
+    return dict(jsontext.checked(dict(value), "JobFilter metadata"))
+
+
+@attrs.frozen(kw_only=True)
+class JobFilter:
+    """Jobs by ``states`` (a kind, its text, or several), ``queue``, ``method``; ``older_than``:
+    enqueued so many seconds ago or more; ``metadata``: each of these items is equal in theirs.
+    What is not given leaves all."""
+
+    states: tuple[StateKind, ...] | None = attrs.field(default=None, converter=kinds)
+    queue: str | None = attrs.field(default=None, validator=_text)
+    method: str | None = attrs.field(default=None, validator=_text)
+    older_than: float | None = attrs.field(default=None, converter=_age)
+    metadata: dict[str, Any] = attrs.field(factory=dict, converter=_items)
+
+    @property
+    def looks_within(self) -> bool:
+        """Whether it asks for more than states, queue and method."""
+        return self.older_than is not None or bool(self.metadata)
+
+    def passes(self, job: Job, now: int) -> bool:
+        """Whether a job is meant at ``now`` (microseconds)."""
+        return (
+            (self.states is None or job.state.kind in self.states)
+            and (self.queue is None or job.queue == self.queue)
+            and (self.method is None or job.method == self.method)
+            and (
+                self.older_than is None
+                or job.created_at <= from_micros(now - span_micros(self.older_than))
+            )
+            and all(
+                name in job.metadata and _same(job.metadata[name], value)
+                for name, value in self.metadata.items()
+            )
+        )
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equal as JSON: 1, 1.0 and true differ, the order of keys does not."""
+    return _sorted(one) == _sorted(other)
+
+
+def _sorted(value: Any) -> str:
+    if isinstance(value, dict):
+        value = {name: _sorted(value[name]) for name in sorted(value)}
+    elif isinstance(value, list):
+        value = [_sorted(item) for item in value]
+    return jsontext.dumps(value)

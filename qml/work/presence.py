@@ -1,0 +1,47 @@
+"""What a server shows of itself in the store: that it lives, and what it is at."""
+
+import os
+import socket
+from typing import Any, Protocol
+
+from ..storage import servers
+from ..storage.storage import Storage
+from .runs import Run, Runs
+
+LATE_TOLD = 10
+"""Late runs that are named; they are few, or something is very wrong."""
+
+
+class Present(Protocol):
+    """What others may know of a server."""
+
+    storage: Storage
+    worker_id: str
+    threads: int
+    queues: tuple[str, ...] | None
+    runs: Runs
+
+
+def beat(server: Present) -> None:
+    """Write it down."""
+    servers.beat(server.storage, server.worker_id, facts(server))
+
+
+def facts(server: Present) -> dict[str, Any]:
+    """Where it runs, its threads and queues, how many jobs it holds, and which threads are late
+    beyond their jobs' time limits: the longest first."""
+    late = sorted(map(_late, server.runs.late()), key=lambda told: -told["seconds"])
+    return {
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "threads": server.threads,
+        "queues": server.queues,
+        "running": len(server.runs),
+        "late_threads": len(late),
+        "late": late[:LATE_TOLD],
+    }
+
+
+def _late(run: Run) -> dict[str, Any]:
+    since = run.steady() - (run.deadline or 0.0)
+    return {"job": run.job.id, "method": run.job.method, "seconds": round(since, 3)}

@@ -1,0 +1,102 @@
+"""A server's part in recurring jobs: it makes those of its code known, and issues what is due."""
+
+import logging
+import threading
+from collections.abc import Callable, Container, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+
+from ..seam.rows import Record
+from ..storage import schedules
+from ..storage.schedules import Known
+from ..storage.storage import Storage
+from ..values.errors import ConfigurationError, SerializationError
+from ..values.schedule import Schedule
+from .chores import Chore
+
+log = logging.getLogger("qml.server")
+
+LOOK = 1.0
+"""Seconds between two looks for schedules that were added or changed."""
+
+Declared = Mapping[str, Callable[[], Schedule]]
+"""The schedules of an app's code by name, each made when a server first needs it."""
+
+
+class Timetable:
+    """The recurring jobs that this server issues: those its code declares, and those added at run
+    time whose task it has. Any number of servers may issue one schedule: whose step is first
+    moves it on, and the others' steps do nothing."""
+
+    def __init__(
+        self, storage: Storage, declared: Declared, methods: Container[str], every: float = LOOK
+    ) -> None:
+        self._storage = storage
+        self._declared = declared
+        self._methods = methods
+        self._look = every
+        self._unknown = set(declared)
+        self._seen: dict[Record, Known | None] = {}
+        self.issued = 0
+        self._lock = threading.Lock()
+
+    def chores(self) -> list[Chore]:
+        """Its step, which says itself when it wants to be taken again."""
+        return [Chore("schedules", self._look, self.issue)]
+
+    def issue(self) -> float:
+        """Enqueue what is due; seconds until the next look or the next job, whichever is first."""
+        with self._lock:  # a burst looks, too, before it ends
+            return self._issue_all()
+
+    def _issue_all(self) -> float:
+        for name in sorted(self._unknown):
+            self._one(name, partial(self._make_known, self._declared[name]))
+            self._unknown.discard(name)
+        now = self._storage.now()
+        mine = [known for known in self._look_up() if self._is_mine(known.schedule)]
+        for known in mine:
+            if _is_due(known.schedule, now):
+                self._one(known.schedule.name, partial(self._issue, known))
+        coming = [known.schedule.next_at for known in mine]
+        soonest = min((at for at in coming if at is not None and at > now), default=None)
+        if soonest is None:
+            return self._look
+        return min(self._look, (soonest - now).total_seconds())
+
+    def has_more(self, since: int) -> bool:
+        """Look now; whether any job was issued since there were ``since``."""
+        self.issue()
+        return self.issued != since
+
+    def _issue(self, known: Known) -> None:
+        self.issued += len(self._storage.schedules.issue(known))
+
+    def _make_known(self, declared: Callable[[], Schedule]) -> None:
+        self._storage.schedules.put(declared())
+
+    def _one(self, name: str, step: Callable[[], object]) -> None:
+        """A step for one schedule, whose own faults are not to stop the others."""
+        try:
+            step()
+        except (SerializationError, ConfigurationError):
+            log.exception("schedule %s issues nothing now", name)
+
+    def _look_up(self) -> Sequence[Known]:
+        """The schedules of the store; only records that have changed are decoded."""
+        seen = self._seen
+        self._seen = {
+            record: seen[record] if record in seen else schedules.readable(record)
+            for record in self._storage.schedules.records()
+        }
+        return [known for known in self._seen.values() if known is not None]
+
+    def _is_mine(self, schedule: Schedule) -> bool:
+        if schedule.declared:
+            return schedule.name in self._declared
+        return schedule.job.method in self._methods
+
+
+def _is_due(schedule: Schedule, now: datetime) -> bool:
+    at = schedule.next_at
+    return at is not None and at <= now

@@ -1,0 +1,148 @@
+"""``qml jobs`` by filter: the number first, a yes before anything, and no job beyond the filter."""
+
+import json
+
+import pytest
+
+from qml import Failed, Job, JobFilter, ManualClock, Succeeded, connect
+from qml.cli import bulk
+from qml.values.errors import ConfigurationError
+
+
+@pytest.fixture(autouse=True)
+def _url(monkeypatch):
+    monkeypatch.setenv("QML_URL", "sqlite:///jobs.db")
+
+
+@pytest.fixture
+def store(folder):
+    with connect("sqlite:///jobs.db") as storage:
+        storage.enqueue_many(
+            [
+                Job("mail", [n], queue="q" if n % 2 else "default", metadata={"user": n % 3})
+                for n in range(30)
+            ]
+        )
+        yield storage
+
+
+def kinds(store):
+    return {kind.value: count for kind, count in store.get_job_counts().items() if count}
+
+
+@pytest.mark.parametrize("verb", ["cancel", "delete"])
+def test_without_a_yes_it_is_counted_and_nothing_is_done(qml, store, verb, monkeypatch):
+    called = qml("jobs", verb, "--queue", "q")
+    assert (called.code, called.out) == (
+        0,
+        f"15 jobs to {verb}; nothing is done yet. To go on, give --yes\n",
+    )
+    assert kinds(store) == {"enqueued": 30}
+
+
+def test_those_that_the_filter_names_are_cancelled(qml, store):
+    called = qml(
+        *("jobs", "cancel", "--queue", "q", "--method", "mail", "--metadata", "user=1"),
+        *("--reason", "spam", "--yes"),
+    )
+    assert (called.code, called.out) == (0, "5 jobs cancelled\n")
+    gone = store.list("deleted")
+    assert {(job.queue, job.metadata["user"], job.state.reason) for job in gone} == {
+        ("q", 1, "spam")
+    }
+    assert kinds(store) == {"enqueued": 25, "deleted": 5}
+
+
+@pytest.mark.parametrize(("answer", "done"), [("y\n", 15), ("yes\n", 15), ("\n", 0), ("n\n", 0)])
+def test_a_person_is_asked(qml, store, monkeypatch, answer, done):
+    class Person:
+        def isatty(self):
+            return True
+
+        def readline(self):
+            return answer
+
+    monkeypatch.setattr("sys.stdin", Person())
+    called = qml("jobs", "cancel", "--queue", "q")
+    assert called.out.startswith("Cancel 15 jobs? [y/N] ")
+    assert kinds(store).get("deleted", 0) == done
+
+
+def test_ids_or_flags_and_not_both(qml, store):
+    for words in ((), ("someid", "--queue", "q")):
+        called = qml("jobs", "cancel", *words)
+        assert called.code == 2
+        assert "which jobs?" in called.err
+
+
+def test_failed_ones_are_retried_by_default(qml, store):
+    for state in (Failed(exception="E"), Succeeded()):
+        store.finish(store.fetch_and_lock_job("w"), state)
+    assert qml("jobs", "retry", "--method", "mail", "--yes").out == "1 job enqueued again\n"
+    assert kinds(store) == {"enqueued": 29, "succeeded": 1}
+
+
+def test_purge_removes_what_has_ended_alone(qml, store):
+    for state in (Failed(exception="E"), Succeeded()):
+        store.finish(store.fetch_and_lock_job("w"), state)
+    assert qml("jobs", "purge").out == "0 jobs purged\n"
+    assert qml("jobs", "purge", "--state", "succeeded", "--yes").out == "1 job purged\n"
+    assert qml("jobs", "purge", "--method", "mail", "--yes").out == "1 job purged\n"
+    assert kinds(store) == {"enqueued": 28}
+    refused = qml("jobs", "purge", "--state", "enqueued", "--yes")
+    assert refused.code == 2
+    assert "qml jobs delete" in refused.err
+
+
+def test_purge_by_retention(qml, folder):
+    clock = ManualClock(0.0)
+    with connect("sqlite:///jobs.db", clock=clock) as old:
+        old.enqueue(Job("m"))
+        old.finish(old.fetch_and_lock_job("w"), Succeeded())
+    assert qml("jobs", "purge").out == "1 job purged\n"
+
+
+def test_delete_by_filter(qml, store):
+    assert qml("jobs", "delete", "--metadata", "user=2", "--yes").out == "10 jobs deleted\n"
+    assert kinds(store) == {"enqueued": 20}
+
+
+def test_a_list_by_metadata_and_age_comes_in_pages(qml, store):
+    def listed(*flags):
+        return json.loads(qml("jobs", "list", "--json", *flags).out)
+
+    users = [job["arguments"][0] for job in listed("--metadata", "user=2", "--limit", "4")]
+    assert users == [29, 26, 23, 20]
+    second = listed("--metadata", "user=2", "--limit", "4", "--offset", "4")
+    assert [job["arguments"][0] for job in second] == [17, 14, 11, 8]
+    assert listed("--older-than", "1d") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("90", 90), ("15m", 900), ("2h", 7200), ("1.5d", 129_600)]
+)
+def test_ages(text, seconds):
+    assert bulk.age(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "s", "5y", "1h30", "h"])
+def test_what_is_no_age(text):
+    with pytest.raises(ConfigurationError, match="--older-than"):
+        bulk.age(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("7", 7), ("true", True), ("ada", "ada"), ('"7"', "7"), ("a=b", "a=b"), ("", "")],
+)
+def test_metadata_is_json_or_text(qml, store, text, value):
+    store.enqueue(Job("special", metadata={"k": value}))
+    assert qml("jobs", "delete", "--metadata", f"k={text}", "--yes").out == "1 job deleted\n"
+    assert store.count(JobFilter(method="special")) == 0
+
+
+@pytest.mark.parametrize("text", ["k", "=5"])
+def test_what_is_no_metadata(qml, store, text):
+    called = qml("jobs", "cancel", "--metadata", text)
+    assert called.code == 2
+    assert "give NAME=VALUE" in called.err

@@ -1,0 +1,75 @@
+"""SQLite answers from an index what it is asked often: it has no statistics, and guesses.
+
+What is asked must not depend on how many rows there are; so no plan walks a table or sorts.
+"""
+
+import re
+
+import pytest
+
+from qml.drivers.sqlite.library import library as sqlite
+from qml.drivers.sqlite.statements import SQL
+
+from .conftest import MAKERS
+
+PLANS = {
+    "next_waiting": "qml_jobs_waiting (due_at>?)",
+    "anything_for": "qml_jobs_ready_any",
+    "anything_in_queue": "qml_jobs_ready_in (queue=?)",
+    "best": "qml_jobs_ready_any",
+    "best_in_queue": "qml_jobs_ready_in (queue=?)",
+    "take": "PRIMARY KEY (rowid=?)",
+    "ripen": "qml_jobs_waiting (due_at>? AND due_at<?)",
+    "end_claim": "PRIMARY KEY (rowid=?)",
+    "leave": "PRIMARY KEY (rowid=?)",
+    "move": "sqlite_autoindex_qml_jobs_1 (id=?)",
+    "renew": "sqlite_autoindex_qml_jobs_1 (id=?)",
+    "write_notes": "sqlite_autoindex_qml_jobs_1 (id=?)",
+    "holder_of_key": "qml_jobs_unique_key (unique_key=?)",
+    "lapsed": "qml_jobs_running (lease_until<?)",
+    "expired": "qml_jobs_expiring (expires_at<?)",
+    "finished": "qml_jobs_finished (state=? AND finished_at<?)",
+    "overdue": "qml_jobs_leaving (purge_at<?)",
+    "page": "PRIMARY KEY (rowid<?)",
+    "page_of_state": "qml_jobs_listing (state=? AND seq<?)",
+    "seqs_of_state": "qml_jobs_listing (state=? AND seq<?)",
+    "after": "PRIMARY KEY (rowid>?)",
+}
+
+
+@pytest.fixture
+def connection(tmp_path):
+    driver = MAKERS["sqlite"](tmp_path)
+    driver.install()
+    driver.close()
+    connection = sqlite.connect(tmp_path / "jobs.db")
+    yield connection
+    connection.close()
+
+
+def values_for(name):
+    return [None] * SQL[name].count("?") or dict.fromkeys(re.findall(r":(\w+)", SQL[name]))
+
+
+def plan_of(connection, name):
+    """The steps of the plan, first to last."""
+    found = connection.execute(f"EXPLAIN QUERY PLAN {SQL[name]}", values_for(name)).fetchall()
+    return [step for *_, step in found]
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_each_is_answered_from_its_index(connection, name):
+    plan = plan_of(connection, name)
+    assert any(step.endswith(PLANS[name]) for step in plan), plan
+    assert not [step for step in plan if step.startswith("USE TEMP B-TREE")], plan
+    assert not [step for step in plan if re.fullmatch(r"SCAN (qml_\w+|j|p)", step)], plan
+
+
+@pytest.mark.parametrize("name", ["end_claim", "renew", "let_go"])
+def test_what_few_jobs_have_costs_the_others_nothing(connection, name):
+    """It writes no column of these indexes, so SQLite does not open them."""
+    code = connection.execute(f"EXPLAIN {SQL[name]}", values_for(name)).fetchall()
+    names = dict(connection.execute("SELECT rootpage, name FROM sqlite_master"))
+    opened = {names[root] for _, step, _, root, *_ in code if step == "OpenWrite"}
+    assert {"qml_jobs", "qml_jobs_running"} <= opened
+    assert not opened & {"qml_jobs_expiring", "qml_jobs_leaving", "qml_jobs_waiting"}
