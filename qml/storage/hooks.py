@@ -43,6 +43,8 @@ class EventKind(StrEnum):
     """Not started in time."""
     RETRIED = "retried"
     """Made ready again by a caller."""
+    UPDATED = "updated"
+    """Its record was written anew by a caller, whatever it changed."""
 
 
 @attrs.frozen

@@ -86,7 +86,7 @@ class Storage(Claiming):
         """
         now, lease = self.clock.micros(), checks.lease(None)
         new = changes.update(self.driver, job, now, lease, self.max_job_bytes)
-        self.driver.notify()
+        self._changed(EventKind.UPDATED, [new])
         return new
 
     def delete(self, job_id: str) -> bool:

@@ -34,6 +34,7 @@ def work(number):
 @jobs.task
 def grow(megabytes):
     held.append(b"x" * (megabytes * 1_000_000))
+    time.sleep(0.6)  # memory is looked at once a second
     note("diary", megabytes, os.getpid())
 
 @jobs.task

@@ -231,6 +231,7 @@ def test_each_kind_goes_to_those_who_asked(storage, clock):
     storage.cancel("is released")
     storage.retry("fails")
     storage.cancel("fails")
+    storage.update(storage.get("is retried").with_metadata(seen=True))
     job = claimed(storage, "is lost")
     clock.advance(30)
     storage.rescue()
@@ -250,6 +251,7 @@ def test_each_kind_goes_to_those_who_asked(storage, clock):
         "cancelled": 2,
         "expired": 1,
         "retried": 1,
+        "updated": 1,
     }
     assert all(event.kind is kind for kind, kept in events.items() for event in kept)
 
