@@ -323,3 +323,14 @@ def test_a_burst_runs_what_is_due_when_it_comes(tmp_path):
         eventually(lambda: storage.schedules.get("often").next_at < storage.now())
         assert jobs.server(threads=2).run(burst=True)
         assert len(slots) > before
+
+
+def test_very_many_are_looked_at_less_often(tmp_path):
+    with MAKERS["memory"](tmp_path, clock=ManualClock(START)) as storage:
+        jobs = Qml(storage)
+        task = jobs.task(name="t")(print)
+        for number in range(1_500):
+            storage.schedules.add(f"s{number}", Every(3_600), task.job())
+        assert jobs.server().timetable.issue() == 3.0
+        storage.clock.advance(3_599)
+        assert jobs.server().timetable.issue() == 1.0  # and never past a slot
