@@ -1,6 +1,6 @@
 """Changes by other hands than a claim's: update, cancel, retry."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import attrs
 
@@ -13,6 +13,8 @@ from ..values.states import FINAL, Deleted, JobState, Processing
 from . import rules
 
 Rule = Callable[[Job], tuple[Move, JobState]]
+
+Planned = tuple[Job, Move, JobState]
 
 
 def apply(driver: Driver, job_id: str, rule: Rule) -> Job:
@@ -28,6 +30,16 @@ def apply(driver: Driver, job_id: str, rule: Rule) -> Job:
             return rules.after(job, move, state)
         if verdict is Verdict.TAKEN:
             _check_key(driver, job)
+
+
+def carry_out(driver: Driver, planned: Sequence[Planned]) -> list[Job | None]:
+    """Change these jobs in one step; for each the stored job, or None where another hand was
+    faster, and nothing was changed."""
+    verdicts = driver.swap([move for _, move, _ in planned]) if planned else []
+    return [
+        rules.after(job, move, state) if verdict is Verdict.DONE else None
+        for (job, move, state), verdict in zip(planned, verdicts, strict=True)
+    ]
 
 
 def not_found(job_id: str) -> JobNotFound:

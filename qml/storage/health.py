@@ -21,7 +21,7 @@ from ..values.times import from_micros
 from . import comparing, servers
 from .diagnosis import judge
 from .facts import LOOKED_AT, Facts
-from .schedules import PREFIX, is_removed, readable
+from .schedules import PREFIX, readable
 from .storage import Storage
 
 LOOKS = 5
@@ -95,13 +95,12 @@ def gather(storage: Storage, *, deep: bool = False, connections: int | None = No
         damaged=damaged,
         example=example,
         connections=connections,
-        **_schedules(driver),
+        **_schedules(storage),
     )
 
 
-def _schedules(driver: Driver) -> dict[str, Any]:
-    there = [record for record in driver.list(PREFIX) if not is_removed(record)]
-    records = {record.name: readable(record) for record in there}
+def _schedules(storage: Storage) -> dict[str, Any]:
+    records = {record.name: readable(record) for record in storage.schedules.records()}
     return {
         "schedules": [known.schedule for known in records.values() if known is not None],
         "unreadable": [name.removeprefix(PREFIX) for name, known in records.items() if not known],

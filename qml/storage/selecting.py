@@ -1,12 +1,12 @@
 """Jobs that a filter names, read page by page, and changed in bulk."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import attrs
 
 from ..seam.codec import decode_job
 from ..seam.driver import Driver
-from ..seam.rows import Move, Page, Verdict
+from ..seam.rows import Move, Page
 from ..values.errors import InvalidTransition, JobNotFound, UniqueKeyTaken
 from ..values.job import Job
 from ..values.selection import JobFilter
@@ -17,8 +17,6 @@ AT_ONCE = 500
 """Jobs read, and changed, in one step: a claim that waits for it does not wait long."""
 
 UNFINISHED = tuple(kind for kind in StateKind if kind not in FINAL)
-
-Rule = Callable[[Job], tuple[Move, JobState]]
 
 
 def pages(driver: Driver, where: JobFilter, now: int) -> Iterator[list[Job]]:
@@ -48,20 +46,18 @@ def count(driver: Driver, where: JobFilter, now: int) -> int:
     return sum(driver.count(page, "state").values())
 
 
-def change(driver: Driver, where: JobFilter, rule: Rule, now: int) -> Iterator[Job]:
+def change(driver: Driver, where: JobFilter, rule: changes.Rule, now: int) -> Iterator[Job]:
     """Change each job that the filter names by ``rule``; those that were, as stored. One that
     ``rule`` refuses, or that does not pass any more when its turn comes, is left as it is."""
     for page in pages(driver, where, now):
         planned = list(_planned(page, rule))
-        verdicts = driver.swap([move for _, move, _ in planned]) if planned else []
-        for (job, move, state), verdict in zip(planned, verdicts, strict=True):
-            if verdict is Verdict.DONE:
-                yield rules.after(job, move, state)
-            elif (done := _again(driver, job.id, where, rule, now)) is not None:
+        for (job, _, _), changed in zip(planned, changes.carry_out(driver, planned), strict=True):
+            done = changed or _again(driver, job.id, where, rule, now)
+            if done is not None:
                 yield done
 
 
-def _planned(page: Sequence[Job], rule: Rule) -> Iterator[tuple[Job, Move, JobState]]:
+def _planned(page: Sequence[Job], rule: changes.Rule) -> Iterator[changes.Planned]:
     for job in page:
         try:
             yield (job, *rule(job))
@@ -73,7 +69,9 @@ class _Passed(Exception):
     """The job is not one that the filter names, now."""
 
 
-def _again(driver: Driver, job_id: str, where: JobFilter, rule: Rule, now: int) -> Job | None:
+def _again(
+    driver: Driver, job_id: str, where: JobFilter, rule: changes.Rule, now: int
+) -> Job | None:
     """Another hand was faster with this job: ask for it again."""
 
     def still(job: Job) -> tuple[Move, JobState]:
@@ -94,10 +92,7 @@ def erase(driver: Driver, where: JobFilter, now: int) -> int:
     for page in pages(driver, where, now):
         doomed = [job.id for job in page if isinstance(job.state, Deleted)]
         planned = list(_planned(page, lambda job: rules.cancel(job, None, now)))
-        verdicts = driver.swap([move for _, move, _ in planned]) if planned else []
-        for (job, _, _), verdict in zip(planned, verdicts, strict=True):
-            if verdict is Verdict.DONE:
-                doomed.append(job.id)
+        doomed += [job.id for job in changes.carry_out(driver, planned) if job is not None]
         removed += driver.erase(doomed, len(doomed)) if doomed else 0
     return removed
 
