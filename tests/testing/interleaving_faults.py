@@ -21,7 +21,7 @@ from qml.seam.rows import (
     is_free,
 )
 from qml.seam.schedules import encode
-from qml.storage import changes, claims, rules, selecting, storing, upkeep
+from qml.storage import changes, claims, rules, selecting, storing
 from qml.storage.schedules import PREFIX, Schedules, issued, slot_id
 from qml.storage.storage import Storage
 
@@ -426,7 +426,7 @@ class LateClaimsAreLeft(Broken):
         jobs = [decode_job(row) for row in self.driver.claim(order).rows]
         late = [job for job in jobs if rules.is_expired(job, now)]
         if late:
-            upkeep.ended(self.driver, late, now)
+            changes.carry_out(self.driver, [(job, *rules.expire(job, now)) for job in late])
             jobs = [job for job in jobs if job not in late]
             jobs += [decode_job(row) for row in self.driver.claim(order).rows]
         return claims.Batch(jobs, None)
