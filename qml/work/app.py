@@ -1,29 +1,26 @@
 """The app: tasks, the storage they are enqueued in, and servers to run them."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from datetime import timedelta
 from typing import Any, ParamSpec, Self, TypeVar, overload
 
 from ..storage.connect import connect
 from ..storage.engines import config_of, split_options
 from ..storage.hooks import Hook, Hooks, kind_of
-from ..storage.schedules import Schedules
 from ..storage.storage import Storage
 from ..storage.urls import Config
-from ..values.cron import Cron
 from ..values.errors import ConfigurationError, JobFailed
 from ..values.job import Job
 from ..values.retry import RetryPolicy, policy_or_none
-from ..values.schedule import Every
 from ..values.states import Deleted, Failed, Succeeded
-from .declaring import Declaration, Declare
 from .executor import Middleware
 from .naming import MAIN, method_name
 from .options import Options
+from .recurring import Recurring
 from .server import Server
 from .task import Task
+from .together import Together
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -31,7 +28,7 @@ H = TypeVar("H", bound=Hook)
 M = TypeVar("M", bound=Middleware)
 
 
-class Qml:
+class Qml(Recurring, Together):
     """Tasks and their storage.
 
     ``url_or_storage``: a URL or configuration as ``connect`` takes it, opened when first needed,
@@ -49,7 +46,7 @@ class Qml:
         self.retry = policy_or_none("Qml retry", retry) or RetryPolicy()
         self.tasks: dict[str, Task[..., Any]] = {}
         self.middleware: tuple[Middleware, ...] = ()
-        self.declared: dict[str, Declaration] = {}
+        self.declared = {}
         self._lock = threading.Lock()
         self._storage: Storage | None = None
         self._lent: tuple[tuple[Storage], ...] = ()  # by ``using_storage``, the last one counts
@@ -148,43 +145,7 @@ class Qml:
         task = self.tasks.get(job.method)
         return (task and task.retry) or self.retry
 
-    # -- recurring jobs, hooks -----------------------------------------------------------------
-
-    def cron(
-        self,
-        text: str,
-        timezone: str = "UTC",
-        *,
-        name: str | None = None,
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-        **options: Any,
-    ) -> Declare:
-        """Have a task called by a cron rule, see ``Cron``: ``jobs.cron("0 9 * * 1-5",
-        timezone="Europe/Berlin")(task)``, or as a decorator above ``@jobs.task``.
-
-        ``name``: the task's by default; ``args``, ``kwargs`` for the task; options: ``catch_up``,
-        ``overlap``, ``spread``, see ``Schedule``. Servers of this app make it known and issue its
-        jobs, each once, whatever their number. ConfigurationError, InvalidArguments."""
-        return Declare(self, Cron(text, timezone), name, (tuple(args), dict(kwargs or {})), options)
-
-    def every(
-        self,
-        seconds: float | timedelta,
-        *,
-        name: str | None = None,
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-        **options: Any,
-    ) -> Declare:
-        """Have a task called every so many seconds, counted from when a server first made the
-        schedule known. Else as ``cron``."""
-        return Declare(self, Every(seconds), name, (tuple(args), dict(kwargs or {})), options)
-
-    @property
-    def schedules(self) -> Schedules:
-        """All schedules of the store: to list, add, change, pause, remove and trigger them."""
-        return self.storage.schedules
+    # -- hooks -----------------------------------------------------------------------------------
 
     def on(self, kind: str | None) -> Callable[[H], H]:
         """Have a function called with each ``Event`` of a kind (None = all) that this process
