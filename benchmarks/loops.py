@@ -47,6 +47,14 @@ class Contestant(Protocol):
         ...
 
 
+class Mapper(Contestant, Protocol):
+    """One that can have its job done for each of many inputs, too."""
+
+    def map(self, many: int) -> None:
+        """Do a job for each of so many inputs, until the result of each is here, in order."""
+        ...
+
+
 class Effort(NamedTuple):
     """How long to enqueue, in seconds, and how many jobs to drain."""
 
@@ -85,6 +93,13 @@ def drained(contestant: Contestant, size: int) -> float:
     return size / (time.perf_counter() - begun)
 
 
+def mapped(contestant: Mapper, size: int) -> float:
+    """Results per second."""
+    begun = time.perf_counter()
+    contestant.map(size)
+    return size / (time.perf_counter() - begun)
+
+
 LOOPS: dict[str, Callable[[Contestant, Effort], float]] = {
     "enqueue": lambda contestant, effort: lasting(effort.seconds, contestant.enqueue),
     "enqueue_threads": lambda contestant, effort: crowd(effort.seconds, contestant.enqueue),
@@ -94,6 +109,11 @@ LOOPS: dict[str, Callable[[Contestant, Effort], float]] = {
     "drain": lambda contestant, effort: drained(contestant, effort.size),
 }
 """Each gives jobs per second."""
+
+MAPS: dict[str, Callable[[Mapper, Effort], float]] = {
+    "map": lambda contestant, effort: mapped(contestant, effort.size),
+}
+"""What not every contestant can do."""
 
 
 def split(url: str) -> tuple[str, dict[str, str]]:
@@ -107,10 +127,11 @@ def split(url: str) -> tuple[str, dict[str, str]]:
 def enter(make: Callable[[str], Contestant], arguments: Sequence[str] | None = None) -> None:
     """What a contestant's module does when it is run: one loop, its rate printed."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("loop", choices=[*LOOPS])
+    loops: dict[str, Callable[..., float]] = {**LOOPS, **MAPS}
+    parser.add_argument("loop", choices=[*loops])
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--size", type=int, default=BATCH)
     options = parser.parse_args(arguments)
     with contextlib.closing(make(os.environ[URL])) as contestant:
-        rate = LOOPS[options.loop](contestant, Effort(options.seconds, options.size))
+        rate = loops[options.loop](contestant, Effort(options.seconds, options.size))
     print(json.dumps(rate))

@@ -9,15 +9,18 @@ from ._lazy import importer
 from ._version import __version__
 
 if TYPE_CHECKING:
+    from .storage.batches import BatchProgress
     from .storage.connect import connect
     from .storage.engines import MemoryStorage, PostgresStorage, RedisStorage, SqliteStorage
     from .storage.hooks import Event, EventKind
+    from .storage.queues import Queue, Queues
     from .storage.schedules import Schedules
     from .storage.storage import Storage
     from .values.clock import ManualClock
     from .values.config import MemoryConfig, PostgresConfig, RedisConfig, SqliteConfig
     from .values.cron import Cron
     from .values.errors import (
+        BatchFailed,
         CapacityExceeded,
         ConcurrentModification,
         ConfigurationError,
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
         JobLost,
         JobNotFound,
         JobTimeout,
+        LockLost,
+        LockTaken,
         MigrationError,
         QmlError,
         SerializationError,
@@ -41,6 +46,7 @@ if TYPE_CHECKING:
     from .values.followup import Followup
     from .values.job import Failure, Job
     from .values.notes import LogLine, Notes, Progress
+    from .values.rate import Rate
     from .values.retention import Retention
     from .values.retry import RetryPolicy
     from .values.schedule import Every, Schedule
@@ -57,13 +63,19 @@ if TYPE_CHECKING:
         Succeeded,
     )
     from .work.app import Qml
+    from .work.batch import Batch
     from .work.context import CurrentJob, current_job
     from .work.control import Discard, Retry, Snooze
+    from .work.lock import Lock
     from .work.server import Server
     from .work.task import Task
+    from .work.tx import Tx
 
 __all__ = [
     "AwaitingRetry",
+    "Batch",
+    "BatchFailed",
+    "BatchProgress",
     "CapacityExceeded",
     "ConcurrentModification",
     "ConfigurationError",
@@ -89,6 +101,9 @@ __all__ = [
     "JobNotFound",
     "JobState",
     "JobTimeout",
+    "Lock",
+    "LockLost",
+    "LockTaken",
     "LogLine",
     "ManualClock",
     "MemoryConfig",
@@ -101,6 +116,9 @@ __all__ = [
     "Progress",
     "Qml",
     "QmlError",
+    "Queue",
+    "Queues",
+    "Rate",
     "RedisConfig",
     "RedisStorage",
     "Retention",
@@ -120,6 +138,7 @@ __all__ = [
     "StorageUnavailable",
     "Succeeded",
     "Task",
+    "Tx",
     "UniqueKeyTaken",
     "UnknownMethod",
     "WaitTimeout",
@@ -151,12 +170,18 @@ __getattr__ = importer(
         "Job": ".values.job",
         "JobAlreadyExists": ".values.errors",
         "JobCancelled": ".values.errors",
+        "Batch": ".work.batch",
+        "BatchFailed": ".values.errors",
+        "BatchProgress": ".storage.batches",
         "JobFailed": ".values.errors",
         "JobFilter": ".values.selection",
         "JobLost": ".values.errors",
         "JobNotFound": ".values.errors",
         "JobState": ".values.states",
         "JobTimeout": ".values.errors",
+        "Lock": ".work.lock",
+        "LockLost": ".values.errors",
+        "LockTaken": ".values.errors",
         "LogLine": ".values.notes",
         "ManualClock": ".values.clock",
         "MemoryConfig": ".values.config",
@@ -169,6 +194,9 @@ __getattr__ = importer(
         "Progress": ".values.notes",
         "Qml": ".work.app",
         "QmlError": ".values.errors",
+        "Queue": ".storage.queues",
+        "Queues": ".storage.queues",
+        "Rate": ".values.rate",
         "RedisConfig": ".values.config",
         "RedisStorage": ".storage.engines",
         "Retention": ".values.retention",
@@ -188,6 +216,7 @@ __getattr__ = importer(
         "StorageUnavailable": ".values.errors",
         "Succeeded": ".values.states",
         "Task": ".work.task",
+        "Tx": ".work.tx",
         "UniqueKeyTaken": ".values.errors",
         "UnknownMethod": ".values.errors",
         "WaitTimeout": ".values.errors",

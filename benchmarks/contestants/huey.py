@@ -54,6 +54,12 @@ class Contestant:
         while self._app.result_count() < size:
             time.sleep(0.001)
 
+    def map(self, many: int) -> None:
+        """See loops.Mapper."""
+        self._consumer.start()
+        results = self._nothing.map([PAYLOAD] * many).get(blocking=True)
+        assert [*results] == [1] * many
+
     def close(self) -> None:
         """See loops.Contestant."""
         if self._runs:

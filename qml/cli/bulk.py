@@ -9,9 +9,9 @@ from ..values import jsontext
 from ..values.errors import ConfigurationError, SerializationError
 from ..values.selection import JobFilter
 from ..values.states import StateKind
+from ..values.texts import plain, say
 from .figures import counted
 from .settings import Setting, switch
-from .texts import plain, say
 
 YES = Setting("yes", "QML_YES", switch, False, "do it, without a question")
 
@@ -32,6 +32,7 @@ def add_filters(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--queue", metavar="QUEUE", help="only of this queue")
     parser.add_argument("--method", metavar="METHOD", help="only of this task")
+    parser.add_argument("--batch", metavar="BATCH", help="only of this batch")
     parser.add_argument(
         "--older-than", metavar="AGE", help="only enqueued so long ago: 90s, 15m, 12h, 7d, 2w"
     )
@@ -46,13 +47,14 @@ def add_filters(parser: argparse.ArgumentParser) -> None:
 
 def filter_of(arguments: argparse.Namespace) -> JobFilter | None:
     """The filter that was given; None = none was."""
-    given = (arguments.state, arguments.queue, arguments.method, arguments.older_than)
-    if not any(given) and not arguments.metadata:
+    given = (arguments.state, arguments.queue, arguments.method, arguments.batch)
+    if not any(given) and not arguments.older_than and not arguments.metadata:
         return None
     return JobFilter(
         states=arguments.state,
         queue=arguments.queue,
         method=arguments.method,
+        batch=arguments.batch,
         older_than=None if arguments.older_than is None else age(arguments.older_than),
         metadata=dict(_item(text) for text in arguments.metadata),
     )

@@ -14,12 +14,12 @@ from ..storage.urls import parse_url
 from ..values.config import SqliteConfig
 from ..values.errors import ConfigurationError, StorageError
 from ..values.states import StateKind
+from ..values.texts import as_json, complain, plain, say, table
+from ..work.interrupts import Interrupts
+from ..work.progress import Progress
 from . import codes, settings, stores
 from .figures import counted
-from .interrupts import Interrupts
 from .logs import warnings_of_qml
-from .progress import Progress
-from .texts import as_json, complain, plain, say, table
 
 SHOWN = 20
 """Differences that people get to see; JSON has all that were looked for."""

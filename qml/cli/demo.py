@@ -15,7 +15,9 @@ from ..values.config import SqliteConfig
 from ..values.errors import ConfigurationError
 from ..values.retention import Retention
 from ..values.retry import RetryPolicy
+from ..values.texts import as_json, plain, say
 from ..work.app import Qml
+from ..work.progress import Progress
 from ..work.server import Server
 from ..work.signals import Signals
 from . import codes, demo_tasks, settings, stores
@@ -24,9 +26,7 @@ from .demo_report import Report
 from .demo_work import BATCH, Work
 from .figures import counted
 from .logs import warnings_of_qml
-from .progress import Progress
 from .settings import Setting
-from .texts import as_json, plain, say
 
 LEASE = 5.0
 """Seconds: how soon a run goes on with the jobs of one that was killed."""

@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 import attrs
 
+from ..values.texts import plain, table
 from . import demo_tasks
 from .demo_files import Found, Trouble
 from .demo_tasks import to_path
 from .demo_work import Work
 from .figures import counted, size
-from .texts import plain, table
 
 GROUPS = 10
 """Groups of duplicates that are shown; ``--json`` has all."""

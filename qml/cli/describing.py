@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import zip_longest
 
 from ..values.job import Failure, Job
 from ..values.notes import LogLine, Progress
@@ -17,14 +18,19 @@ from ..values.states import (
     Scheduled,
     Succeeded,
 )
+from ..values.texts import lines_of, plain, table
 from .figures import counted, exactly, milliseconds, when
-from .texts import lines_of, plain, table
 
 LABEL = 13
 
 
-def page(jobs: Sequence[Job], now: datetime, width: int | None) -> list[str]:
-    """A table of jobs, a line each."""
+def page(
+    jobs: Sequence[Job],
+    now: datetime,
+    width: int | None,
+    kept_back: Sequence[str | None] = (),
+) -> list[str]:
+    """A table of jobs, a line each. ``kept_back``: why those are not taken whose time has come."""
     rows = [
         (
             job.id,
@@ -33,9 +39,9 @@ def page(jobs: Sequence[Job], now: datetime, width: int | None) -> list[str]:
             job.queue,
             f"{job.attempt}/{job.max_attempts or '?'}",
             when(job.created_at, now),
-            note(job, now).partition("\n")[0],
+            (blocked or note(job, now)).partition("\n")[0],
         )
-        for job in jobs
+        for job, blocked in zip_longest(jobs, kept_back)
     ]
     titles = ("ID", "STATE", "METHOD", "QUEUE", "TRY", "CREATED", "NOTE")
     flexible = ("METHOD", "QUEUE", "NOTE")
@@ -80,11 +86,13 @@ def _is_old(progress: Progress, job: Job) -> bool:
     return isinstance(job.state, Processing) and progress.at < job.state.started_at
 
 
-def everything(job: Job, now: datetime) -> Iterator[str]:
-    """All that is known about a job, in lines."""
+def everything(job: Job, now: datetime, kept_back: str | None = None) -> Iterator[str]:
+    """All that is known about a job, in lines. ``kept_back``: why it is not taken."""
     yield _fact("id", job.id)
     yield _fact("method", job.method)
     yield from _state(job.state, now)
+    if kept_back is not None:
+        yield _fact("kept back", kept_back, "  ")
     if job.damage is not None:
         yield _fact("damage", job.damage)
     yield _fact("arguments", _json(job.arguments))
@@ -170,6 +178,7 @@ def _optional(job: Job, now: datetime) -> Iterator[str]:
         yield _fact("type", job.job_type)
     if job.unique_key is not None:
         yield _fact("unique key", f"{job.unique_key} (while {job.unique_while})")
+    yield from _together(job)
     if job.expires_at is not None:
         yield _fact("expires", exactly(job.expires_at, now))
     if job.schedule is not None:
@@ -178,6 +187,22 @@ def _optional(job: Job, now: datetime) -> Iterator[str]:
         yield _fact("slot", exactly(job.slot, now))
     if job.on_failure is not None:
         yield _fact("on failure", f"{job.on_failure.method} (queue {job.on_failure.queue})")
+    if job.on_success is not None:
+        yield _fact("then", f"{job.on_success.method} (queue {job.on_success.queue})")
+
+
+def _together(job: Job) -> Iterator[str]:
+    """What it shares with other jobs."""
+    if job.concurrency_key is not None:
+        yield _fact("concurrency", f"{job.concurrency_key}, at most {job.concurrency_limit}")
+    if job.rate is not None:
+        yield _fact("rate", f"{job.rate} of {job.rate_key}")
+    if job.batch is not None:
+        place = "" if job.place is None else f", input {job.place:,}"
+        yield _fact("batch", f"{job.batch}{place}")
+    if job.waits:
+        whom = f"batch {job.after_batch}" if job.after_batch is not None else ", ".join(job.after)
+        yield _fact("after", f"{whom} ({'if it succeeds' if job.needs_success else 'in any case'})")
 
 
 def _notes(job: Job, now: datetime) -> Iterator[str]:
@@ -191,6 +216,10 @@ def _notes(job: Job, now: datetime) -> Iterator[str]:
         yield _fact("log", counted(len(job.notes.log), "line"))
     for line in job.notes.log:
         yield from _line(line)
+    if job.notes.steps:
+        yield _fact("steps", f"{len(job.notes.steps):,} done")
+    for name, result in job.notes.steps.items():
+        yield _fact(plain(name), _json(result), "  ")
 
 
 def _line(line: LogLine) -> Iterator[str]:

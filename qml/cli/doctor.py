@@ -15,10 +15,10 @@ from ..values import urls
 from ..values.config import PostgresConfig, RedisConfig, SqliteConfig
 from ..values.errors import ConfigurationError, MigrationError, StorageError
 from ..values.figures import counted
+from ..values.texts import as_json, plain, say, terminal_width
 from . import codes, settings, stores
 from .logs import warnings_of_qml
 from .settings import Setting
-from .texts import as_json, plain, say, terminal_width
 
 DEEP = Setting("deep", "QML_DEEP", settings.switch, False, "read every job, which may take long")
 

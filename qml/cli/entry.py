@@ -10,9 +10,9 @@ from ..values.errors import (
     QmlError,
     StorageUnavailable,
 )
+from ..values.texts import complain
 from . import codes, settings
 from .parser import make_parser
-from .texts import complain
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -13,11 +13,11 @@ from ..values.errors import ConfigurationError, InvalidTransition, QmlError, Sto
 from ..values.job import Job
 from ..values.selection import JobFilter
 from ..values.states import FINAL, JobState, StateKind, Succeeded
+from ..values.texts import as_json, complain, plain, say, terminal_width
 from . import bulk, codes, describing, settings, stores
 from .figures import counted
 from .logs import warnings_of_qml
 from .settings import Setting
-from .texts import as_json, complain, plain, say, terminal_width
 
 LIMIT = Setting("limit", "QML_LIMIT", settings.number(0), 20, "how many at most (20)", "N")
 
@@ -67,20 +67,20 @@ def listed(arguments: argparse.Namespace) -> int:
     """Print a page of jobs."""
     with warnings_of_qml(lambda _: None), _open(arguments) as storage:
         found = _page(storage, arguments)
-        now = storage.now()
+        kept_back, now = storage.kept_back(found), storage.now()
     if arguments.json:
         say(as_json([json.loads(job.to_json()) for job in found]))
     elif not found:
         say("No job.")
     else:
-        for line in describing.page(found, now, terminal_width()):
+        for line in describing.page(found, now, terminal_width(), kept_back):
             say(line)
     return codes.DONE
 
 
 def _page(storage: Storage, arguments: argparse.Namespace) -> list[Job]:
     where, first = bulk.filter_of(arguments), arguments.offset
-    if where is not None and where.looks_within:
+    if where is not None and (where.looks_within or where.batch is not None):
         return list(islice(storage.select(where), first, first + arguments.limit))
     return storage.list(
         arguments.state,
@@ -95,13 +95,14 @@ def show(arguments: argparse.Namespace) -> int:
     """Print everything about a job."""
     with warnings_of_qml(lambda _: None), _open(arguments) as storage:
         [job] = storage.get_many([arguments.id])
+        kept_back = storage.kept_back([job]) if job is not None else [None]
         now = storage.now()
     if job is None:
         raise changes.not_found(arguments.id)
     if arguments.json:
         say(as_json(json.loads(job.to_json())))
         return codes.DONE
-    for line in describing.everything(job, now):
+    for line in describing.everything(job, now, kept_back[0]):
         say(line)
     return codes.DONE
 

@@ -5,8 +5,8 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 
+from ..values.texts import encodable, lines_of
 from ..work import joblog
-from .texts import encodable, lines_of
 
 
 class Lines(logging.Formatter):

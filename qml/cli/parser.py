@@ -5,7 +5,7 @@ import re
 from typing import Any, NoReturn
 
 from .._version import __version__
-from . import codes, copy, demo, doctor, jobs, prove, run, schedules, stats
+from . import codes, copy, demo, doctor, jobs, locks, prove, queues, run, schedules, servers, stats
 
 FORMAT = argparse.RawDescriptionHelpFormatter
 
@@ -31,7 +31,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"qml {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (run, stats, jobs, schedules, doctor, prove, copy, demo):
+    for module in (run, stats, servers, jobs, queues, schedules, locks, doctor, prove, copy, demo):
         module.add_to(commands)
     return parser
 

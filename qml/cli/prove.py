@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..storage.urls import parse_url
 from ..values.errors import ConfigurationError
+from ..values.texts import as_json, lines_of, say, terminal_width
+from ..work.progress import Progress
 from . import codes, settings, stores
 from .logs import warnings_of_qml
-from .progress import Progress
 from .settings import Setting
-from .texts import as_json, lines_of, say, terminal_width
 
 if TYPE_CHECKING:
     from ..testing.proving import Found, Part, Proof

@@ -8,6 +8,7 @@ from typing import Any
 from .._version import __version__
 from ..storage.engines import MemoryStorage
 from ..values.errors import ConfigurationError
+from ..values.texts import plain, say
 from ..work.app import Qml
 from ..work.server import Server
 from . import codes, settings
@@ -15,20 +16,27 @@ from .loading import load_app
 from .logs import logging_to_stderr
 from .restarting import Beginning
 from .settings import Setting
-from .texts import plain, say
 
 SECONDS = "give seconds, more than 0"
 
 APP = Setting("app", "QML_APP", settings.text, None, "module:attribute", "APP")
 
 SETTINGS = (
-    Setting("threads", "QML_THREADS", settings.number(1), 8, "jobs to run at once (8)", "N"),
+    Setting(
+        "threads",
+        "QML_THREADS",
+        settings.number(1),
+        None,
+        "jobs to run at once (8, or what --queues reserves)",
+        "N",
+    ),
     Setting(
         "queues",
         "QML_QUEUES",
-        settings.names,
+        settings.queues,
         None,
-        "take jobs from these queues only, with commas between them (every queue)",
+        "take jobs from these queues only (every queue); as A:3,B:1 each has so many threads for "
+        "itself",
         "A,B",
     ),
     Setting(
@@ -79,7 +87,9 @@ module, where it holds one Qml; or a file, as in app.py:jobs. The current folder
 is on sys.path.
 
 SIGTERM or Ctrl-C: claim nothing more, let running jobs end within the grace
-period, hand back the rest. A second signal: hand them back at once.
+period, hand back the rest. A second signal: hand them back at once. SIGUSR1,
+where there is one: drain, that is claim nothing more, and end when what runs
+has ended, however long that takes; so does qml servers drain.
 
 With --max-jobs or --max-memory it claims nothing more once that is reached,
 lets what runs end, and begins again: same process id, arguments and folder. On
@@ -137,7 +147,7 @@ def banner(name: str, app: Qml, server: Server) -> list[str]:
         ("app", [name]),
         ("storage", [storage]),
         ("tasks", sorted(app.tasks) or ["none; is the module that defines them imported?"]),
-        ("queues", ["every queue"] if server.queues is None else [", ".join(server.queues)]),
+        ("queues", [str(server.division)]),
         ("threads", [f"{server.threads}, {spans}"]),
     ]
     if str(server.retirement):

@@ -12,10 +12,10 @@ from ..values.cron import Cron
 from ..values.errors import ConfigurationError, QmlError, SerializationError, StorageUnavailable
 from ..values.job import Job
 from ..values.schedule import CATCH_UP, Every, Schedule
+from ..values.texts import as_json, complain, plain, say, table, terminal_width
 from . import codes, settings, stores
 from .figures import when
 from .logs import warnings_of_qml
-from .texts import as_json, complain, plain, say, table, terminal_width
 
 GIVEN = (stores.URL, stores.JSON)
 

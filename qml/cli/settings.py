@@ -105,6 +105,19 @@ def seconds(low: float, remedy: str) -> Callable[[str], float]:
     return convert
 
 
+def queues(given: str) -> list[str] | dict[str, int]:
+    """Names with commas between them, or all of them with a number of threads each."""
+    found = names(given)
+    parts = [name.rpartition(":") for name in found]
+    if not any(colon and number.isdecimal() for _, colon, number in parts):
+        return found
+    if not all(name and number.isdecimal() and int(number) for name, _, number in parts):
+        raise ValueError("give each queue a number of threads, 1 or more, as in mail:3,bulk:1")
+    if len({name for name, _, _ in parts}) < len(parts):
+        raise ValueError("give each queue once")
+    return {name: int(number) for name, _, number in parts}
+
+
 def names(given: str) -> list[str]:
     """Names with commas between them."""
     found = [name.strip() for name in given.split(",")]

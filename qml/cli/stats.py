@@ -11,10 +11,10 @@ from ..storage import servers
 from ..storage.servers import SILENT
 from ..storage.storage import Storage
 from ..values.states import StateKind
+from ..values.texts import as_json, plain, say, table, terminal_width
 from . import codes, settings, stores
 from .figures import span
 from .logs import warnings_of_qml
-from .texts import as_json, plain, say, table, terminal_width
 
 COLUMNS = ("enqueued", "due", "scheduled", "awaiting_retry", "processing")
 
@@ -84,7 +84,7 @@ def shown(name: str, stats: Stats) -> list[str]:
     states = [(kind.value, f"{number:,}") for kind, number in stats.counts.items()]
     lines += table(("STATE", "JOBS"), states, right=("JOBS",))
     lines += ["", *_queues(stats, width)]
-    return [*lines, "", *_servers(stats, width)]
+    return [*lines, "", *server_table(stats.servers, width)]
 
 
 def _queues(stats: Stats, width: int | None) -> list[str]:
@@ -101,22 +101,31 @@ def _queues(stats: Stats, width: int | None) -> list[str]:
     return lines
 
 
-def _servers(stats: Stats, width: int | None) -> list[str]:
-    if not stats.servers:
+def server_table(servers: list[dict[str, Any]], width: int | None) -> list[str]:
+    """Servers in lines, with what they say of themselves, which may be anything."""
+    if not servers:
         return ["No server runs."]
     rows = [
         (
             server["name"],
             server.get("threads", "?"),
             server.get("running", "?"),
-            ", ".join(map(str, server.get("queues") or ["every one"])),
-            _sign(server["silent_seconds"]),
+            _queues_of(server),
+            _sign(server["silent_seconds"]) + (", drains" if server.get("draining") else ""),
         )
-        for server in stats.servers
+        for server in servers
     ]
     titles = ("SERVER", "THREADS", "RUNNING", "QUEUES", "LAST SIGN")
     right = ("THREADS", "RUNNING")
     return table(titles, rows, right=right, flexible=("SERVER", "QUEUES"), width=width)
+
+
+def _queues_of(server: dict[str, Any]) -> str:
+    own = server.get("reserved")
+    own = own if isinstance(own, dict) else {}
+    queues = server.get("queues")
+    queues = map(str, queues if isinstance(queues, list) and queues else ["every one"])
+    return ", ".join(f"{queue} ({own[queue]})" if queue in own else queue for queue in queues)
 
 
 def _sign(silent: float) -> str:

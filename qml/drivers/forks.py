@@ -3,7 +3,7 @@
 import os
 import threading
 import weakref
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class Forkable(Protocol):
@@ -31,6 +31,13 @@ def guard(thing: Forkable) -> None:
     """Have ``thing`` told of every fork to come, as long as it lives."""
     with _registry:
         _known.add(thing)
+
+
+def leak(thing: Any) -> None:
+    """Never free ``thing`` in this process."""
+    import ctypes
+
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
 
 
 def _before() -> None:

@@ -1,6 +1,7 @@
 """A page of named SQL statements: ``-- name: x`` lines part a file into texts."""
 
 import re
+from collections.abc import Sequence
 from importlib.resources import files
 
 
@@ -15,9 +16,10 @@ def read_page(package: str, file: str, mark: str = "name") -> dict[str, str]:
     }
 
 
-def read_statements(package: str, file: str, *fragments: str) -> dict[str, str]:
-    """The statements of a page, with ``{fragment}`` replaced by the page's text of that name."""
-    page = read_page(package, file)
+def read_statements(package: str, pages: Sequence[str], *fragments: str) -> dict[str, str]:
+    """The statements of some pages, with ``{fragment}`` replaced by the text of that name. A
+    fragment may hold later ones."""
+    page = {name: text for file in pages for name, text in read_page(package, file).items()}
     pieces = {name: page.pop(name) for name in fragments}
     for name, text in page.items():
         full = text

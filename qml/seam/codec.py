@@ -26,7 +26,7 @@ from ..values.states import (
     Succeeded,
 )
 from ..values.times import EPOCH, from_micros, span_micros, to_micros
-from . import notes, settings
+from . import grouping, notes, settings
 from .rows import KEY_FREE, KEY_UNTIL_CLAIMED, KEY_UNTIL_FINAL, NOT_AHEAD, Row
 
 _TIMES: Mapping[StateKind, tuple[str, ...]] = {
@@ -166,6 +166,7 @@ def encode_job(job: Job, *, max_attempts: int, lease_until: int | None, max_byte
         "expires_at": None if job.expires_at is None else to_micros(job.expires_at),
         "created_at": to_micros(job.created_at),
         "key_held": key_held(job),
+        **grouping.columns(job),
         "detail": encode_state(state),
         "failures": encode_failures(job.failures),
         "metadata": jsontext.dumps(job.metadata) if job.metadata else "{}",

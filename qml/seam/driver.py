@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from .findings import Findings
+from .lanes import Used
 from .rows import (
     Change,
     Claim,
@@ -25,16 +26,28 @@ from .rows import (
     Verdict,
     Write,
 )
+from .tallies import Parents, Tally
 
 
 class Driver(Protocol):
     """Keeps rows: orders, filters and guards them. Knows no job, no state's meaning, no clock."""
 
-    def insert(self, rows: Sequence[Row], record: Write | None = None) -> Inserted:
+    def insert(
+        self,
+        rows: Sequence[Row],
+        record: Write | None = None,
+        parents: Sequence[Parents] = (),
+    ) -> Inserted:
         """Store all rows, in this order, or none: then say what stood in the way of each, in the
         rows stored before as well as within the batch. A row's own ``seq`` is ignored.
         With ``record``, that is written in the same step, or nothing is; where its version is
-        another, that is the one obstacle."""
+        another, that is the one obstacle.
+
+        A row that has not finished and ``counts`` for tallies is one more that is left of each; a
+        tally that is not there is made, open, also for a row that ``awaits`` it. With ``parents``
+        the tally that a row awaits is made closed instead: each parent that has not finished counts
+        for it from now on; one that finished otherwise than well, or is not there, has failed in
+        it. Where none is left, there is no tally, and the row is woken at once, see ``tally``."""
         ...
 
     def load(self, ids: Sequence[str]) -> list[Row | None]:
@@ -48,13 +61,24 @@ class Driver(Protocol):
     def swap(self, changes: Sequence[Change]) -> list[Verdict]:
         """Carry out guarded changes, each with what it has to insert ``then``. Each stands alone: a
         stale one does not stop the others, nor does a full store. A batch that names a row twice
-        may be carried out in several steps."""
+        may be carried out in several steps.
+
+        A row that finishes by it (``finished_at`` is set that was None) is one less that is left
+        of each tally it counts for, if that is there; and one that failed, unless its state is
+        "succeeded". One that is unfinished again takes that back. What it has to insert ``then``
+        counts before it. The same step wakes who waits for a tally of which nothing is left, see
+        ``tally``."""
         ...
 
     def claim(self, claim: Claim) -> Claimed:
         """Take the best rows by (priority desc, seq) among those with ``due_at <= now`` that no
-        other worker holds. At most 1,000 rows that have newly fallen due join per call, those due
-        first before the others."""
+        other worker holds, whose queue is not paused, and whose lane allows it, if they have one
+        (see qml.seam.lanes): fewer live claims than it has permits, with those taken before by this
+        very claim, and a pace that is not ahead of ``now``. What its lane keeps back costs a claim
+        nothing, and holds up no row behind it. Claims that lapsed under a permit it takes have
+        their leases put back, see ``LAPSED_FOR_GOOD``. At most 1,000 rows that have newly fallen
+        due join per call, those due first before the others. ``next_due`` is also when a lane may
+        open that was found closed."""
         ...
 
     def hold(self, holds: Sequence[Hold]) -> list[Verdict]:
@@ -80,7 +104,22 @@ class Driver(Protocol):
         ...
 
     def erase(self, target: Finished | Overdue | Sequence[str], limit: int) -> int:
-        """Remove rows with all that belongs to them: finished ones, or those with these ids."""
+        """Remove rows with all that belongs to them: finished ones, or those with these ids. One
+        that has not finished fails in the tallies it counts for."""
+        ...
+
+    def used(self, now: int, permits: Sequence[str], paces: Sequence[str]) -> Used:
+        """How many claims of each permit are live at ``now``, and the time of each pace."""
+        ...
+
+    def tally(self, name: str, more: bool | None = None, failed: int | None = None) -> Tally | None:
+        """How a tally stands; None = it is not there. ``more``: True = rows that count for it are
+        still to come (it is made if it is not there), False = no more. ``failed``: so many of its
+        rows have, by now; for who copies a store.
+
+        A tally that is not open and of which nothing is left is over, and is removed. Those who
+        await it are woken: each dormant row (see ``is_dormant``) falls due at 0; if any failed and
+        the row ``needs_all``, it also expires at 0. Their version is raised."""
         ...
 
     def read(self, name: str) -> Record | None:

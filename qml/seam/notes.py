@@ -11,14 +11,15 @@ def encode(notes: Notes) -> str:
         return ""
     progress = notes.progress
     told = progress and [to_micros(progress.at), progress.fraction, progress.message]
-    return jsontext.dumps([told, [[to_micros(o.at), o.attempt, o.text] for o in notes.log]])
+    log = [[to_micros(line.at), line.attempt, line.text] for line in notes.log]
+    return jsontext.dumps([told, log, notes.steps])
 
 
 def decode(text: str) -> Notes:
     """The notes that ``encode`` wrote; raises what reading a damaged record may."""
     if not text:
         return NO_NOTES
-    told, log = jsontext.loads(text)
+    told, log, steps = jsontext.loads(text)
     progress = told and Progress(from_micros(told[0]), told[1], told[2])
     lines = tuple(LogLine(from_micros(at), attempt, line) for at, attempt, line in log)
-    return Notes(progress or None, lines)
+    return Notes(progress or None, lines, steps)

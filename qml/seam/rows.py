@@ -8,7 +8,13 @@ is a whole number of microseconds since 1970 UTC, and every "now" is an argument
 from enum import Enum
 from typing import NamedTuple
 
-PROCESSING = "processing"
+PROCESSING, SUCCEEDED = "processing", "succeeded"
+
+PAUSED = "paused/"
+"""How the name of a record begins that keeps claims out of a queue, whose name follows."""
+
+TALLIED = ("batch", "counts", "awaits", "needs_all")
+"""Columns of a row that a rewrite leaves as they are."""
 
 # Row.key_held: whether the unique key is reserved, and how long.
 KEY_FREE, KEY_UNTIL_CLAIMED, KEY_UNTIL_FINAL = 0, 1, 2
@@ -55,6 +61,12 @@ class Row(NamedTuple):
     max_retries: int | None
     timeout_seconds: float | None
     job_type: str | None
+    lane: str | None  # which limits it is under, see qml.seam.lanes; None = none
+    permit: str | None  # the lane's permit; a live claim of the row has one of them
+    batch: str | None
+    counts: str | None  # JSON list of the tallies that the row's end counts for
+    awaits: str | None  # the tally it waits for
+    needs_all: int  # whether what it waits for has to end well, or it is not to start
     detail: str
     failures: str
     metadata: str
@@ -116,7 +128,8 @@ class Rewrite(NamedTuple):
     """The whole record anew, on the row with this id, seq and version.
 
     ``row`` carries the new version. ``keeps_lease`` leaves worker, locked_by and lease_until as
-    they are stored; ``keeps_payload`` the payload. The notes stay in any case.
+    they are stored; ``keeps_payload`` the payload. The notes stay in any case, and what the row
+    has to do with tallies: batch, counts, awaits, needs_all.
     """
 
     seq: int | None
@@ -130,7 +143,8 @@ Change = Move | Rewrite
 
 
 class Claim(NamedTuple):
-    """Take the best ``limit`` rows for free threads and up to ``ahead`` more, marked AHEAD."""
+    """Take the best ``limit`` rows for free threads and up to ``ahead`` more, marked AHEAD. Rows
+    in a lane are not taken ahead: they would use up what others may start at once."""
 
     worker: str
     now: int
@@ -156,6 +170,7 @@ class Hold(NamedTuple):
     Without (a lock): anyone, unless another worker holds the row at ``now``. Who holds it already
     only extends it. Over the lapsed claim of a processing row it becomes the claim's worker and
     raises fence and version, so that the old hand is stale; otherwise it becomes ``locked_by``.
+    Where either would make a lapsed claim live again that needs a permit, there has to be one free.
     """
 
     id: str
@@ -176,10 +191,11 @@ class Page(NamedTuple):
     limit: int | None = None
     offset: int = 0
     below: int | None = None
+    batch: str | None = None
 
 
 class Available(NamedTuple):
-    """Rows a claim at ``now`` by a new worker could take, in the order it would take them."""
+    """Rows a claim at ``now`` by a new worker could take, in its order, if there were no lanes."""
 
     now: int
     limit: int | None = None
@@ -255,7 +271,8 @@ def as_rewritten(row: Row, change: Rewrite) -> Row:
     if change.keeps_lease:
         new = new._replace(worker=row.worker, locked_by=row.locked_by, lease_until=row.lease_until)
     payload = row.payload if change.keeps_payload else new.payload
-    return new._replace(payload=payload, notes=row.notes)
+    stays = {name: getattr(row, name) for name in ("notes", *TALLIED)}
+    return new._replace(payload=payload, **stays)
 
 
 def as_claimed(row: Row, claim: Claim, rank: int) -> Row:

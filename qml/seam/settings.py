@@ -1,34 +1,63 @@
 """What is set once of a job, and no driver looks at: written behind its arguments, if anything."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
 
 import attrs
 
 from ..values.errors import SerializationError
-from ..values.followup import Followup
+from ..values.followup import Followup, followup_from_dict, followup_to_dict
 from ..values.job import Job
+from ..values.rate import Rate
 from ..values.retention import Retention
 from ..values.times import from_micros, to_micros
 
 NONE_SET: Mapping[str, Any] = MappingProxyType(
-    {"retention": None, "on_failure": None, "schedule": None, "slot": None}
+    {
+        "retention": None,
+        "on_failure": None,
+        "on_success": None,
+        "schedule": None,
+        "slot": None,
+        "concurrency_key": None,
+        "concurrency_limit": None,
+        "rate": None,
+        "rate_key": None,
+        "batch": None,
+        "place": None,
+        "after": (),
+        "after_batch": None,
+        "needs_success": True,
+    }
 )
+
+_set_once = attrgetter(*NONE_SET)
+_NOTHING = tuple(NONE_SET.values())
+
+_WRITERS: Mapping[str, Callable[[Any], Any]] = {
+    "retention": attrs.astuple,
+    "on_failure": followup_to_dict,
+    "on_success": followup_to_dict,
+    "slot": to_micros,
+    "rate": attrs.astuple,
+    "after": list,
+}
 
 
 def encode(job: Job) -> list[dict[str, Any]]:
     """One object with what is set; or none of it."""
-    found: dict[str, Any] = {}
-    if job.retention is not None:
-        found["retention"] = attrs.astuple(job.retention)
-    if job.on_failure is not None:
-        found["on_failure"] = attrs.astuple(job.on_failure)
-    if job.schedule is not None:
-        found["schedule"] = job.schedule
-    if job.slot is not None:
-        found["slot"] = to_micros(job.slot)
-    return [found] if found else []
+    values = _set_once(job)
+    if values == _NOTHING:
+        return []
+    return [
+        {
+            name: _WRITERS[name](value) if name in _WRITERS else value
+            for name, value, unset in zip(NONE_SET, values, _NOTHING, strict=True)
+            if value != unset
+        }
+    ]
 
 
 def decode(found: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
@@ -38,19 +67,29 @@ def decode(found: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
     if type(found) is not dict:
         raise SerializationError("has settings that are no object")
     return {
-        "retention": found.get("retention") and _retention(*found["retention"]),
-        "on_failure": found.get("on_failure") and _followup(*found["on_failure"]),
-        "schedule": found.get("schedule"),
-        "slot": None if found.get("slot") is None else from_micros(found["slot"]),
-    }
+        name: _READERS[name](found[name]) if name in _READERS else found[name]
+        for name in found
+        if name in NONE_SET
+    } | {name: unset for name, unset in NONE_SET.items() if name not in found}
 
 
-def _followup(*parts: Any) -> Followup:
-    """One that can be enqueued, or the job could never fail."""
-    after = Followup(*parts)
-    Job(**attrs.asdict(after))
+def _followup(parts: Mapping[str, Any]) -> Followup:
+    """One that can be enqueued, or the job could never end."""
+    after = followup_from_dict(dict(parts))
+    Job("checked", on_failure=after)
     return after
 
 
-def _retention(succeeded: float, deleted: float, failed: float) -> Retention:
+def _retention(parts: Any) -> Retention:
+    succeeded, deleted, failed = parts
     return Retention(succeeded=succeeded, deleted=deleted, failed=failed)
+
+
+_READERS: Mapping[str, Callable[[Any], Any]] = {
+    "retention": _retention,
+    "on_failure": _followup,
+    "on_success": _followup,
+    "slot": from_micros,
+    "rate": lambda parts: Rate(*parts),
+    "after": tuple,
+}

@@ -1,6 +1,7 @@
 """Changes by other hands than a claim's: update, cancel, retry."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import attrs
 
@@ -92,6 +93,16 @@ def _rewrite(job: Job, row: Row, now: int, lease: int, max_bytes: int) -> Rewrit
     )
 
 
+_GROUPED = ("batch", "place", "after", "after_batch", "needs_success")
+
+
+def _grouped(job: Job, row: Row) -> dict[str, Any]:
+    """What a job has to do with others is said once, when it is enqueued, and counted by then."""
+    stored = decode_job(row)
+    whole = stored if stored.damage is None else job
+    return {name: getattr(whole, name) for name in _GROUPED}
+
+
 def _modified(job: Job, row: Row) -> ConcurrentModification:
     return ConcurrentModification(
         f"job {job.id} ({job.method}): version {job.version} was read, and the stored job has "
@@ -116,7 +127,7 @@ def _changed(job: Job, row: Row, now: int, lease: int, max_bytes: int) -> Row:
     if job.state.kind not in FINAL and not isinstance(job.state, Processing):
         allowed = max(allowed, attempt + 1)
     new = encode_job(
-        attrs.evolve(job, version=row.version + 1, fence=row.fence + started),
+        attrs.evolve(job, version=row.version + 1, fence=row.fence + started, **_grouped(job, row)),
         max_attempts=allowed,
         lease_until=now + lease if started else None,
         max_bytes=max_bytes,
@@ -124,8 +135,10 @@ def _changed(job: Job, row: Row, now: int, lease: int, max_bytes: int) -> Row:
     finished = new.finished_at
     if finished is not None:
         finished = row.finished_at if row.state == new.state else now
+    same_state = (new.state, new.detail) == (row.state, row.detail)
     return new._replace(
         seq=row.seq,
+        due_at=row.due_at if same_state else new.due_at,  # what it waited for may have set it
         attempt=attempt,
         ahead=row.ahead if stays or row.ahead != AHEAD else NOT_AHEAD,
         worker=new.worker or row.worker,

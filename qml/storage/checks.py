@@ -30,6 +30,14 @@ def queue_names(queues: object) -> tuple[str, ...] | None:
     return names
 
 
+def queue_name(queue: object) -> str:
+    """The name of one queue."""
+    if not isinstance(queue, str) or not queue or "\0" in queue:
+        raise ConfigurationError(f"queue is {queue!r}; give text that is not empty")
+    jsontext.checked(queue, "queue")
+    return queue
+
+
 def text(name: str, value: object) -> str | None:
     """Text to filter by, or None."""
     if value is not None and not isinstance(value, str):

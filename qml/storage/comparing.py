@@ -14,7 +14,7 @@ MOST_TEXT = 4_000_000
 
 FIRST_ROWS = 8
 
-NOT_COPIED = ("server/", "copy/")
+NOT_COPIED = ("server/", "drain/", "copy/")
 """Records that belong to a store and not to its jobs begin so: who works there now."""
 
 Tell = Callable[[int], None]

@@ -14,7 +14,7 @@ import attrs
 from ..seam.rows import PROCESSING, Obstacle, Page, Row, Verdict
 from ..values import jsontext
 from ..values.errors import ConfigurationError, StorageError
-from . import comparing, servers
+from . import comparing, regrouping, servers
 from .comparing import Difference, Kind, Tell
 from .storage import Storage
 
@@ -79,6 +79,7 @@ def copy(
         # STALE: somebody else was there, and the comparison tells whether it is the same.
         target.driver.write(name, body, 0)
     copied = _fill(source, target, seq, lambda n: progress("copying", found + n, total))
+    regrouping.copy_tallies(source, target)
     differences = comparing.first_differences(
         source.driver,
         target.driver,

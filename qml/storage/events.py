@@ -41,5 +41,5 @@ def of_rescues(rescued: Sequence[Job]) -> Iterator[tuple[EventKind, Job]]:
 
 
 def _following(job: Job) -> Iterator[tuple[EventKind, Job]]:
-    if isinstance(job.state, Failed) and job.on_failure is not None:
-        yield EventKind.ENQUEUED, decode_job(rules.follower(job, job.on_failure, job.state))
+    for row in rules.following(job, job.state):
+        yield EventKind.ENQUEUED, decode_job(row)

@@ -44,7 +44,7 @@ class EventKind(StrEnum):
     RETRIED = "retried"
     """Made ready again by a caller."""
     UPDATED = "updated"
-    """Its record was written anew by a caller, whatever it changed."""
+    """Its record was written anew by a caller, whatever it changed; or by one who replaced it."""
 
 
 @attrs.frozen

@@ -12,7 +12,8 @@ from ..values.job import Job
 from ..values.selection import JobFilter
 from ..values.states import StateKind, kinds
 from ..values.times import from_micros
-from . import checks, rules, selecting, waiting
+from . import checks, holdups, rules, selecting, waiting
+from .limits import Gates
 
 
 class Reading:
@@ -59,9 +60,11 @@ class Reading:
         """The jobs a claim could take now, in the order it would take them. Changes nothing."""
         now, most = self.clock.micros(), checks.number("limit", limit)
         seen = most
-        while True:  # expired ones are there until they are swept up, and hide none behind them
+        while True:  # those that have expired, or are kept back, hide none behind them
             rows = self.driver.scan(Available(now, seen))
             jobs = [job for job in map(decode_job, rows) if not rules.is_expired(job, now)]
+            gates = Gates(self.driver, jobs, now)
+            jobs = [job for job in jobs if gates.passes(job)]
             if seen is None or most is None or len(jobs) >= most or len(rows) < seen:
                 return jobs[:most]
             seen = 2 * seen
@@ -70,6 +73,12 @@ class Reading:
         """The job once it is Succeeded, Failed or Deleted. WaitTimeout after ``timeout`` seconds
         (None = no limit), JobNotFound when there is no such job or it is deleted meanwhile."""
         return waiting.wait(self.driver, job_id, timeout)
+
+    def kept_back(self, jobs: Sequence[Job]) -> builtins.list[str | None]:
+        """For each of these jobs in words what keeps it from being claimed although its time has
+        come: its queue is paused, its limits are reached, what it comes after has not ended. None =
+        nothing does."""
+        return holdups.reasons(self.driver, jobs, self.clock.micros()) if jobs else []
 
     def now(self) -> datetime:
         """The storage's time, by which it decides what is due and what has lapsed."""

@@ -1,7 +1,10 @@
 """What becomes of a job: pure functions from a job, an event and the time to a guarded move."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
+
+import attrs
 
 from ..seam import codec
 from ..seam.rows import KEY_FREE, NEVER_AHEAD, NOT_AHEAD, Move, Row
@@ -22,10 +25,13 @@ from ..values.states import (
     StateKind,
     Succeeded,
 )
-from ..values.times import from_micros, to_micros
+from ..values.times import EPOCH, from_micros, to_micros
 
 FOLLOWUPS = UUID("d6f6b3a4-1f0b-5c8e-9d3e-52a2a2f4f0c7")
 """The namespace of the ids of jobs that follow on others."""
+
+PARENT_FAILED = "not started: what it was to start after did not succeed"
+"""Why a job was deleted that needed the success of others."""
 
 MOST = 2**31
 """No limit: what a failure says is short, and must never stand in its way."""
@@ -79,25 +85,42 @@ def move(
 
 
 def followups(job: Job, state: JobState) -> tuple[Row, ...]:
-    """The job to enqueue when a claimed one has failed for good."""
-    if not isinstance(state, Failed) or not isinstance(job.state, Processing):
-        return ()
-    return () if job.on_failure is None else (follower(job, job.on_failure, state),)
+    """The job to enqueue when a claimed one has succeeded, or failed for good."""
+    return following(job, state) if isinstance(job.state, Processing) else ()
 
 
-def follower(job: Job, after: Followup, failed: Failed) -> Row:
-    """What follows on a job that has failed. Its id is made from the claim, so that the same end
+def following(job: Job, state: JobState) -> tuple[Row, ...]:
+    """What follows on this job, once it has ended so."""
+    if isinstance(state, Failed) and job.on_failure is not None:
+        told = attrs.evolve(job.on_failure, arguments=[job.id, state.exception])
+        return (_follower(job, told, state.failed_at),)
+    if isinstance(state, Succeeded) and job.on_success is not None:
+        told = job.on_success
+        if told.takes_result:
+            told = attrs.evolve(told, kwargs={**told.kwargs, "result": state.result})
+        return (_follower(job, told, state.succeeded_at),)
+    return ()
+
+
+def _follower(job: Job, after: Followup, when: datetime) -> Row:
+    """What follows on a job that has ended. Its id is made from the claim, so that the same end
     sent twice enqueues it once; ``created_at`` tells a job from one before it with its id."""
     claim = f"{job.id}/{to_micros(job.created_at)}/{job.fence}"
     new = Job(
         after.method,
-        [job.id, failed.exception],
+        after.arguments,
+        after.kwargs,
         queue=after.queue,
         priority=after.priority,
         max_retries=after.max_retries,
         timeout_seconds=after.timeout_seconds,
+        concurrency_key=after.concurrency_key,
+        concurrency_limit=after.concurrency_limit,
+        rate=after.rate,
+        rate_key=after.rate_key,
+        on_success=after.on_success,
         id=str(uuid5(FOLLOWUPS, claim)),
-        created_at=failed.failed_at,
+        created_at=when,
     )
     allowed = 1 if after.max_retries is None else 1 + after.max_retries
     return codec.encode_job(new, max_attempts=allowed, lease_until=None, max_bytes=MOST)
@@ -236,7 +259,9 @@ def expire(job: Job, now: int) -> tuple[Move, JobState]:
     claimed = job.state.kind is StateKind.PROCESSING
     attempt = job.attempt - claimed
     reason = f"expired: not started by {job.expires_at:%Y-%m-%d %H:%M:%S} UTC"
-    if attempt:
+    if job.waits and job.expires_at == EPOCH:
+        reason = PARENT_FAILED
+    elif attempt:
         reason += f" after attempt {attempt}"
     state = Deleted(from_micros(now), reason)
     return move(job, state, attempt=attempt, ends_lease=claimed), state

@@ -24,7 +24,7 @@ def pages(driver: Driver, where: JobFilter, now: int) -> Iterator[list[Job]]:
     neither hides a job nor shows one twice."""
     below = None
     while True:
-        page = Page(where.states, where.queue, where.method, AT_ONCE, below=below)
+        page = _page(where)._replace(limit=AT_ONCE, below=below)
         rows = driver.scan(page)
         yield [job for job in map(decode_job, rows) if where.passes(job, now)]
         if len(rows) < AT_ONCE:
@@ -42,8 +42,11 @@ def count(driver: Driver, where: JobFilter, now: int) -> int:
     """How many jobs a filter names."""
     if where.looks_within:
         return sum(map(len, pages(driver, where, now)))
-    page = Page(where.states, where.queue, where.method)
-    return sum(driver.count(page, "state").values())
+    return sum(driver.count(_page(where), "state").values())
+
+
+def _page(where: JobFilter) -> Page:
+    return Page(where.states, where.queue, where.method, batch=where.batch)
 
 
 def change(driver: Driver, where: JobFilter, rule: changes.Rule, now: int) -> Iterator[Job]:

@@ -9,6 +9,9 @@ from .storage import Storage
 
 PREFIX = "server/"
 
+DRAIN = "drain/"
+"""Before the name of a server that is asked to drain, in the name of a record."""
+
 SILENT = 35.0
 """Seconds after its last sign (servers give one every 10) that a server counts as alive."""
 
@@ -24,18 +27,42 @@ def beat(storage: Storage, name: str, facts: dict[str, Any]) -> None:
     body = jsontext.dumps({**facts, "seen_at": now})
     # STALE, here and below: another was faster; the next beat puts it right.
     driver.write(PREFIX + name, body, known.version if known else 0)
-    for record in driver.list(PREFIX):
+    orders = driver.list(DRAIN)  # before the servers: one that is asked was there before
+    listed = driver.list(PREFIX)
+    for record in listed:
         if now - _facts(record.body).get("seen_at", 0) > FORGOTTEN_AFTER:
             driver.write(record.name, None, record.version)
+    known_names = {record.name.removeprefix(PREFIX) for record in listed}
+    for order in orders:
+        if order.name.removeprefix(DRAIN) not in known_names:
+            driver.write(order.name, None, order.version)
 
 
 def leave(storage: Storage, name: str) -> None:
-    """Strike server ``name`` off."""
-    known = storage.driver.read(PREFIX + name)
-    if known is not None:
-        verdict = storage.driver.write(PREFIX + name, None, known.version)
-        if verdict is Verdict.STALE:
-            leave(storage, name)
+    """Strike server ``name`` off, and what it was asked to do."""
+    for prefix in (PREFIX, DRAIN):
+        known = storage.driver.read(prefix + name)
+        if known is not None:
+            verdict = storage.driver.write(prefix + name, None, known.version)
+            if verdict is Verdict.STALE:
+                leave(storage, name)
+
+
+def ask_to_drain(storage: Storage, name: str) -> bool:
+    """Ask server ``name`` to claim nothing more and to end when what runs has ended; it sees that
+    within a second or so. Asking again changes nothing. False: no such server is known."""
+    driver = storage.driver
+    if driver.read(PREFIX + name) is None:
+        return False
+    if driver.read(DRAIN + name) is None:
+        # STALE: another has asked.
+        driver.write(DRAIN + name, jsontext.dumps({"asked_at": storage.clock.micros()}), 0)
+    return True
+
+
+def is_to_drain(storage: Storage, name: str) -> bool:
+    """Whether server ``name`` was asked to drain."""
+    return storage.driver.read(DRAIN + name) is not None
 
 
 def alive(storage: Storage) -> list[dict[str, Any]]:

@@ -12,13 +12,14 @@ from ..values.retention import Retention
 from ..values.retry import RetryPolicy, policy_or_none
 from ..values.selection import JobFilter
 from ..values.states import StateKind
-from . import changes, checks, events, rules, selecting, storing, upkeep
-from .claiming import Claiming
+from . import changes, checks, conflicts, events, rules, selecting, upkeep
 from .hooks import EventKind, Hooks
+from .queues import Queues
 from .schedules import Schedules
+from .transacting import Transacting
 
 
-class Storage(Claiming):
+class Storage(Transacting):
     """All that may happen to stored jobs. Shared by threads, a context manager, usable after fork.
 
     ``driver``: where rows are kept; ``clock``: what tells the time (default: the store's own);
@@ -51,24 +52,32 @@ class Storage(Claiming):
 
     # -- storing -------------------------------------------------------------------------------
 
-    def enqueue(self, job: Job) -> Job:
+    def enqueue(self, job: Job, *, on_conflict: str = "raise") -> Job:
         """Store a job as it is given, normally Enqueued or Scheduled, and return it.
 
         A taken id is JobAlreadyExists, and the stored job stays as it is: so after an error it is
-        safe to enqueue the same job again. A held unique key is UniqueKeyTaken, naming the holder.
+        safe to enqueue the same job again. ``on_conflict``: what to do when its unique key is held:
+        "raise" UniqueKeyTaken, naming the holder; return the "existing" holder instead; "replace"
+        what the holder is to do by this job, unless it runs already (UniqueKeyTaken).
         """
-        return self.enqueue_many([job])[0]
+        return self.enqueue_many([job], on_conflict=on_conflict)[0]
 
-    def enqueue_many(self, jobs: Iterable[Job]) -> list[Job]:
-        """Store all jobs, in this order, or none of them; errors as for ``enqueue``."""
-        stored = storing.enqueue_many(self.driver, list(jobs), self.clock.micros(), self.limits)
-        self._changed(EventKind.ENQUEUED, stored)
-        return stored
+    def enqueue_many(self, jobs: Iterable[Job], *, on_conflict: str = "raise") -> list[Job]:
+        """Store all jobs, in this order, or none of them; errors as for ``enqueue``. With another
+        ``on_conflict`` than "raise", those whose key is held are answered by its holder, and all
+        others stored in one step; each holder is replaced in a step of its own."""
+        placing = conflicts.Placing(self.driver, self.clock.micros(), self.limits)
+        try:
+            return placing.place(list(jobs), on_conflict)
+        finally:
+            if placing.stored or placing.replaced:
+                self._tell(EventKind.UPDATED, placing.replaced)
+                self._changed(EventKind.ENQUEUED, placing.stored)
 
     @property
-    def limits(self) -> storing.Limits:
-        """What a job is held to when it is stored."""
-        return storing.Limits(self.retry_policy, checks.lease(None), self.max_job_bytes)
+    def queues(self) -> Queues:
+        """The queues of this store: to pause, resume and list them."""
+        return Queues(self.driver, self.clock)
 
     @property
     def schedules(self) -> Schedules:

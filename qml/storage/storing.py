@@ -12,7 +12,7 @@ from ..values.job import Job
 from ..values.retry import RetryPolicy
 from ..values.states import Processing
 from ..values.times import from_micros
-from . import changes, rules
+from . import changes, joining, rules
 
 
 class Limits(NamedTuple):
@@ -30,19 +30,26 @@ def enqueue_many(driver: Driver, jobs: Sequence[Job], now: int, limits: Limits) 
         return []
     stored, obstacles = insert(driver, jobs, now, limits)
     if obstacles:
-        raise _refusal(jobs, obstacles)
+        raise refusal(jobs, obstacles)
     return stored
 
 
 def insert(
     driver: Driver, jobs: Sequence[Job], now: int, limits: Limits, record: Write | None = None
 ) -> tuple[list[Job], Sequence[Obstacle]]:
-    """Store all jobs, and the record, in one step; or say what stood in the way."""
-    rows = [_row(job, now, limits) for job in jobs]
-    seqs, obstacles = driver.insert(rows, record) if record else driver.insert(rows)
+    """Store all jobs, and the record, in one step; or say what stood in the way. JobNotFound, when
+    one is to come after a job that is not there."""
+    rows, joined = [_row(job, now, limits) for job in jobs], None
+    if not any(job.waits for job in jobs):
+        seqs, obstacles = driver.insert(rows, record) if record else driver.insert(rows)
+    else:
+        joined = joining.joined(driver, jobs, rows)
+        rows = joined.rows
+        seqs, obstacles = driver.insert(rows, record, joined.parents)
     if obstacles:
         return [], obstacles
-    return [_as_stored(*stored) for stored in zip(jobs, rows, seqs, strict=True)], ()
+    stored = [_as_stored(*stored) for stored in zip(jobs, rows, seqs, strict=True)]
+    return (joining.as_they_are(driver, stored, joined) if joined else stored), ()
 
 
 def _as_stored(job: Job, row: Row, seq: int) -> Job:
@@ -57,21 +64,25 @@ def _row(job: Job, now: int, limits: Limits) -> Row:
         lease_until=now + limits.lease if isinstance(job.state, Processing) else None,
         max_bytes=limits.max_bytes,
     )
-    # How long it is kept counts from now, by the storage's clock, whatever its state says.
     if row.finished_at is None:
-        return row
+        # What it waits for says when it is due, whatever its state does.
+        waits = row.awaits is not None and not isinstance(job.state, Processing)
+        return row._replace(due_at=None) if waits else row
+    # How long it is kept counts from now, by the storage's clock, whatever its state says.
     purge_at = codec.purge_at(job.state.kind, now, job.retention)
     return row._replace(finished_at=now, purge_at=purge_at)
 
 
-def _refusal(jobs: Sequence[Job], obstacles: Sequence[Obstacle]) -> StorageError:
+def refusal(jobs: Sequence[Job], obstacles: Sequence[Obstacle]) -> StorageError:
+    """The error for a batch of which nothing was stored, by what stood in the way first."""
     first = obstacles[0]
     job = jobs[first.index]
     others = f"; {len(jobs)} jobs were given and none stored" if len(jobs) > 1 else ""
     if len(obstacles) > 1:
         others += f", {len(obstacles)} of them stood in the way"
     if first.by == "key":
-        return changes.key_taken(job, first.holder, others)
+        share = ", or enqueue with on_conflict='existing' to have that one returned"
+        return changes.key_taken(job, first.holder, share + others)
     return JobAlreadyExists(
         f"job {job.id} ({job.method}) is stored already and was left as it is{others}",
         job_id=job.id,

@@ -10,23 +10,17 @@ from ..values.followup import Followup
 from ..values.selection import JobFilter
 from ..values.states import StateKind
 from .compare import outcome
-from .steps import (
-    FIELDS,
-    FILTERS,
-    IDS,
-    JOBS,
-    KINDS,
-    NEW_IDS,
-    SHORT,
-    WORKERS,
-    Hand,
-    Several,
-    Steps,
-    claims,
-)
+from .draws import FIELDS, FILTERS, IDS, JOBS, KINDS, NEW_IDS, NEXTS, SHORT, WORKERS
+from .steps import Hand, Several, Steps, claims
 
+POLICIES = st.sampled_from(["raise", "existing", "replace"])
 MANY = st.sampled_from(["cancel_many", "cancel_many", "retry_many", "delete_many"])
-FIRST = {"unique_key": "k", "on_failure": Followup("mend"), "retention": SHORT}
+FIRST = {
+    "unique_key": "k",
+    "on_failure": Followup("mend"),
+    "on_success": NEXTS[0],
+    "retention": SHORT,
+}
 
 
 class CallerSteps(Steps):
@@ -50,26 +44,29 @@ class CallerSteps(Steps):
         job=NEW_IDS,
         of=IDS,
         first=st.sampled_from([None, "cancel", "delete"]),
-        unique_while=st.sampled_from(["unfinished", "queued"]),
+        fields=FIELDS,
+        on_conflict=POLICIES,
     )
-    def enqueue_twin(self, job: str, of: str, first: str | None, unique_while: str) -> None:
+    def enqueue_twin(
+        self, job: str, of: str, first: str | None, fields: dict[str, Any], on_conflict: str
+    ) -> None:
         """A job with another's unique key, which may be held, free by now, or taken over."""
         for other in self._hands("get", of):
             if first is not None:
                 self._both(first, of)
-            key = other.oracle.unique_key
-            fields = {"unique_key": key, "unique_while": unique_while}
-            self._both("enqueue", self._job(job, fields))
+            twin = self._job(job, {**fields, "unique_key": other.oracle.unique_key})
+            self._both("enqueue", twin, on_conflict=on_conflict)
 
     @rule(job=NEW_IDS, kind=KINDS, fields=FIELDS)
     def enqueue_as(self, job: str, kind: StateKind, fields: dict[str, Any]) -> None:
         """A job in any state, stored as given."""
         self._both("enqueue", attrs.evolve(self._job(job, fields), state=self._state(kind)))
 
-    @rule(jobs=JOBS)
-    def enqueue_many(self, jobs: list[tuple[str, dict[str, Any]]]) -> None:
+    @rule(jobs=JOBS, on_conflict=POLICIES)
+    def enqueue_many(self, jobs: list[tuple[str, dict[str, Any]]], on_conflict: str) -> None:
         """A batch, with obstacles among the stored and within itself."""
-        self._both("enqueue_many", [self._job(job, fields) for job, fields in jobs])
+        batch = [self._job(job, fields) for job, fields in jobs]
+        self._both("enqueue_many", batch, on_conflict=on_conflict)
 
     @rule(target=claims, claim=claims, worker=WORKERS)
     def enqueue_again(self, claim: Hand, worker: str) -> Several:
@@ -123,6 +120,8 @@ class CallerSteps(Steps):
 
     def _rewritten(self, seen: Hand, note: int, fields: dict[str, Any]) -> Hand:
         given = self._given(fields)
+        if given.get("batch") == seen.oracle.after_batch:
+            given.pop("batch", None)  # no job comes after itself
         given.setdefault("metadata", {"note": note})
         return self._each(seen, lambda job: attrs.evolve(job, **given))
 

@@ -8,7 +8,8 @@ from hypothesis.stateful import multiple, rule
 
 from ..values.notes import NO_NOTES, LogLine, Notes, Progress
 from ..values.states import Processing
-from .steps import IDS, LEASES, OUTCOMES, POOLS, WORKERS, Hand, Several, Steps, claims
+from .draws import IDS, LEASES, OUTCOMES, POOLS, WORKERS
+from .steps import Hand, Several, Steps, claims
 
 WHEN = datetime(2030, 1, 1, 0, 0, 0, 1, tzinfo=UTC)
 NOTES = st.sampled_from(
@@ -17,6 +18,7 @@ NOTES = st.sampled_from(
         Notes(Progress(WHEN, 0.5, "half \0 way 😀")),
         Notes(None, (LogLine(WHEN, 1, "begun"), LogLine(WHEN, 2, ""))),
         Notes(Progress(WHEN, 1, "done"), (LogLine(WHEN, 1, "done"),)),
+        Notes(None, (), {"charge": [1, "\0"], "mail": None}),
     ]
 )
 

@@ -1,4 +1,4 @@
-"""The oracle's half for workers: claims, locks, and what the hands that hold them may do."""
+"""The oracle's half for workers: claims, and what becomes of them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,10 +10,8 @@ from ..values import jsontext
 from ..values.errors import ConfigurationError, InvalidTransition, JobLost
 from ..values.followup import Followup
 from ..values.job import Job
-from ..values.notes import Notes
 from ..values.states import (
     MOVES,
-    WAITING,
     AwaitingRetry,
     Deleted,
     Enqueued,
@@ -24,13 +22,15 @@ from ..values.states import (
     Succeeded,
 )
 from ..values.times import EPOCH, MICROSECOND
-from .table import A_SERVER, EXPIRED, WORKER_LOST, Entry, Table, in_order, need_name
+from .grouped import Grouped
+from .holding import Holding
+from .table import A_SERVER, EXPIRED, NOT_STARTED, WORKER_LOST, Entry, need_name
 
 FOLLOWUPS = UUID("d6f6b3a4-1f0b-5c8e-9d3e-52a2a2f4f0c7")
 """The namespace of the ids of jobs that follow on others."""
 
 
-class Claims(Table):
+class Claims(Holding, Grouped):
     """What a worker asks of a storage."""
 
     def fetch_and_lock_job(
@@ -69,22 +69,21 @@ class Claims(Table):
         return [entry.job for entry in taken]
 
     def _best(self, worker: str, queues: Sequence[str] | None, limit: int) -> list[Entry]:
-        now = self.now()
-        free = in_order(
-            entry
-            for entry in self.entries
-            if entry.claimable_by(worker, now) and (queues is None or entry.job.queue in queues)
-        )
-        return free[:limit]
+        free = self._free(worker)
+        wanted = [entry for entry in free if queues is None or entry.job.queue in queues]
+        return self._let_through(wanted, limit)
 
     def _expire(self, entry: Entry, **fields: Any) -> None:
-        entry.change(state=Deleted(self.now(), EXPIRED), **fields)
-        entry.settle(self.now())
+        why = EXPIRED
+        if entry.job.waits and entry.job.expires_at == EPOCH:
+            why = NOT_STARTED
+        entry.change(state=Deleted(self.now(), why), **fields)
+        self._settle(entry)
 
     def expire(self, limit: int = 1000) -> list[Job]:
         """End what waits and was not started in time, longest ago first."""
         now = self.now()
-        late = [e for e in self.entries if e.job.state.kind in WAITING and e.expired_at(now)]
+        late = [e for e in self.entries if e.due is not None and e.expired_at(now)]
         late.sort(key=lambda entry: entry.job.expires_at or now)
         for entry in late[:limit]:
             self._expire(entry)
@@ -97,6 +96,8 @@ class Claims(Table):
             fence=entry.job.fence + 1,
         )
         entry.begin(worker, self._until(lease_seconds))
+        self._start(entry, self.times)
+        self._put_back(entry.job.concurrency_key)
         if entry.job.unique_while == "queued":
             entry.holds_key = False
 
@@ -136,61 +137,35 @@ class Claims(Table):
             return entry.job
         return JobLost(f"the claim on job {job.id} has ended", job_id=job.id)
 
-    def _claimed(self, job: Job) -> Entry | None:
-        """The entry whose latest claim is the one that ``job`` shows."""
-        entry, state = self._same(job), job.state
-        if entry is None or not isinstance(state, Processing):
-            return None
-        mine = entry.claimant == state.worker_id and entry.job.fence == job.fence
-        return entry if mine else None
-
     def _end(self, entry: Entry, state: JobState, **fields: Any) -> None:
         entry.change(state=state, **fields)
         entry.end()
-        entry.settle(self.now())
-        if isinstance(state, Failed) and entry.job.on_failure is not None:
-            self._follow(entry.job, entry.job.on_failure, state)
+        self._settle(entry)
+        job = entry.job
+        if isinstance(state, Failed) and job.on_failure is not None:
+            told = attrs.evolve(job.on_failure, arguments=[job.id, state.exception])
+            self._follow(job, told)
+        if isinstance(state, Succeeded) and job.on_success is not None:
+            told = job.on_success
+            if told.takes_result:
+                told = attrs.evolve(told, kwargs={**told.kwargs, "result": state.result})
+            self._follow(job, told)
 
-    def _follow(self, job: Job, after: Followup, failed: Failed) -> None:
-        """Enqueue what follows on a failure, unless a job with its id is there."""
+    def _follow(self, job: Job, after: Followup) -> None:
+        """Enqueue what follows on the end of a job, unless one with its id is there."""
         job_id = follower_id(job)
         if self._find(job_id) is None:
-            fields = attrs.asdict(after)
-            method, retries = fields.pop("method"), after.max_retries or 0
+            fields = attrs.asdict(after, recurse=False)
+            del fields["takes_result"]
             self.seqs += 1
             follower = Job(
-                method,
-                [job.id, failed.exception],
                 id=job_id,
                 created_at=self.now(),
-                max_attempts=1 + retries,
+                max_attempts=1 + (after.max_retries or 0),
                 seq=self.seqs,
                 **fields,
             )
             self.entries.append(Entry(follower))
-
-    def renew(self, jobs: Sequence[Job], lease_seconds: float | None = None) -> list[bool]:
-        """Extend the leases of claims that have not ended."""
-        return self.note_many([(job, None) for job in jobs], lease_seconds)
-
-    def note(self, job: Job, notes: Notes, lease_seconds: float | None = None) -> bool:
-        """Write down what the run of the claim ``job`` says of itself, and renew its lease."""
-        return self.note_many([(job, notes)], lease_seconds)[0]
-
-    def note_many(
-        self, news: Sequence[tuple[Job, Notes | None]], lease_seconds: float | None = None
-    ) -> list[bool]:
-        """The same for many, each on its own."""
-        return [self._note(job, notes, lease_seconds) for job, notes in news]
-
-    def _note(self, job: Job, notes: Notes | None, lease_seconds: float | None) -> bool:
-        entry = self._claimed(job)
-        if entry is None or not entry.running:
-            return False
-        entry.lease(entry.holder, self._until(lease_seconds))
-        if notes is not None and entry.is_processing:
-            entry.job = attrs.evolve(entry.job, notes=notes)
-        return True
 
     def release(self, job: Job, delay: float | None = None) -> Job:
         """Hand a claim back; the attempt is not charged, the fence stays raised."""
@@ -228,38 +203,9 @@ class Claims(Table):
         else:
             self._end(entry, Enqueued(now, entry.job.queue))
 
-    def try_acquire_job_lock(self, job_id: str, worker_id: str, timeout_seconds: float) -> bool:
-        """Hold a job, in whatever state, against other workers."""
-        need_name("worker_id", worker_id)
-        entry, now = self._find(job_id), self.now()
-        if entry is None or (entry.held_at(now) and entry.holder != worker_id):
-            return False
-        if not entry.held_at(now):
-            self._take_over(entry, worker_id)
-        entry.lease(worker_id, self._later(timeout_seconds))
-        return True
-
-    def _take_over(self, entry: Entry, worker: str) -> None:
-        """The lock begins anew: a lapsed claim passes to the worker, a cancelled run has ended."""
-        state = entry.job.state
-        if isinstance(state, Processing):
-            entry.change(fence=entry.job.fence + 1, state=attrs.evolve(state, worker_id=worker))
-            entry.claimant = worker
-        else:
-            entry.running = False
-
-    def release_job_lock(self, job_id: str, worker_id: str) -> bool:
-        """End a lock or lease that ``worker_id`` holds now."""
-        entry, now = self._find(job_id), self.now()
-        if entry is None or not entry.held_at(now) or entry.holder != worker_id:
-            return False
-        entry.lease(entry.holder, now if entry.is_processing else None)
-        entry.running = entry.is_processing
-        return True
-
 
 def follower_id(job: Job) -> str:
-    """The id of the job that follows on the failure of a claim: no other claim's has it."""
+    """The id of the job that follows on the end of a claim: no other claim's has it."""
     micros = (job.created_at - EPOCH) // MICROSECOND
     return str(uuid5(FOLLOWUPS, f"{job.id}/{micros}/{job.fence}"))
 

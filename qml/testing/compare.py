@@ -10,7 +10,7 @@ from ..values.errors import QmlError
 from ..values.job import Failure, Job
 from ..values.schedule import Schedule
 from ..values.states import AwaitingRetry, Deleted, Failed, Processing, Succeeded
-from .table import A_SERVER, EXPIRED, WORKER_LOST
+from .table import A_SERVER, EXPIRED, NOT_STARTED, WORKER_LOST
 
 
 @attrs.frozen
@@ -38,7 +38,8 @@ def difference(expected: Any, found: Any) -> str | None:
     """What differs between what was promised and what was found; None when nothing does.
 
     Values must be equal and of the same type. ``seq``, the server's name in a claim, the words
-    after "WorkerLost" and "expired", and those of why a slot has no job are the storage's own.
+    after "WorkerLost", "expired" and "not started", and those of why a slot has no job are the
+    storage's own.
     """
     if isinstance(expected, Job) and isinstance(found, Job):
         return _job_difference(expected, found)
@@ -123,7 +124,8 @@ def _state(state: Any) -> Any:
     if isinstance(state, AwaitingRetry):
         return attrs.evolve(state, last_exception=_few_words(state.last_exception, WORKER_LOST))
     if isinstance(state, Deleted):
-        return attrs.evolve(state, reason=_few_words(state.reason, EXPIRED))
+        reason = _few_words(_few_words(state.reason, EXPIRED), NOT_STARTED)
+        return attrs.evolve(state, reason=reason)
     return state
 
 

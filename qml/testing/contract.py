@@ -16,10 +16,13 @@ from .checks import (
     expiring,
     following,
     keeping,
+    limiting,
     locking,
     noting,
+    pausing,
     recurring,
     storing,
+    waiting,
 )
 from .checks.scene import Scene
 from .making import MakeStorage
@@ -45,6 +48,9 @@ CHECKS: tuple[Check, ...] = (
     *_of(noting),
     *_of(following),
     *_of(recurring),
+    *_of(limiting),
+    *_of(pausing),
+    *_of(waiting),
 )
 """Every check. Its name is what must hold; its docstring the promise, with section or law."""
 

@@ -16,9 +16,11 @@ from ..values.errors import ConfigurationError, JobFailed
 from ..values.job import Job
 from ..values.states import AwaitingRetry, Failed, Scheduled, StateKind
 from ..work.app import Qml
+from ..work.committing import execute
 from ..work.control import Retry
-from ..work.executor import Discarded, Outcome, Raised, Runnable, Snoozed, execute
+from ..work.executor import Discarded, Outcome, Raised, Runnable, Snoozed
 from ..work.finisher import Finisher
+from ..work.noting import Noter
 from ..work.outage import Outage
 from ..work.runs import Run, Runs
 
@@ -138,7 +140,8 @@ class _Hand:
         self._storage = storage
         self._raises = raises
         self._limit = limit
-        self._finisher = Finisher(storage, Runs(), jobs.policy_of, Outage())
+        self._noter = Noter(storage, LEASE_SECONDS)
+        self._finisher = Finisher(storage, Runs(), jobs.policy_of, Outage(), self._noter)
         self._ended: list[tuple[str, Job]] = []
 
     def run(self, job: Job) -> None:
@@ -147,7 +150,7 @@ class _Hand:
         if len(self._ended) >= self._limit:
             self._storage.release(job)
             raise AssertionError(self._endless(job))
-        run, tasks = _Unhurried(job), self._jobs.tasks
+        run, tasks = _Unhurried(job, writer=self._noter), self._jobs.tasks
         task = tasks.get(job.method)
         watched = None if task is None else _Watched(task)
         # In an empty context, as in a server's thread: what a test has set there, servers have not.
@@ -155,7 +158,7 @@ class _Hand:
             execute,
             run,
             tasks if watched is None else {job.method: watched},
-            self._storage.max_job_bytes,
+            self._storage,
         )
         self._finisher.record([(run, outcome)])
         stored = self._storage.get(job.id) or job
@@ -209,6 +212,7 @@ class _Watched:
         self.retry = task.retry
         self.middleware = task.middleware
         self.fate = task.fate
+        self.tx = getattr(task, "tx", None)
         self.error: BaseException | None = None
         self._function = task.function
 

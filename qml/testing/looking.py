@@ -8,13 +8,14 @@ from ..values.errors import WaitTimeout
 from ..values.job import Job
 from ..values.selection import JobFilter
 from ..values.states import FINAL, StateKind, kinds
-from .table import Entry, Table, in_order, page
+from .limited import Limited
+from .table import Entry, page
 
 Jobs = list[Job]  # "list" is a method of the class below
 Entries = list[Entry]
 
 
-class Looking(Table):
+class Looking(Limited):
     """What changes nothing."""
 
     def get(self, job_id: str) -> Job | None:
@@ -50,8 +51,8 @@ class Looking(Table):
     def get_available_jobs(self, limit: int | None = None) -> Jobs:
         """What a claim by a new worker could take, in its order."""
         now = self.now()
-        free = in_order(self._pick(lambda entry: entry.claimable_by(None, now)))
-        return page([entry.job for entry in free if not entry.expired_at(now)], limit)
+        free = [entry for entry in self._free(None) if not entry.expired_at(now)]
+        return [entry.job for entry in self._let_through(free, limit)]
 
     def select(self, where: JobFilter) -> Jobs:
         """What a filter names, newest first."""
@@ -62,15 +63,17 @@ class Looking(Table):
         return len(self._named(where))
 
     def _named(self, where: JobFilter) -> Entries:
-        return self._pick(lambda entry: self._passes(entry.job, where))
+        return self._pick(lambda entry: self._passes(entry, where))
 
-    def _passes(self, job: Job, where: JobFilter) -> bool:
+    def _passes(self, entry: Entry, where: JobFilter) -> bool:
+        job = entry.job
         age = timedelta(seconds=where.older_than or 0)
         return (
             (where.older_than is None or job.created_at + age <= self.now())
             and (where.states is None or job.state.kind in where.states)
             and where.queue in (None, job.queue)
             and where.method in (None, job.method)
+            and where.batch in (None, entry.ties.batch)
             and all(
                 name in job.metadata and _text(job.metadata[name]) == _text(value)
                 for name, value in where.metadata.items()

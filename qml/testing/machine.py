@@ -11,6 +11,7 @@ To prove a storage of your own::
 
 from .caller_steps import CallerSteps
 from .claim_steps import ClaimSteps
+from .group_steps import GroupSteps
 from .schedule_steps import ScheduleSteps
 from .steps import usual_settings
 from .time_steps import TimeSteps
@@ -18,7 +19,7 @@ from .time_steps import TimeSteps
 __all__ = ["StorageMachine", "usual_settings"]
 
 
-class StorageMachine(CallerSteps, ClaimSteps, TimeSteps, ScheduleSteps):
+class StorageMachine(CallerSteps, ClaimSteps, TimeSteps, ScheduleSteps, GroupSteps):
     """Proves a storage: whatever the steps and their order, it does what the oracle does.
 
     ``make_storage(clock)`` returns a fresh, empty storage that lives by that clock; ``retry`` is

@@ -4,36 +4,29 @@ It keeps one list. Every question is a comprehension, every order a sort. It sha
 qml's storages and drivers, so that a mistake in their rules shows.
 """
 
-from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 
 import attrs
 
-from ..values import jsontext
 from ..values.clock import ManualClock
-from ..values.errors import (
-    ConcurrentModification,
-    InvalidTransition,
-    JobAlreadyExists,
-    SerializationError,
-    UniqueKeyTaken,
-)
+from ..values.errors import ConcurrentModification, InvalidTransition, UniqueKeyTaken
 from ..values.job import Job
 from ..values.retention import Retention
 from ..values.retry import RetryPolicy
 from ..values.selection import JobFilter
 from ..values.states import FINAL, WAITING, Deleted, Enqueued, Processing, StateKind
 from .claims import Claims
+from .holdups import Holdups
 from .looking import Looking
+from .pausing import Queues
+from .placing import Placing, by_the_caller
 from .recurring import Recurring
 from .table import Entry, takes_key
 
-Entries = list[Entry]
 Jobs = list[Job]  # "list" is a method of the class below, which it inherits
 
 
-class StorageModel(Claims, Looking):
+class StorageModel(Claims, Placing, Looking, Holdups):
     """The storage of the contract over a list. Its clock is a ManualClock; it is for one thread.
 
     Every operation returns and raises what a storage returns and raises.
@@ -48,47 +41,7 @@ class StorageModel(Claims, Looking):
         super().__init__(clock, retry)
         self.retention = retention or Retention()
         self.schedules = Recurring(self.now, self.enqueue, self.get)
-
-    def enqueue(self, job: Job) -> Job:
-        """Store one job as given."""
-        return self.enqueue_many([job])[0]
-
-    def enqueue_many(self, jobs: Sequence[Job]) -> Jobs:
-        """Store all jobs or none."""
-        added: Entries = []
-        for job in jobs:
-            present = self.entries + added
-            if any(entry.job.id == job.id for entry in present):
-                raise JobAlreadyExists(f"job {job.id} is stored", job_id=job.id)
-            entry = self._entry(job, len(added))
-            self._refuse_twin(entry, present)
-            added.append(entry)
-        self.entries += added
-        self.seqs += len(added)
-        return [entry.job for entry in added]
-
-    def _entry(self, job: Job, index: int) -> Entry:
-        self._check_size(job)
-        retries = self.retry_policy.max_retries if job.max_retries is None else job.max_retries
-        entry = Entry(attrs.evolve(job, max_attempts=retries + 1, seq=self.seqs + index + 1))
-        entry.lease(None, None)
-        if isinstance(job.state, Processing):
-            entry.begin(job.state.worker_id, self._until(None))
-        entry.holds_key = takes_key(job, claimed=False)
-        entry.settle(self.now())
-        return entry
-
-    def _check_size(self, job: Job) -> None:
-        size = sum(
-            len(jsontext.dumps(part).encode()) for part in (job.arguments, job.kwargs, job.metadata)
-        )
-        if size > jsontext.MAX_BYTES:
-            raise SerializationError(f"job {job.id} is {size:,} bytes", job_id=job.id)
-
-    def _refuse_twin(self, entry: Entry, present: Sequence[Entry]) -> None:
-        twin = self._twin(entry.job, present)
-        if entry.holds_key and twin is not None:
-            raise UniqueKeyTaken(f"job {twin.job.id} holds the key", job_id=twin.job.id)
+        self.queues = Queues(self)
 
     def update(self, job: Job) -> Job:
         """Replace the record if nobody changed it since ``job`` was read."""
@@ -96,8 +49,9 @@ class StorageModel(Claims, Looking):
         if self._same(job) is None or entry.job.version != job.version:
             raise ConcurrentModification(f"job {job.id} has changed", job_id=job.id)
         before, now = entry.job, self.now()
-        after = Entry(before, entry.holder, entry.claimant, entry.running, False, entry.finished_at)
-        after.change(**_by_the_caller(job))
+        after = attrs.evolve(entry, holds_key=False)
+        given = by_the_caller(job)
+        after.change(**{name: given[name] for name in given if name not in GROUPED})
         self._move_hold(after, was=before)
         after.job = attrs.evolve(after.job, max_attempts=_attempts(after.job))
         after.holds_key = takes_key(after.job, claimed=after.job.fence > 0)
@@ -106,6 +60,7 @@ class StorageModel(Claims, Looking):
         after.settle(now)
         self._refuse_twin(after, self.entries)
         self.entries[self.entries.index(entry)] = after
+        self._count(after)
         return after.job
 
     def _move_hold(self, entry: Entry, was: Job) -> None:
@@ -136,7 +91,7 @@ class StorageModel(Claims, Looking):
         entry.job.with_state(Deleted(self.now(), reason))
         entry.change(state=Deleted(self.now(), reason))
         entry.finished_at = None
-        entry.settle(self.now())
+        self._settle(entry)
         return entry.job
 
     def cancel_many(self, where: JobFilter, reason: str | None = None) -> int:
@@ -160,7 +115,7 @@ class StorageModel(Claims, Looking):
         attempts = max(entry.job.max_attempts or 0, entry.job.attempt + 1)
         entry.change(state=after.state, max_attempts=attempts)
         entry.holds_key = revived.holds_key
-        entry.settle(self.now())
+        self._settle(entry)
         return entry.job
 
     def retry_many(self, where: JobFilter) -> int:
@@ -197,31 +152,14 @@ class StorageModel(Claims, Looking):
         """Nothing to let go of."""
 
 
+GROUPED = ("batch", "place", "after", "after_batch", "needs_success")
+"""What a job has to do with others is said when it is enqueued, and stays."""
+
 RETRIED = frozenset({StateKind.FAILED, StateKind.AWAITING_RETRY, StateKind.SCHEDULED})
 """States from which ``retry`` takes a job back to Enqueued."""
-
-KEPT_BY_THE_STORAGE = (
-    "id",
-    "version",
-    "attempt",
-    "fence",
-    "max_attempts",
-    "seq",
-    "notes",
-    "damage",
-    "lease_expires_at",
-)
 
 
 def _attempts(job: Job) -> int | None:
     """The attempts a job has in all, after an update: its own wish, and one more if it waits."""
     allowed = job.max_attempts if job.max_retries is None else job.max_retries + 1
     return max(allowed or 0, job.attempt + 1) if job.state.kind in WAITING else allowed
-
-
-def _by_the_caller(job: Job) -> dict[str, Any]:
-    return {
-        field.name: getattr(job, field.name)
-        for field in attrs.fields(Job)
-        if field.name not in KEPT_BY_THE_STORAGE
-    }

@@ -7,12 +7,18 @@ from pathlib import Path
 
 import attrs
 
-from ..seam.rows import After
+from ..seam import lanes
+from ..seam.codec import encode_job
+from ..seam.driver import Driver
+from ..seam.rows import After, Claim
+from ..seam.tallies import names
 from ..storage.connect import connect
 from ..storage.engines import config_of
 from ..storage.storage import Storage
 from ..storage.urls import Config
 from ..values.config import MemoryConfig, PostgresConfig, RedisConfig, SqliteConfig
+from ..values.job import Job
+from ..values.rate import Rate
 
 
 def beside(url_or_config: str | Config, folder: Path | None = None) -> Config:
@@ -44,9 +50,32 @@ def namespace(url_or_config: str | Config, folder: Path | None = None) -> Iterat
 
 def emptied(storage: Storage) -> Storage:
     """The same storage without jobs and records: what is quicker than a new one on a server."""
-    driver = storage.driver
+    driver, paces = storage.driver, set[str]()
     while rows := driver.scan(After(0, 1000)):
         driver.erase([row.id for row in rows], len(rows))
+        paces |= {pace for row in rows if row.lane and (pace := lanes.decode(row.lane).pace)}
+        for name in {name for row in rows for name in (*names(row.counts), row.awaits) if name}:
+            driver.tally(name, False)
     for record in driver.list(""):
         driver.write(record.name, None, record.version)
+    if paces:
+        _forget(driver, sorted(paces))
     return storage
+
+
+_SWEEP = "sweep"
+_MUCH_LATER = 7_000_000_000_000_000
+"""Microseconds since 1970 UTC: a time in the year 2191."""
+
+
+def _forget(driver: Driver, paces: list[str]) -> None:
+    """Have the store forget the times of paces. It does whenever a claim writes one, of some that
+    are over by then."""
+    for turn in range(100):
+        now = _MUCH_LATER + turn
+        if not any(driver.used(now, [], paces).paced):
+            return
+        job = Job(_SWEEP, queue=_SWEEP, rate=Rate(1_000_000), rate_key=_SWEEP)
+        driver.insert([encode_job(job, max_attempts=1, lease_until=None, max_bytes=1_000)])
+        driver.claim(Claim(_SWEEP, now, now + 1, 1, 0, (_SWEEP,), "{}"))
+        driver.erase([job.id], 1)

@@ -9,8 +9,9 @@ from hypothesis.stateful import Bundle, initialize, multiple, rule
 from ..values.cron import Cron
 from ..values.schedule import Every, Schedule
 from .compare import Raised, difference, outcome
+from .draws import FIELDS
 from .recurring import slot_id
-from .steps import FIELDS, Look, Several, Steps
+from .steps import Look, Several, Steps
 
 NAMES = st.sampled_from(["nightly", "nightly", "nightly", "weekly"])
 

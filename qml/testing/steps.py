@@ -1,23 +1,17 @@
 """What every step of the machine does: ask oracle and storage alike, compare, check the laws."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
-from operator import attrgetter
 from typing import Any, cast
 
 import attrs
 from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, run_state_machine_as_test
 
 from ..values.clock import ManualClock
-from ..values.followup import Followup
 from ..values.job import Job
-from ..values.notes import NO_NOTES
-from ..values.retention import Retention
 from ..values.retry import RetryPolicy
-from ..values.selection import JobFilter
 from ..values.states import (
     FINAL,
     AwaitingRetry,
@@ -27,72 +21,19 @@ from ..values.states import (
     JobState,
     Processing,
     Scheduled,
-    StateKind,
     Succeeded,
 )
-from .compare import difference, outcome
+from ..values.times import from_micros
+from .asking import answer, differs
+from .compare import difference
 from .making import MakeStorage, fresh
 from .model import StorageModel
-from .strategies import json_values
 from .table import due_time
-
-A_MICROSECOND = 0.000001
 
 HANDS = frozenset(
     {"update", "delete", "cancel", "retry", "purge", "cancel_many", "retry_many", "delete_many"}
 )
 """Operations that may change a job in a final state: somebody asked for it."""
-
-ENDS = frozenset({"finish", "finish_many", "release"})
-
-IDS = st.sampled_from("abcd")  # of jobs that are there, most of the time
-NEW_IDS = st.sampled_from("abcdefgh")
-QUEUES = st.sampled_from(["mail", "reports"])
-POOLS = st.sampled_from([None, None, ["mail"], ["reports"], ["reports", "mail"], ["nobody's"]])
-WORKERS = st.sampled_from(["w1", "w2"])
-LEASES = st.sampled_from([None, 0.5, 60.0])
-KINDS = st.sampled_from(list(StateKind))
-SECONDS = st.sampled_from([0.000001, 1.0, 30.0, 45.0])
-OUTCOMES = st.sampled_from(
-    ["succeeded", "failed", "failed", "awaiting_retry", "enqueued", "deleted", "scheduled"]
-)
-ARGUMENTS = st.one_of(
-    st.sampled_from([[1, 1.0, True, -0.0], [2**64, "\0", {"b": [], "a": {}}]]),
-    st.lists(json_values(max_leaves=3), max_size=2),
-)
-
-SHORT = Retention(succeeded=5.0, deleted=0.5, failed=40.0)
-FOLLOWUPS = [Followup("mend"), Followup("mend", "mail", priority=2, max_retries=1)]
-
-FIELDS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
-    {},
-    optional={
-        "queue": QUEUES,
-        "priority": st.integers(-1, 2),
-        "max_retries": st.sampled_from([1, None]),
-        "unique_key": st.sampled_from([None, "k", "k2"]),
-        "unique_while": st.sampled_from(["unfinished", "queued"]),
-        "due_in": st.sampled_from([None, None, -5.0, 0.000001, 5.0, 40.0]),
-        "expires_in": st.sampled_from([None, None, None, 0.0, 5.0, 40.0]),
-        "retention": st.sampled_from([None, None, None, SHORT]),
-        "on_failure": st.sampled_from([None, None, *FOLLOWUPS]),
-        "schedule": st.sampled_from([None, None, None, "s"]),
-        "arguments": ARGUMENTS,
-        "metadata": st.just({"b": 1, "a": {"": -0.0}}),
-    },
-)
-"""What a step says about a job; what it leaves out is as usual."""
-
-FILTERS = st.just(JobFilter()) | st.builds(
-    JobFilter,
-    states=st.lists(KINDS, max_size=3) | st.none(),
-    queue=QUEUES | st.none(),
-    method=st.sampled_from([None, None, None, "task", "mend"]),
-    older_than=st.sampled_from([None, None, None, 0.0, 1.0, 45.0]),
-    metadata=st.sampled_from([{}, {}, {}, {"note": 1}, {"note": True}, {"a": {"": -0.0}}]),
-)
-
-JOBS = st.lists(st.tuples(NEW_IDS, FIELDS), max_size=4)
 
 
 @attrs.frozen(repr=False)
@@ -221,6 +162,7 @@ class Steps(RuleBasedStateMachine):
                 days = (7 * 86_400.0, 90 * 86_400.0)
                 kept = days if job.retention is None else attrs.astuple(job.retention)
                 ahead |= {entry.finished_at + timedelta(seconds=seconds) for seconds in kept}
+        ahead |= {from_micros(time) for time in self.oracle.times.values()}
         ahead |= {schedule.next_at for schedule in self.oracle.schedules.list()}
         return sorted(moment for moment in ahead if moment and moment > self.clock.now())
 
@@ -234,6 +176,7 @@ class Steps(RuleBasedStateMachine):
     def _given(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """What of ``fields`` a job has, whatever its state."""
         given = {name: value for name, value in fields.items() if not name.endswith("_in")}
+        given |= given.pop("limits", {})
         if fields.get("expires_in") is not None:
             given["expires_at"] = self.clock.now() + timedelta(seconds=fields["expires_in"])
         if fields.get("schedule") is not None:
@@ -258,30 +201,6 @@ class Steps(RuleBasedStateMachine):
     def _outcome(self, kind: str) -> JobState:
         """An outcome by a worker whose clock is wrong by years."""
         return self._state(kind, clock_off_by=-1e8)
-
-
-def answer(storage: Any, verb: str, *arguments: Any, **keywords: Any) -> Any:
-    """What a storage answers: a value, all that an iterator has, or an error as ``Raised``."""
-
-    def asked() -> Any:
-        found = attrgetter(verb)(storage)(*arguments, **keywords)
-        return list(found) if isinstance(found, Iterator) else found
-
-    return outcome(asked)
-
-
-def differs(verb: str, expected: Any, found: Any) -> str | None:
-    """What differs between two answers. What ends a claim knows the notes of the job as it was
-    claimed, perhaps not those that were written since."""
-    if verb in ENDS:
-        expected, found = _unnoted(expected), _unnoted(found)
-    return difference(expected, found)
-
-
-def _unnoted(answer: Any) -> Any:
-    if isinstance(answer, list):
-        return [_unnoted(one) for one in answer]
-    return attrs.evolve(answer, notes=NO_NOTES) if isinstance(answer, Job) else answer
 
 
 def _side(value: Any, side: str) -> Any:

@@ -10,8 +10,10 @@ from typing import Any
 from hypothesis import strategies as st
 
 from ..values.followup import Followup
-from ..values.job import UNIQUE_WHILE, Job
+from ..values.job import Job
+from ..values.jobfields import UNIQUE_WHILE
 from ..values.notes import LogLine, Notes, Progress
+from ..values.rate import Rate
 from ..values.retention import Retention
 from ..values.selection import JobFilter
 from ..values.states import (
@@ -151,18 +153,48 @@ def retentions() -> st.SearchStrategy[Retention]:
     return st.builds(Retention, succeeded=seconds, deleted=seconds, failed=seconds)
 
 
+def rates() -> st.SearchStrategy[Rate]:
+    """How often jobs may start."""
+    seconds = st.sampled_from([1.0, 60.0, 86_400]) | st.floats(0.001, 1e6)
+    return st.builds(Rate, st.integers(1, 1_000), seconds, st.integers(1, 5))
+
+
+def limits() -> st.SearchStrategy[dict[str, Any]]:
+    """The fields of a job that say its limits, under keys that no other has."""
+    keys = st.uuids(version=4).map(str)
+    permits = st.fixed_dictionaries(
+        {"concurrency_key": keys, "concurrency_limit": st.integers(1, 3)}
+    )
+    paces = st.fixed_dictionaries({"rate": rates(), "rate_key": keys})
+    return st.one_of(permits, paces, st.builds(lambda one, other: one | other, permits, paces))
+
+
 def followups() -> st.SearchStrategy[Followup]:
-    """What is to follow on a failure."""
+    """What is to follow on the end of a job, and on that in turn."""
     retries, timeout = st.none() | st.integers(0, 3), st.none() | st.floats(0.001, 1e6)
-    return st.builds(Followup, names(), queue_names(), st.integers(-3, 3), retries, timeout)
+    last = st.builds(Followup, names(), queue_names(), st.integers(-3, 3), retries, timeout)
+    call = {
+        "arguments": st.lists(json_values(), max_size=2),
+        "kwargs": st.dictionaries(texts(), json_values(), max_size=2),
+        "takes_result": st.booleans(),
+        "on_success": last,
+    }
+    chains = st.builds(_followup, names(), limits(), st.fixed_dictionaries(call))
+    return st.integers(1, 4).flatmap(lambda number: chains if number == 3 else last)
+
+
+def _followup(method: str, limits: dict[str, Any], call: dict[str, Any]) -> Followup:
+    return Followup(method, **limits, **call)
 
 
 def notes() -> st.SearchStrategy[Notes]:
-    """What a run says of itself: how far it is, lines of a log."""
+    """What a run notes: how far it is, lines of a log, the results of its steps."""
     shares = st.floats(0, 1) | st.integers(0, 1) | fractions()
     progress = st.builds(Progress, moments(), shares, texts())
     lines = st.builds(LogLine, moments(), st.integers(1, 20), texts())
-    return st.builds(Notes, st.none() | progress, st.lists(lines, max_size=3).map(tuple))
+    log = st.lists(lines, max_size=3).map(tuple)
+    steps = rarely(st.dictionaries(texts(), json_values(), max_size=2)).map(lambda it: it or {})
+    return st.builds(Notes, st.none() | progress, log, steps)
 
 
 def job_filters() -> st.SearchStrategy[JobFilter]:
@@ -173,10 +205,13 @@ def job_filters() -> st.SearchStrategy[JobFilter]:
         states=st.none() | some,
         queue=st.none() | queue_names(),
         method=st.none() | names(),
+        batch=st.none() | names(),
         older_than=st.none() | st.sampled_from([0.0, 0.000001, 45.0]) | st.floats(0, 1e9),
         metadata=st.dictionaries(texts(), json_values(), max_size=1),
     )
 
+
+LIMITS = frozenset({"concurrency_key", "concurrency_limit", "rate", "rate_key"})
 
 FAR = datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -185,8 +220,8 @@ def jobs(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Job]:
     """Jobs as a caller makes them, each with an id of its own: fresh ones, enqueued or scheduled.
 
     ``fields`` replaces the strategy of a field: ``jobs(queue=st.just("mail"), state=states())``.
-    Unless replaced there is no unique key (two jobs with one key cannot both be stored), and none
-    expires before the year 2100.
+    Unless replaced there is no unique key (two jobs with one key cannot both be stored), none
+    expires before the year 2100, comes after another, or shares its limits with others.
     """
     known: dict[str, st.SearchStrategy[Any]] = {
         "method": names(),
@@ -202,10 +237,18 @@ def jobs(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Job]:
         "expires_at": rarely(moments(FAR, FAR.replace(year=2200))),
         "retention": rarely(retentions()),
         "on_failure": rarely(followups()),
+        "on_success": rarely(followups()),
+        "batch": rarely(names()),
+        "place": rarely(st.integers(0, 2**53)),
         "schedule": rarely(names()),
         "slot": rarely(moments()),
         "id": st.uuids(version=4).map(str),
         "created_at": moments(),
         "state": states([StateKind.ENQUEUED, StateKind.SCHEDULED]),
     }
-    return st.builds(Job, **{**known, **fields})
+    limited = rarely(limits()) if LIMITS.isdisjoint(fields) else st.none()
+    return st.builds(_job, st.fixed_dictionaries({**known, **fields}), limited)
+
+
+def _job(given: dict[str, Any], limits: dict[str, Any] | None) -> Job:
+    return Job(**given, **(limits or {}))

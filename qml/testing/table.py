@@ -1,11 +1,12 @@
 """The rows of the oracle: a plain list in the order of enqueueing, and questions asked of it."""
 
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import attrs
 
+from ..values import trusted
 from ..values.clock import ManualClock
 from ..values.errors import ConfigurationError, JobNotFound
 from ..values.job import FAILURES_KEPT, Failure, Job
@@ -20,6 +21,7 @@ from ..values.states import (
     Scheduled,
 )
 from ..values.times import span_micros
+from .ties import NO_TIES, Tally, Ties
 
 WORKER_LOST = "WorkerLost"
 """How the oracle writes a lost worker down. A storage may say more after these letters."""
@@ -30,7 +32,12 @@ A_SERVER = "(server)"
 EXPIRED = "expired"
 """How the oracle writes down why a job was not started. A storage may say more after this."""
 
+NOT_STARTED = "not started"
+"""How it writes down that what a job was to come after did not succeed."""
+
 LEASE_SECONDS = 30.0
+
+EVER = datetime.min.replace(tzinfo=UTC)
 
 
 @attrs.define(eq=False)
@@ -40,7 +47,7 @@ class Entry:
     ``holder`` has the lease or lock that ``job.lease_expires_at`` ends. ``claimant`` made the
     claim that ``job.fence`` counts; it is ``running`` until it ends, also when the job was
     cancelled meanwhile. ``holds_key`` while the unique key is reserved.
-    ``finished_at``: when the storage saw it reach a final state.
+    ``finished_at``: when the storage saw it reach a final state. ``ties``: with other jobs.
     """
 
     job: Job
@@ -49,6 +56,14 @@ class Entry:
     running: bool = False
     holds_key: bool = False
     finished_at: datetime | None = None
+    ties: Ties = NO_TIES
+
+    @property
+    def due(self) -> datetime | None:
+        """The moment from which a claim may take the job; None = never."""
+        if self.ties.sleeps:
+            return None
+        return EVER if self.ties.woken else due_time(self.job.state)
 
     @property
     def is_processing(self) -> bool:
@@ -61,8 +76,7 @@ class Entry:
 
     def claimable_by(self, worker: str | None, now: datetime) -> bool:
         """Whether a claim by ``worker`` could take the job."""
-        due = due_time(self.job.state)
-        if due is None or due > now:
+        if self.due is None or self.due > now:
             return False
         return not self.held_at(now) or self.holder == worker
 
@@ -71,13 +85,15 @@ class Entry:
         return self.job.expires_at is not None and self.job.expires_at <= now
 
     def change(self, **fields: Any) -> None:
-        """Change the record: the version rises."""
-        self.job = attrs.evolve(self.job, version=self.job.version + 1, **fields)
+        """Change the record: the version rises. In another state it waits for no other job."""
+        if fields.get("state", self.job.state) != self.job.state:
+            self.ties = attrs.evolve(self.ties, sleeps=False, woken=False)
+        self.job = trusted.changed(self.job, version=self.job.version + 1, **fields)
 
     def lease(self, holder: str | None, until: datetime | None) -> None:
         """Give, extend or end the hold on the job; the version stays."""
         self.holder = holder
-        self.job = attrs.evolve(self.job, lease_expires_at=until)
+        self.job = trusted.changed(self.job, lease_expires_at=until)
 
     def begin(self, worker: str, until: datetime) -> None:
         """A claim by ``worker`` begins."""
@@ -93,7 +109,7 @@ class Entry:
         """Write a failed attempt down."""
         failure = Failure(self.job.attempt, now, self.claimant or "", exception, traceback)
         failures = (*self.job.failures, failure)[-FAILURES_KEPT:]
-        self.job = attrs.evolve(self.job, failures=failures)
+        self.job = trusted.changed(self.job, failures=failures)
 
     def settle(self, now: datetime) -> None:
         """What follows from the state at hand: the finishing time, the key, the end of a claim."""
@@ -108,7 +124,7 @@ class Entry:
 def due_time(state: JobState) -> datetime | None:
     """The moment from which a claim may take a job in this state; None = never."""
     if isinstance(state, Enqueued):
-        return datetime.min.replace(tzinfo=state.enqueued_at.tzinfo)
+        return EVER
     if isinstance(state, Scheduled):
         return state.enqueue_at
     if isinstance(state, AwaitingRetry):
@@ -129,13 +145,17 @@ def in_order(entries: Iterable[Entry]) -> list[Entry]:
 
 
 class Table:
-    """All entries, oldest first."""
+    """All entries, oldest first. ``paused``: queues, and since when; ``times``: for each rate key
+    the microsecond up to which its starts have been given out; ``tallies``: of groups of jobs."""
 
     def __init__(self, clock: ManualClock | None = None, retry: RetryPolicy | None = None) -> None:
         self.clock = clock or ManualClock()
         self.retry_policy = retry or RetryPolicy()
         self.entries: list[Entry] = []
         self.seqs = 0
+        self.paused: dict[str, datetime] = {}
+        self.times: dict[str | None, int] = {}
+        self.tallies: dict[Hashable, Tally] = {}
 
     def now(self) -> datetime:
         """The clock's time."""
@@ -171,6 +191,15 @@ class Table:
                 if e.holds_key and e.job.unique_key == job.unique_key and e.job.id != job.id
             ),
             None,
+        )
+
+    def _free(self, worker: str | None) -> list[Entry]:
+        """What ``worker`` could claim if there were no limits, in the order of claims."""
+        now, paused = self.now(), self.paused
+        return in_order(
+            entry
+            for entry in self.entries
+            if entry.claimable_by(worker, now) and entry.job.queue not in paused
         )
 
     def _pick(self, wanted: Callable[[Entry], bool]) -> list[Entry]:

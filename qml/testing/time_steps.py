@@ -7,18 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import multiple, rule
 
 from ..values.selection import JobFilter
-from .steps import (
-    A_MICROSECOND,
-    FILTERS,
-    KINDS,
-    POOLS,
-    QUEUES,
-    SECONDS,
-    WORKERS,
-    Several,
-    Steps,
-    claims,
-)
+from .draws import A_MICROSECOND, FILTERS, KINDS, POOLS, QUEUES, SECONDS, WORKERS
+from .steps import Several, Steps, claims
 
 DAY = 86_400.0
 

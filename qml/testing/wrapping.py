@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from ..seam.driver import Driver
 from ..seam.findings import Findings
+from ..seam.lanes import Used
 from ..seam.rows import (
     Change,
     Claim,
@@ -20,6 +21,7 @@ from ..seam.rows import (
     Verdict,
     Write,
 )
+from ..seam.tallies import Parents, Tally
 
 T = TypeVar("T")
 
@@ -41,9 +43,15 @@ class WrappedDriver:
 
     # -- what passes by ``around`` -------------------------------------------------------------
 
-    def insert(self, rows: Sequence[Row], record: Write | None = None) -> Inserted:
+    def insert(
+        self,
+        rows: Sequence[Row],
+        record: Write | None = None,
+        parents: Sequence[Parents] = (),
+    ) -> Inserted:
         """As the driver."""
-        return self.around("insert", (rows, record), lambda: self.driver.insert(rows, record))
+        beside = (record, parents) if parents else (record,)
+        return self.around("insert", (rows, record), lambda: self.driver.insert(rows, *beside))
 
     def load(self, ids: Sequence[str]) -> list[Row | None]:
         """As the driver."""
@@ -83,6 +91,16 @@ class WrappedDriver:
     def erase(self, target: Finished | Overdue | Sequence[str], limit: int) -> int:
         """As the driver."""
         return self.around("erase", target, lambda: self.driver.erase(target, limit))
+
+    def used(self, now: int, permits: Sequence[str], paces: Sequence[str]) -> Used:
+        """As the driver."""
+        order = (now, permits, paces)
+        return self.around("used", order, lambda: self.driver.used(*order))
+
+    def tally(self, name: str, more: bool | None = None, failed: int | None = None) -> Tally | None:
+        """As the driver."""
+        order = (name, more, failed)
+        return self.around("tally", order, lambda: self.driver.tally(*order))
 
     def read(self, name: str) -> Record | None:
         """As the driver."""

@@ -13,11 +13,14 @@
         SerializationError       a value that JSON cannot keep; the message names its path
         MigrationError           the store's schema does not fit this qml
         CapacityExceeded         the store is full
+        LockTaken                another holds the named lock
+        LockLost                 the named lock is not held any more
       InvalidTransition          a state cannot follow the present one
       UnknownMethod              no task has this name here
       InvalidArguments           the arguments do not fit the task's signature (a TypeError)
       ConfigurationError         a setting that cannot be used (a ValueError)
       JobFailed                  the job whose result was asked for has failed
+        BatchFailed              some of a batch's jobs have; the others have ended
       WaitTimeout                the job did not end in time (a TimeoutError)
       JobCancelled               within a run: its job was cancelled meanwhile
       JobTimeout                 within a run: its time limit has passed (a TimeoutError)
@@ -26,6 +29,8 @@ The last two and JobLost are raised in a task by ``current_job().check()``.
 
 No driver's own exception leaves qml: it is the ``__cause__`` of one of these.
 """
+
+from datetime import datetime
 
 
 class QmlError(Exception):
@@ -76,6 +81,26 @@ class CapacityExceeded(StorageError):
     """The store holds as much as it may."""
 
 
+class LockTaken(StorageError):
+    """Another holds the named lock. ``lock`` is its name, ``holder`` says who, and ``until`` (aware
+    UTC) is the end of the holder's term as it stands now; a holder that lives renews it."""
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        lock: str = "",
+        holder: str = "",
+        until: datetime | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.lock, self.holder, self.until = lock, holder, until
+
+
+class LockLost(StorageError):
+    """The block's lock is not held any more: another may be at work."""
+
+
 class InvalidTransition(QmlError):
     """The job's present state has no move to the wanted one."""
 
@@ -94,6 +119,18 @@ class ConfigurationError(QmlError, ValueError):
 
 class JobFailed(QmlError):
     """The job whose result was asked for has failed for good, or was deleted."""
+
+
+class BatchFailed(JobFailed):
+    """Some jobs of a batch have failed for good, or were deleted; all others have ended, and their
+    results are kept. ``failed``: how many; ``job_ids``: of the first of them."""
+
+    def __init__(
+        self, message: str = "", *, failed: int = 0, job_ids: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message, job_id=job_ids[0] if job_ids else None)
+        self.failed = failed
+        self.job_ids = job_ids
 
 
 class WaitTimeout(QmlError, TimeoutError):

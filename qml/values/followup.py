@@ -4,7 +4,9 @@ from typing import Any
 
 import attrs
 
+from . import jsontext
 from .errors import ConfigurationError
+from .rate import Rate
 
 
 def _name(followup: object, field: "attrs.Attribute[Any]", value: object) -> None:
@@ -12,13 +14,59 @@ def _name(followup: object, field: "attrs.Attribute[Any]", value: object) -> Non
         raise ConfigurationError(f"Followup {field.name} is {value!r}; give text that is not empty")
 
 
+def _json(value: Any) -> Any:
+    return jsontext.checked(value, "Followup arguments")
+
+
+def _next(followup: object, field: "attrs.Attribute[Any]", value: object) -> None:
+    if value is not None and not isinstance(value, Followup):
+        raise ConfigurationError(f"Followup {field.name} is {value!r}; give a Followup or None")
+
+
 @attrs.frozen
 class Followup:
-    """What to enqueue when a job has failed for good: ``method`` is called with two arguments,
-    the id of that job and its exception as text. The rest is as for ``Job``."""
+    """What to enqueue when a job has ended: ``method`` and how it is run, as for ``Job``. It holds
+    no unique key.
+
+    As the ``on_failure`` of a job it is called with two arguments, the id of that job and its
+    exception as text. As its ``on_success`` with ``arguments`` and ``kwargs``, and with the result
+    as ``result`` besides if it ``takes_result``; ``on_success`` is what follows on it in turn.
+    """
 
     method: str = attrs.field(validator=_name)
     queue: str = attrs.field(default="default", validator=_name)
     priority: int = 0
     max_retries: int | None = None
     timeout_seconds: float | None = None
+    arguments: list[Any] = attrs.field(factory=list, converter=_json)
+    kwargs: dict[str, Any] = attrs.field(factory=dict, converter=_json)
+    takes_result: bool = False
+    concurrency_key: str | None = None
+    concurrency_limit: int | None = None
+    rate: Rate | None = None
+    rate_key: str | None = None
+    on_success: "Followup | None" = attrs.field(default=None, validator=_next)
+
+
+_PLAIN = Followup("plain")
+
+
+def followup_to_dict(after: Followup) -> dict[str, Any]:
+    """Its method, and what is set besides, as JSON data."""
+    parts = attrs.asdict(after, recurse=False)
+    found = {name: part for name, part in parts.items() if part != getattr(_PLAIN, name)}
+    if after.on_success is not None:
+        found["on_success"] = followup_to_dict(after.on_success)
+    if after.rate is not None:
+        found["rate"] = attrs.asdict(after.rate)
+    return found
+
+
+def followup_from_dict(found: dict[str, Any]) -> Followup:
+    """The one that ``followup_to_dict`` took apart."""
+    parts = dict(found)
+    if parts.get("on_success") is not None:
+        parts["on_success"] = followup_from_dict(parts["on_success"])
+    if parts.get("rate") is not None:
+        parts["rate"] = Rate(**parts["rate"])
+    return Followup(**parts)

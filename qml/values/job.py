@@ -6,20 +6,18 @@ from typing import Any
 
 import attrs
 
-from . import jsontext, records, trusted
+from . import jobfields, jsontext, records, trusted
 from .errors import ConfigurationError, InvalidTransition, SerializationError
 from .fields import told
-from .followup import Followup
-from .ids import new_id
+from .followup import Followup, followup_from_dict
 from .notes import NO_NOTES, Notes, notes_from_dict
+from .rate import Rate
 from .retention import Retention
-from .states import MOVES, Enqueued, JobState, state_from_dict, state_to_dict
-from .times import aware_utc, utc_now
+from .states import MOVES, Enqueued, JobState, Scheduled, state_from_dict, state_to_dict
+from .times import aware_utc
 
 FAILURES_KEPT = 20
 """Failed attempts a job remembers; older ones are forgotten first."""
-
-UNIQUE_WHILE = ("unfinished", "queued")
 
 
 def _failed_at(moment: object) -> datetime:
@@ -37,107 +35,17 @@ class Failure:
     traceback: str = told()
 
 
-def _invalid(field: str, value: object, remedy: str) -> ConfigurationError:
-    return ConfigurationError(f"Job {field} is {value!r}; {remedy}")
-
-
-def _name(job: object, field: "attrs.Attribute[Any]", value: object) -> None:
-    if not isinstance(value, str) or not value:
-        raise _invalid(field.name, value, "give text that is not empty")
-    if "\0" in value:
-        raise _invalid(field.name, value, "a name has no NUL in it")
-    jsontext.checked(value, f"Job {field.name}")
-
-
-def _optional_name(job: object, field: "attrs.Attribute[Any]", value: object) -> None:
-    if value is not None:
-        _name(job, field, value)
-
-
-def _whole(low: int, high: int) -> Any:
-    def check(job: object, field: "attrs.Attribute[Any]", value: object) -> None:
-        if type(value) is not int or not low <= value <= high:
-            raise _invalid(field.name, value, f"give a whole number from {low:,} to {high:,}")
-
-    return check
-
-
-def _seconds(job: object, field: "attrs.Attribute[Any]", value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e9:
-        raise _invalid(field.name, value, "give seconds, more than 0, or None for no limit")
-
-
-def _scope(job: object, field: "attrs.Attribute[Any]", value: object) -> None:
-    if value not in UNIQUE_WHILE:
-        raise _invalid(field.name, value, f"give one of {', '.join(UNIQUE_WHILE)}")
-
-
-def _json(kind: type, **settings: Any) -> Any:
-    """A field that holds a private copy of a JSON list or object."""
-
-    def convert(value: Any, field: "attrs.Attribute[Any]") -> Any:
-        if kind is list and isinstance(value, tuple):
-            value = list(value)
-        if type(value) is not kind:
-            raise _invalid(field.name, value, f"give a {kind.__name__}")
-        return jsontext.checked(value, field.name)
-
-    converter = attrs.Converter(convert, takes_field=True)
-    return attrs.field(factory=kind, converter=converter, **settings)
-
-
-def _moment() -> Any:
-    """A field that holds an aware datetime in UTC, now by default."""
-
-    def convert(moment: Any, field: "attrs.Attribute[Any]") -> datetime:
-        return aware_utc(f"Job {field.name}", moment)
-
-    converter = attrs.Converter(convert, takes_field=True)
-    return attrs.field(factory=utc_now, kw_only=True, converter=converter)
-
-
-def _kept(default: Any = None, **settings: Any) -> Any:
-    """A field that the storage fills in."""
-    return attrs.field(default=default, kw_only=True, **settings)
-
-
-def _given_or_new(job_id: str | None) -> str:
-    return new_id() if job_id is None else job_id
-
-
-def _is_state(job: object, field: "attrs.Attribute[Any]", value: object) -> None:
-    if not isinstance(value, JobState):
-        raise _invalid(field.name, value, "give a state, such as Enqueued()")
-
-
-def _optional_moment() -> Any:
-    """A field that holds an aware datetime in UTC, or None."""
-
-    def convert(moment: Any, field: "attrs.Attribute[Any]") -> datetime | None:
-        return None if moment is None else aware_utc(f"Job {field.name}", moment)
-
-    return attrs.field(
-        default=None, kw_only=True, converter=attrs.Converter(convert, takes_field=True)
-    )
-
-
-def _instance(kind: type) -> Any:
-    def check(job: object, field: "attrs.Attribute[Any]", value: object) -> None:
-        if value is not None and not isinstance(value, kind):
-            raise _invalid(field.name, value, f"give a {kind.__name__} or None")
-
-    return check
-
-
 def _followup(job: object, field: "attrs.Attribute[Any]", value: Any) -> None:
     """What is wrong with it has to show now, and not when the job has failed."""
-    _instance(Followup)(job, field, value)
+    jobfields.instance(Followup)(job, field, value)
     if value is not None:
-        Job(**attrs.asdict(value))
+        parts = attrs.asdict(value, recurse=False)
+        del parts["takes_result"]
+        Job(**parts)
 
 
 _INT32 = 2**31 - 1
-_count = _whole(0, 2**63 - 1)
+_count = jobfields.whole(0, 2**63 - 1)
 _optional = attrs.validators.optional
 
 
@@ -150,8 +58,13 @@ class Job:
     ``job_type``, a free text; ``metadata``, a JSON object; ``unique_key``, held ``unique_while``
     the job is "unfinished" or only "queued"; ``expires_at``: no attempt starts from then on, the
     job ends Deleted; ``retention``, how long it is kept once finished (None = as the storage
-    keeps them); ``on_failure``, what is enqueued when it has failed for good; ``schedule`` and
-    ``slot``, whose recurring job it is and of which time; ``id`` (a UUIDv7 unless given).
+    keeps them); ``on_failure`` and ``on_success``, what is enqueued when it has failed for good, or
+    succeeded; ``schedule`` and ``slot``, whose recurring job it is and of which time;
+    ``concurrency_key`` and ``concurrency_limit``: of the jobs with this key, claims of so many may
+    be live when it starts, itself included; ``rate`` and ``rate_key``: how often jobs with that key
+    may start; ``batch`` and ``place``: the group it is part of and its number there; ``after``: ids
+    of jobs that have to end before it starts, and ``after_batch``, a batch that has to: all of them
+    well, or it ends Deleted, if it ``needs_success``; ``id`` (a UUIDv7 unless given).
 
     Kept by the storage: ``created_at``; ``state``; ``version``, raised by every change of the
     record, leases, locks and notes excepted; ``attempt``, claims charged so far; ``fence``, raised
@@ -165,50 +78,99 @@ class Job:
     cannot keep. Two jobs are equal when all but ``max_attempts`` and ``seq`` are.
     """
 
-    method: str = attrs.field(validator=_name)
-    arguments: list[Any] = _json(list)
-    kwargs: dict[str, Any] = _json(dict)
-    queue: str = attrs.field(default="default", kw_only=True, validator=_name)
-    priority: int = attrs.field(default=0, kw_only=True, validator=_whole(-_INT32, _INT32))
+    method: str = attrs.field(validator=jobfields.name)
+    arguments: list[Any] = jobfields.json(list)
+    kwargs: dict[str, Any] = jobfields.json(dict)
+    queue: str = attrs.field(default="default", kw_only=True, validator=jobfields.name)
+    priority: int = attrs.field(default=0, kw_only=True, validator=jobfields.whole(-_INT32, _INT32))
     max_retries: int | None = attrs.field(
-        default=None, kw_only=True, validator=_optional(_whole(0, 1_000_000))
+        default=None, kw_only=True, validator=_optional(jobfields.whole(0, 1_000_000))
     )
     timeout_seconds: float | None = attrs.field(
-        default=None, kw_only=True, validator=_optional(_seconds)
+        default=None, kw_only=True, validator=_optional(jobfields.seconds)
     )
-    job_type: str | None = attrs.field(default=None, kw_only=True, validator=_optional_name)
-    metadata: dict[str, Any] = _json(dict, kw_only=True)
-    unique_key: str | None = attrs.field(default=None, kw_only=True, validator=_optional_name)
-    unique_while: str = attrs.field(default="unfinished", kw_only=True, validator=_scope)
-    expires_at: datetime | None = _optional_moment()
+    job_type: str | None = jobfields.text()
+    metadata: dict[str, Any] = jobfields.json(dict, kw_only=True)
+    unique_key: str | None = jobfields.text()
+    unique_while: str = attrs.field(default="unfinished", kw_only=True, validator=jobfields.scope)
+    expires_at: datetime | None = jobfields.optional_moment()
     retention: Retention | None = attrs.field(
-        default=None, kw_only=True, validator=_instance(Retention)
+        default=None, kw_only=True, validator=jobfields.instance(Retention)
     )
     on_failure: Followup | None = attrs.field(default=None, kw_only=True, validator=_followup)
-    schedule: str | None = attrs.field(default=None, kw_only=True, validator=_optional_name)
-    slot: datetime | None = _optional_moment()
-    id: str = attrs.field(default=None, kw_only=True, converter=_given_or_new, validator=_name)
-    created_at: datetime = _moment()
-    state: JobState = attrs.field(kw_only=True, validator=_is_state)
-    version: int = _kept(0, validator=_count)
-    attempt: int = _kept(0, validator=_count)
-    fence: int = _kept(0, validator=_count)
-    lease_expires_at: datetime | None = _kept()
-    failures: tuple[Failure, ...] = _kept(())
-    notes: Notes = _kept(NO_NOTES)
-    max_attempts: int | None = _kept(eq=False)
-    seq: int | None = _kept(eq=False)
-    damage: str | None = _kept()
+    schedule: str | None = jobfields.text()
+    slot: datetime | None = jobfields.optional_moment()
+    on_success: Followup | None = attrs.field(default=None, kw_only=True, validator=_followup)
+    concurrency_key: str | None = jobfields.text()
+    concurrency_limit: int | None = attrs.field(
+        default=None, kw_only=True, validator=_optional(jobfields.whole(1, 1_000_000_000))
+    )
+    rate: Rate | None = attrs.field(default=None, kw_only=True, converter=jobfields.rate)
+    rate_key: str | None = jobfields.text()
+    batch: str | None = jobfields.text()
+    place: int | None = attrs.field(
+        default=None, kw_only=True, validator=_optional(jobfields.whole(0, 2**53))
+    )
+    after: tuple[str, ...] = attrs.field(default=(), kw_only=True, converter=jobfields.ids)
+    after_batch: str | None = jobfields.text()
+    needs_success: bool = attrs.field(
+        default=True, kw_only=True, validator=attrs.validators.instance_of(bool)
+    )
+    id: str = attrs.field(
+        default=None, kw_only=True, converter=jobfields.given_or_new, validator=jobfields.name
+    )
+    created_at: datetime = jobfields.moment()
+    state: JobState = attrs.field(kw_only=True, validator=jobfields.is_state)
+    version: int = jobfields.kept(0, validator=_count)
+    attempt: int = jobfields.kept(0, validator=_count)
+    fence: int = jobfields.kept(0, validator=_count)
+    lease_expires_at: datetime | None = jobfields.kept()
+    failures: tuple[Failure, ...] = jobfields.kept(())
+    notes: Notes = jobfields.kept(NO_NOTES)
+    max_attempts: int | None = jobfields.kept(eq=False)
+    seq: int | None = jobfields.kept(eq=False)
+    damage: str | None = jobfields.kept()
+
+    def __attrs_post_init__(self) -> None:
+        key, limit = self.concurrency_key, self.concurrency_limit
+        if (key is None) != (limit is None):
+            raise ConfigurationError(
+                f"Job concurrency_key is {key!r} and concurrency_limit {limit!r}; give both"
+            )
+        if (self.rate_key is None) != (self.rate is None):
+            raise ConfigurationError(
+                f"Job rate_key is {self.rate_key!r} and rate {self.rate!r}; give both"
+            )
+        if self.batch is not None and self.batch == self.after_batch:
+            raise ConfigurationError(f"Job is of batch {self.batch!r} and comes after it")
+        if self.after and self.after_batch is not None:
+            raise ConfigurationError("Job after and after_batch are both given; give one of them")
+
+    @property
+    def waits(self) -> bool:
+        """Whether it was to start after others, jobs or a batch."""
+        return bool(self.after) or self.after_batch is not None
 
     @state.default
     def _enqueued(self) -> JobState:
+        if self.waits:
+            return Scheduled(self.created_at, self.created_at, self._waits_for())
         parts = {"enqueued_at": self.created_at, "queue": self.queue}
         return trusted.make(Enqueued, parts)  # checked with the job itself
+
+    def _waits_for(self) -> str:
+        if self.after_batch is not None:
+            return f"after batch {self.after_batch}"
+        return (
+            f"after job {self.after[0]}"
+            if len(self.after) == 1
+            else f"after {len(self.after)} jobs"
+        )
 
     def with_state(self, state: JobState) -> "Job":
         """This job in ``state``; InvalidTransition when the table of moves has no such move."""
         if not isinstance(state, JobState):
-            raise _invalid("state", state, "give a state, such as Enqueued()")
+            raise jobfields.invalid("state", state, "give a state, such as Enqueued()")
         if state.kind not in MOVES[self.state.kind]:
             allowed = ", ".join(sorted(MOVES[self.state.kind])) or "nothing: it is final"
             raise InvalidTransition(
@@ -249,6 +211,8 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "expires_at": records.moment,
     "slot": records.moment,
     "retention": lambda found: Retention(**found),
-    "on_failure": lambda found: Followup(**found),
+    "on_failure": followup_from_dict,
+    "on_success": followup_from_dict,
+    "rate": lambda found: Rate(**found),
     "notes": notes_from_dict,
 }

@@ -1,4 +1,4 @@
-"""What a run says of itself while it runs: how far it is, and lines of a log."""
+"""What a run notes while it runs: how far it is, lines of a log, the results of its steps."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -49,13 +49,20 @@ class LogLine:
     text: str = told()
 
 
+def _object(notes: object, field: "attrs.Attribute[Any]", value: object) -> None:
+    if type(value) is not dict:
+        raise ConfigurationError(f"steps is {value!r}; give a dict of results by the step's name")
+
+
 @attrs.frozen
 class Notes:
-    """What the runs of a job have noted: the ``progress`` of the last one that told any, and the
-    last lines of the ``log`` of all, at most 100 of them and 20,000 characters."""
+    """What the runs of a job have noted: the ``progress`` of the last one that told any; the
+    last lines of the ``log`` of all, at most 100 of them and 20,000 characters; the ``steps``
+    that are done, each with its result, which is JSON, by name in the order in which they ended."""
 
     progress: Progress | None = None
     log: tuple[LogLine, ...] = ()
+    steps: dict[str, Any] = attrs.field(factory=dict, validator=_object)
 
     def with_progress(self, fraction: float, message: str, at: datetime) -> "Notes":
         """These notes with another progress."""
@@ -89,4 +96,5 @@ def notes_from_dict(data: Mapping[str, Any]) -> Notes:
     """The notes that ``records.to_dict`` wrote."""
     times = {"at": records.moment}
     progress = data["progress"] and Progress(**records.revived(data["progress"], times))
-    return Notes(progress, tuple(LogLine(**records.revived(line, times)) for line in data["log"]))
+    log = tuple(LogLine(**records.revived(line, times)) for line in data["log"])
+    return Notes(progress, log, data["steps"])

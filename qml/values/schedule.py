@@ -9,7 +9,8 @@ import attrs
 
 from .cron import Cron
 from .errors import ConfigurationError
-from .job import Job, _name
+from .job import Job
+from .jobfields import name as _name
 from .states import Enqueued
 from .times import EPOCH, MICROSECOND, aware_utc, from_micros, span_micros, to_micros
 

@@ -38,13 +38,15 @@ def _items(value: Any) -> dict[str, Any]:
 
 @attrs.frozen(kw_only=True)
 class JobFilter:
-    """Jobs by ``states`` (a kind, its text, or several), ``queue``, ``method``; ``older_than``:
-    enqueued so many seconds ago or more; ``metadata``: each of these items is equal in theirs.
+    """Jobs by ``states`` (a kind, its text, or several), ``queue``, ``method``, ``batch``;
+    ``older_than``: enqueued so many seconds ago or more; ``metadata``: each of these items is equal
+    in theirs.
     What is not given leaves all."""
 
     states: tuple[StateKind, ...] | None = attrs.field(default=None, converter=kinds)
     queue: str | None = attrs.field(default=None, validator=_text)
     method: str | None = attrs.field(default=None, validator=_text)
+    batch: str | None = attrs.field(default=None, validator=_text)
     older_than: float | None = attrs.field(default=None, converter=_age)
     metadata: dict[str, Any] = attrs.field(factory=dict, converter=_items)
 
@@ -58,6 +60,7 @@ class JobFilter:
         return (
             (self.states is None or job.state.kind in self.states)
             and (self.queue is None or job.queue == self.queue)
+            and (self.batch is None or job.batch == self.batch)
             and (self.method is None or job.method == self.method)
             and (
                 self.older_than is None

@@ -1,7 +1,7 @@
 """The app: tasks, the storage they are enqueued in, and servers to run them."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any, ParamSpec, Self, TypeVar, overload
 
@@ -19,6 +19,7 @@ from .naming import MAIN, method_name
 from .options import Options
 from .recurring import Recurring
 from .server import Server
+from .shares import Queues
 from .task import Task
 from .together import Together
 
@@ -187,8 +188,8 @@ class Qml(Recurring, Together):
 
     def server(
         self,
-        threads: int = 8,
-        queues: Sequence[str] | None = None,
+        threads: int | None = None,
+        queues: Queues = None,
         lease_seconds: float = 30.0,
         poll_interval: float = 1.0,
         grace_seconds: float = 30.0,
@@ -196,7 +197,8 @@ class Qml(Recurring, Together):
         max_jobs: int | None = None,
         max_memory_mb: float | None = None,
     ) -> Server:
-        """A server of ``threads`` threads for this app's tasks, not started yet: see ``Server``."""
+        """A server for this app's tasks, of 8 threads unless told otherwise, not started yet: see
+        ``Server``."""
         return Server(
             self.storage,
             self.tasks,

@@ -13,7 +13,7 @@ from traceback import format_exception
 from typing import TYPE_CHECKING, Any
 
 from ..values import records
-from ..values.errors import ConfigurationError
+from ..values.errors import ConfigurationError, StorageUnavailable
 from ..values.job import Job
 from . import joblog
 from .executor import Outcome, Raised, Runnable, describe, execute
@@ -114,6 +114,7 @@ class _Calls:
         self._pipe = pipe
         self._sending = threading.Lock()
         self._calls: queue.SimpleQueue[tuple[Run, Message] | None] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[bool | str] = queue.SimpleQueue()
         self._run: Run | None = None
 
     def send(self, message: Message) -> None:
@@ -132,21 +133,41 @@ class _Calls:
 
     def _next(self) -> Message:
         while self._run is not None and not self._run.ended and not self._pipe.poll(NOTES):
-            with self._sending:
-                self._note(self._run)
+            turn = self._run.notes.turn
+            if turn.acquire(blocking=False):  # or else who holds it waits for this thread
+                with self._sending:
+                    self._note(self._run)
+                turn.release()
         return receive(self._pipe)
 
     def _note(self, run: Run) -> None:
         if run.notes.news and not run.ended:
             send(self._pipe, {"notes": records.to_dict(run.notes.take())})
-            run.notes.written()
+            run.notes.written(kept=False)
+
+    def keep(self, run: Run) -> bool:
+        """Have the server write what a run has noted: see ``Writer``."""
+        with run.notes.turn:
+            with self._sending:
+                if run.ended:  # a thread that its task has left behind
+                    return False
+                send(self._pipe, {"keep": records.to_dict(run.notes.take())})
+            answer = self._answers.get()
+            if isinstance(answer, str):
+                raise StorageUnavailable(answer)
+            run.notes.written(kept=answer)
+        return answer
 
     def _take(self, message: Message) -> None:
         if "call" in message:
             call = message["call"]
             claimed_at = time.monotonic() - call["age"]
             self._run = Run(Job.from_json(call["job"]), claimed_at=claimed_at)
+            if call["lease_seconds"] is not None:
+                self._run.writer = _Asking(self, call)
             self._calls.put((self._run, call))
+        if "kept" in message:
+            self._answers.put(message["kept"])
         for flag, value in message.get("flags", {}).items():
             setattr(self._run, flag, value)
 
@@ -156,7 +177,7 @@ class _Calls:
         while (call := self._calls.get()) is not None:
             run = call[0]
             outcome = packed(self._execute(*call))
-            with self._sending:
+            with run.notes.turn, self._sending:
                 self._note(run)
                 run.ended = True  # what it notes from now on would be taken for the next run's
                 send(self._pipe, {"outcome": outcome})
@@ -170,6 +191,19 @@ class _Calls:
             return _not_found(call, error)
         self.send({"began": True})
         return execute(run, {run.job.method: task}, call["max_result_bytes"])
+
+
+class _Asking:
+    """Has the server write down what a run in this process notes."""
+
+    def __init__(self, calls: _Calls, call: Message) -> None:
+        self._calls = calls
+        self.lease_seconds: float = call["lease_seconds"]
+        self.max_bytes: int = call["max_result_bytes"]
+
+    def write_now(self, run: Run) -> bool:
+        """Ask, and wait for the answer."""
+        return self._calls.keep(run)
 
 
 class _ToServer(logging.Handler):

@@ -128,7 +128,7 @@ class Keeper:
         for run, held in answers:
             if held:
                 run.renewed_at = now
-            elif run in self._runs and not run.lost:
+            elif run in self._runs and not (run.lost or run.ending):
                 run.lost = True
                 log.warning(
                     "job %s (%s): this server's claim is over, the job was taken over or removed; "
@@ -161,7 +161,7 @@ class Keeper:
             if run.deadline is None or now < run.deadline or run.overdue:
                 continue
             self._runs.note_late(run)  # first: the thread may come back at any moment
-            if self._pool.replace(run):
+            if (run.pool or self._pool).replace(run):
                 self._time_out(run)
             else:
                 self._runs.forget_late(run)
@@ -175,15 +175,24 @@ class Keeper:
             job.method,
             seconds,
         )
+        run.give_up()
         self._record(run, Raised(f"TimeoutError: {run.too_long()}", ""))
 
 
 class Upkeep:
-    """Keeps the store in order: rescue of orphans, purge, sign of life."""
+    """Keeps the store in order: rescue of orphans, purge, sign of life; ``look`` sees whether the
+    server is told to do something."""
 
-    def __init__(self, storage: Storage, beat: Callable[[], None], outage: Outage) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        beat: Callable[[], None],
+        outage: Outage,
+        look: Callable[[], None] = lambda: None,
+    ) -> None:
         self._storage = storage
         self._beat = beat
+        self._look = look
         self._outage = outage
         self._purge = Purge(storage, outage.steady)
 
@@ -193,6 +202,7 @@ class Upkeep:
             Chore(RESCUE, 1.0, self.rescue),
             Chore("end of jobs not started in time", 1.0, self.expire),
             Chore("purge of finished jobs", 5.0, self.purge),
+            Chore("look for orders", 1.0, self._look),
             Chore("heartbeat", 10.0, self.heartbeat),
         ]
 

@@ -8,7 +8,7 @@ from ..storage.claims import Batch
 from ..storage.storage import Storage
 from ..values.clock import Steady
 from ..values.errors import JobLost, StorageError
-from .runs import Run, Runs
+from .runs import Run, Runs, Writer
 
 log = logging.getLogger("qml.server")
 
@@ -23,6 +23,7 @@ class Claimant(Protocol):
     lease_seconds: float
     steady: Steady
     runs: Runs
+    noter: Writer
 
 
 class Claimer:
@@ -31,20 +32,22 @@ class Claimer:
     def __init__(self, server: Claimant) -> None:
         self._server = server
 
-    def take(self, free: int, ahead: int) -> tuple[Batch, list[Run]]:
-        """Claim, and enter the runs; their leases count from before the claim was asked for,
-        however late it was answered."""
+    def take(
+        self, free: int, ahead: int, queues: tuple[str, ...] | None = None
+    ) -> tuple[Batch, list[Run]]:
+        """Claim, of these queues only (None = of all that are the server's), and enter the runs;
+        their leases count from before the claim was asked for, however late it was answered."""
         since = self._server.steady()
-        batch = self.claim(free, ahead)
+        batch = self.claim(free, ahead, queues)
         return batch, self.admit(batch, since)
 
-    def claim(self, free: int, ahead: int) -> Batch:
+    def claim(self, free: int, ahead: int, queues: tuple[str, ...] | None = None) -> Batch:
         """The best ``free`` jobs, and ``ahead`` more."""
         server = self._server
         return server.storage.claim(
             server.worker_id,
             free,
-            server.queues,
+            queues or server.queues,
             ahead=ahead,
             lease_seconds=server.lease_seconds,
             server_name=server.name,
@@ -53,7 +56,8 @@ class Claimer:
     def admit(self, batch: Batch, since: float | None = None) -> list[Run]:
         """The runs of a batch, held from now on; a job whose earlier attempt still runs here has
         to wait for it. ``since``: the steady time from which their leases count; None = now."""
-        runs = [Run(job, self._server.steady, since) for job in batch.jobs]
+        server = self._server
+        runs = [Run(job, server.steady, since, server.noter) for job in batch.jobs]
         self._server.runs.add(runs)
         too_early = [run for run in runs if self._server.runs.is_late_here(run.job)]
         self.hand_back(too_early, delay=1.0)
@@ -77,6 +81,7 @@ class Claimer:
             return
         for run in runs:
             run.lost = True  # first: a task that runs is told, and what it returns is not recorded
+            run.give_up()
         try:
             answers = self._server.storage.release_many([run.job for run in runs], delay)
         except StorageError as error:

@@ -1,10 +1,17 @@
 """What a running task can learn of its job."""
 
+from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import datetime
+from functools import partial
+from typing import ParamSpec, TypeVar
 
 from ..values.job import Job
+from . import steps
 from .runs import Run
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _current: ContextVar["CurrentJob | None"] = ContextVar("qml_current_job", default=None)
 
@@ -64,6 +71,23 @@ class CurrentJob:
         its time limit has passed, JobLost when its claim is over. Whatever a task does after one of
         these is for nothing: let it out. Costs nothing to speak of, so call it in every loop."""
         self._run.check()
+
+    def step(self, name: str, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """``function(*args, **kwargs)``, once per job: its result, which is JSON, is kept with the
+        job before this returns, and a later attempt, or a second call by this name, gets that and
+        runs nothing. A result comes as JSON keeps it: a tuple as a list.
+
+        The function runs again when the process dies, or the claim ends, after its effect and
+        before its result is kept: at least once, like a job; it counts as done at most once. When
+        it raises, nothing is kept, and the exception passes.
+
+        First of all this is a ``check()``. SerializationError: the result cannot be kept, or the
+        results of all steps together are larger than the storage's ``max_job_bytes``; the job
+        fails, since another attempt would do the same. JobLost: the claim is over, another has the
+        job. StorageUnavailable: the store did not take the result for as long as a lease lasts.
+        ConfigurationError: ``name`` is no text, or empty."""
+        kept: T = steps.take(self._run, name, partial(function, *args, **kwargs))
+        return kept
 
     def progress(self, fraction: float, message: str = "") -> None:
         """Say how far the job is: from 0 to 1 (what lies beyond counts as the nearer of the two)

@@ -14,9 +14,11 @@ from ..values.errors import (
     JobCancelled,
     JobLost,
     JobTimeout,
+    QmlError,
     SerializationError,
     UnknownMethod,
 )
+from ..values.job import Job
 from ..values.retry import RetryPolicy
 from . import context
 from .context import CurrentJob
@@ -84,7 +86,14 @@ class Snoozed:
     delay: float
 
 
-Outcome = Succeeded | Raised | Discarded | Snoozed
+@attrs.frozen
+class Committed:
+    """Recorded by the task's own transaction: the stored job; or a JobLost, and it was undone."""
+
+    answer: Job | JobLost
+
+
+Outcome = Succeeded | Raised | Discarded | Snoozed | Committed
 
 
 def execute(run: Run, tasks: Mapping[str, Runnable], max_result_bytes: int) -> Outcome:
@@ -125,7 +134,7 @@ def _call(run: Run, task: Runnable, max_result_bytes: int) -> Outcome:
         return Discarded(discard.reason)
     except Retry as retry:
         return Raised(describe(retry.__cause__ or retry), _trace(retry), delay=retry.delay)
-    except (JobCancelled, JobLost, JobTimeout) as error:
+    except (JobCancelled, JobLost, JobTimeout, SerializationError) as error:
         return _stopped(run, task, error)
     except BaseException as error:
         # SystemExit and KeyboardInterrupt end the attempt, not the thread.
@@ -137,12 +146,15 @@ def _call(run: Run, task: Runnable, max_result_bytes: int) -> Outcome:
         return Raised(describe(error), "", final=True)
 
 
-def _stopped(run: Run, task: Runnable, error: JobCancelled | JobLost | JobTimeout) -> Outcome:
-    """The task let out what ``current_job().check()`` raised, or the same about another job."""
+def _stopped(run: Run, task: Runnable, error: QmlError) -> Outcome:
+    """The task let out what ``current_job()`` raised, or the same about another job."""
     if error.job_id != run.job.id:
         return Raised(describe(error), _trace(error), *task.fate(error, run.job.attempt))
     if isinstance(error, JobTimeout):
         return Raised(f"TimeoutError: {run.too_long()}", _trace(error))
+    if isinstance(error, SerializationError):
+        # Final: the step has had its effect, and would have it again.
+        return Raised(describe(error), _trace(error), final=True)
     return Snoozed(0.0)  # back to the store, uncharged, if it is still ours to give back
 
 

@@ -11,7 +11,7 @@ from ..values.job import Failure, Job
 from ..values.retry import RetryPolicy
 from ..values.states import Failed, JobState
 from .backoff import Backoff
-from .executor import Discarded, Outcome, Raised, Snoozed, Succeeded, describe
+from .executor import Committed, Discarded, Outcome, Raised, Snoozed, Succeeded, describe
 from .noting import Noter
 from .outage import Outage
 from .runs import Run, Runs
@@ -111,16 +111,21 @@ class Finisher:
         for run, outcome in batch:
             if isinstance(outcome, Snoozed):
                 self._snooze(run, outcome)
+            elif isinstance(outcome, Committed):
+                self._heard(run, outcome.answer)
             else:
                 outcomes.append((run.job, *self._judge(run.job, outcome, now)))
                 finished.append(run)
         answers = self._finish(outcomes)
         for run, answer in zip(finished, answers, strict=True):
-            if isinstance(answer, JobLost):
-                run.lost = True
-                _tell(run, answer)
-        self.recorded += len(finished)
+            self._heard(run, answer)
+        self.recorded += sum(not isinstance(outcome, Snoozed) for _, outcome in batch)
         self._runs.remove(run for run, _ in batch)
+
+    def _heard(self, run: Run, answer: Job | JobLost) -> None:
+        if isinstance(answer, JobLost):
+            run.lost = True
+            _tell(run, answer)
 
     def _judge(self, job: Job, outcome: Judged, now: datetime) -> tuple[JobState, Failure | None]:
         try:

@@ -1,7 +1,9 @@
 """What a server and the processes it has spawned say to each other: JSON objects of one key.
 
-To a process: ``call``, ``flags`` of its run, ``end``. From it: ``ready``; ``began``, once the task
-is imported; ``notes`` and ``log`` while it runs; ``outcome``. Values of users travel as JSON.
+To a process: ``call``, ``flags`` of its run, ``kept``, ``end``. From it: ``ready``; ``began``, once
+the task is imported; ``notes`` and ``log`` while it runs; ``keep``: notes to be written at once,
+which ``kept`` answers: whether the claim holds, or why the store did not say; ``outcome``. Values
+of users travel as JSON.
 """
 
 import json
@@ -41,6 +43,7 @@ def call_of(run: Run, task: Runnable, max_result_bytes: int) -> Message:
         "task": name_of(task.function),
         "around": [name_of(middleware) for middleware in task.middleware],
         "max_result_bytes": max_result_bytes,
+        "lease_seconds": run.writer and run.writer.lease_seconds,
     }
 
 

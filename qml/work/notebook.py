@@ -1,7 +1,11 @@
-"""What one run says of itself, kept until it is written down."""
+"""What one run notes, kept until it is written down."""
 
 import threading
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
+
+import attrs
 
 from ..values.clock import Steady
 from ..values.errors import ConfigurationError
@@ -11,19 +15,23 @@ from ..values.states import Processing
 
 
 class Notebook:
-    """The progress and the log of one run, safe to share between threads.
+    """The progress, the log and the steps of one run, safe to share between threads.
 
-    It goes on from what the job's earlier runs noted: their log stays, their progress ends with
-    the first thing that this run says. Times are those of the store, as the claim has it, carried
-    on by ``steady`` from its value ``since``: no wall clock is asked (law 6).
+    It goes on from what the job's earlier runs noted: their log and steps stay, their progress ends
+    with the first thing that this run says. Times are those of the store, as the claim has it,
+    carried on by ``steady`` from its value ``since``: no wall clock is asked (law 6).
+
+    ``turn`` is held by who takes the notes, until they are written: of two that overtook each other
+    on their way to the store, the older would stay.
     """
 
     __slots__ = (
-        *("_job", "_steady", "_since", "_lock", "_notes", "_progress", "_lines"),
-        *("_said", "_taken", "_written"),
+        *("turn", "_job", "_steady", "_since", "_lock", "_notes", "_progress", "_lines"),
+        *("_steps", "_kept", "_step_turns", "_said", "_taken", "_written"),
     )
 
     def __init__(self, job: Job, steady: Steady, since: float) -> None:
+        self.turn = threading.Lock()
         self._job = job
         self._steady = steady
         self._since = since
@@ -31,6 +39,8 @@ class Notebook:
         self._notes: Notes | None = None
         self._progress: tuple[float, float, str] | None = None
         self._lines: list[tuple[float, str]] = []
+        self._steps = self._kept = job.notes.steps  # never changed, but replaced by another
+        self._step_turns: dict[str, threading.RLock] = {}
         self._said = self._taken = self._written = 0  # how often something was
 
     def progress(self, fraction: float, message: str = "") -> None:
@@ -55,29 +65,55 @@ class Notebook:
             self._said += 1
 
     @property
+    def steps(self) -> dict[str, Any]:
+        """The results of the steps that are done, by name; some may not be in the store yet."""
+        return self._steps
+
+    def turn_of(self, step: str) -> threading.RLock:
+        """What a thread holds while it is at this step."""
+        with self._lock:
+            return self._step_turns.setdefault(step, threading.RLock())
+
+    def keep(self, step: str, result: Any, check: Callable[[dict[str, Any]], None]) -> None:
+        """This step is done, unless ``check`` raises about what would be kept then."""
+        with self._lock:
+            steps = {**self._steps, step: result}
+            check(steps)
+            self._steps = steps
+            self._said += 1
+
+    def has_kept(self, step: str) -> bool:
+        """Whether the result of this step is in the store."""
+        return step in self._kept
+
+    @property
     def news(self) -> bool:
         """Whether something was said that is not ``written`` yet."""
         return self._said != self._written
 
     def take(self) -> Notes:
-        """All notes as they are now, to be written. One thread at a time may take them."""
+        """All notes as they are now, to be written. For the thread that holds the ``turn``; and for
+        one that writes them in the same step as the run's end, after which no other is taken."""
         with self._lock:
-            progress, lines, self._lines = self._progress, self._lines, []
+            lines, self._lines = self._lines, []
             self._taken = self._said
-        attempt = self._job.attempt
-        notes = self._notes or Notes(None, self._job.notes.log)
-        notes = notes.with_lines(
-            LogLine(self._moment(at), attempt, shortened(text)) for at, text in lines[-LINES_KEPT:]
-        )
-        if progress is not None:
-            at, fraction, message = progress
-            notes = notes.with_progress(max(0.0, min(1.0, fraction)), message, self._moment(at))
-        self._notes = notes
+            notes = self._notes or Notes(None, self._job.notes.log)
+            notes = notes.with_lines(
+                LogLine(self._moment(at), self._job.attempt, shortened(text))
+                for at, text in lines[-LINES_KEPT:]
+            )
+            if self._progress is not None:
+                at, fraction, message = self._progress
+                fraction = max(0.0, min(1.0, fraction))
+                notes = notes.with_progress(fraction, message, self._moment(at))
+            self._notes = notes = attrs.evolve(notes, steps=self._steps)
         return notes
 
-    def written(self) -> None:
-        """What was taken is in the store."""
+    def written(self, kept: bool = True) -> None:
+        """What was taken is in the store; not ``kept`` = it was refused, or is on its way only."""
         self._written = self._taken
+        if kept and self._notes is not None:
+            self._kept = self._notes.steps
 
     def _moment(self, steady: float) -> datetime:
         state = self._job.state

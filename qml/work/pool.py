@@ -20,7 +20,8 @@ AHEAD_PER_THREAD = 12
 class Pool:
     """``size`` threads and the claimed runs that wait for one. ``execute`` runs one and returns
     what came of it; ``ended`` is told, or ``came_back`` for a run that was replaced, since its
-    thread was late beyond a time limit. Such threads do not count."""
+    thread was late beyond a time limit. Such threads do not count. ``beside``: another pool; who
+    waits for room in one of the two waits for room in either."""
 
     def __init__(
         self,
@@ -29,15 +30,18 @@ class Pool:
         ended: Callable[[Run, Outcome], None],
         came_back: Callable[[Run], None],
         name: str,
+        beside: "Pool | None" = None,
     ) -> None:
         self.size = size
         self._execute = execute
         self._ended = ended
         self._came_back = came_back
         self._name = name
-        lock = threading.Lock()
-        self._change = threading.Condition(lock)  # for those who claim
-        self._work = threading.Condition(lock)  # for the threads
+        self._lock: threading.Lock = beside._lock if beside else threading.Lock()
+        self._change: threading.Condition = (  # for those who claim
+            beside._change if beside else threading.Condition(self._lock)
+        )
+        self._work = threading.Condition(self._lock)  # for the threads
         self._queue: deque[Run] = deque()
         self._running = 0
         self._threads = 0
@@ -120,7 +124,9 @@ class Pool:
         """Give claimed runs to the threads, best first."""
         with self._work:
             before = len(self._queue)
-            self._queue.extend(runs)
+            for run in runs:
+                run.pool = self
+                self._queue.append(run)
             self._work.notify(len(self._queue) - before)
 
     def wait_for_room(self, timeout: float) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from traceback import format_exception
 from typing import TYPE_CHECKING
 
+from ..values.errors import CapacityExceeded, StorageUnavailable
 from ..values.notes import Notes, notes_from_dict
 from ..values.patience import Patience
 from .child import UNGUARDED
@@ -222,8 +223,20 @@ class Attempt:
             self._deadline, self._run.deadline = self._run.deadline, None
         if "notes" in message:
             self._notes.relay(notes_from_dict(message["notes"]))
+        if "keep" in message:
+            self._notes.relay(notes_from_dict(message["keep"]))
+            self._process.send({"kept": self._keep()})
         if "log" in message:
             retell(message["log"])
+
+    def _keep(self) -> bool | str:
+        """One try to write what the task has noted. How often to try is for the process to say, as
+        here somebody has to watch over the time limit."""
+        assert self._run.writer is not None, "it was told that there is none"
+        try:
+            return self._run.writer.write_now(self._run)
+        except (StorageUnavailable, CapacityExceeded) as error:
+            return str(error)
 
     def _tell(self) -> None:
         flags = {flag: True for flag in FLAGS if getattr(self._run, flag)}
@@ -261,6 +274,7 @@ class _Relay(Notebook):
         """These are all its notes now."""
         with self._lock:
             self._notes = notes
+            self._steps = notes.steps
             self._said += 1
 
 

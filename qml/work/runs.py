@@ -3,13 +3,30 @@
 import threading
 import time
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Protocol
 
+from ..seam.transactions import Transaction
 from ..values.clock import Steady
 from ..values.errors import JobCancelled, JobLost, JobTimeout
 from ..values.job import Job
 from .notebook import Notebook
 
+if TYPE_CHECKING:
+    from .pool import Pool
+
 _STOP = "; stop here, what it returns is not recorded"
+
+
+class Writer(Protocol):
+    """Who writes down at once what a run has noted. ``lease_seconds``: how long a claim outlives
+    its last renewal; ``max_bytes``: how much JSON the steps of a job may return together."""
+
+    lease_seconds: float
+    max_bytes: int
+
+    def write_now(self, run: "Run") -> bool:
+        """Write it; whether its claim holds the job still. StorageUnavailable."""
+        ...
 
 
 class Run:
@@ -18,7 +35,10 @@ class Run:
     Flags are set by the server and read by the task through ``current_job()``: ``cancelled``: the
     record was deleted meanwhile; ``lost``: the claim holds the job no more; ``overdue``: its time
     limit has passed and its outcome is recorded already. ``ended``: the task has come back.
-    ``notes``: what it says of itself.
+    ``notes``: what it says of itself; ``writer``: who writes them at once; ``pool``: whose threads
+    run it, None when it was given to none.
+    ``transaction``: what its task has open, if it takes ``tx``; ``ending``: that is to commit now,
+    and its success with it.
     """
 
     __slots__ = (
@@ -26,22 +46,34 @@ class Run:
         "claimed_at",
         "deadline",
         "ended",
+        "ending",
         "job",
         "lost",
         "notes",
         "overdue",
+        "pool",
         "renewed_at",
         "started_at",
         "steady",
+        "transaction",
+        "writer",
     )
 
     def __init__(
-        self, job: Job, steady: Steady = time.monotonic, claimed_at: float | None = None
+        self,
+        job: Job,
+        steady: Steady = time.monotonic,
+        claimed_at: float | None = None,
+        writer: Writer | None = None,
     ) -> None:
         self.job = job
         self.steady = steady
         self.claimed_at = self.renewed_at = steady() if claimed_at is None else claimed_at
         self.notes = Notebook(job, steady, self.claimed_at)
+        self.writer = writer
+        self.pool: Pool | None = None
+        self.transaction: Transaction | None = None
+        self.ending = False
         self.started_at: float | None = None
         self.deadline: float | None = None
         self.ended = False
@@ -54,6 +86,11 @@ class Run:
         self.started_at = self.steady()
         if self.job.timeout_seconds is not None:
             self.deadline = self.started_at + self.job.timeout_seconds
+
+    def give_up(self) -> None:
+        """Undo what its task has open: what it comes to is not recorded, and others wait for it."""
+        if self.transaction is not None:
+            self.transaction.revoke()
 
     def duration_ms(self) -> float:
         """Milliseconds since the task began."""

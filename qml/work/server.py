@@ -16,12 +16,11 @@ from ..values.clock import Steady
 from ..values.errors import ConfigurationError, StorageError
 from ..values.job import Job
 from ..values.retry import RetryPolicy
-from . import joblog, presence
-from .backoff import Backoff
-from .burst import nothing_soon
+from . import committing, joblog, presence
 from .child import end_if_unguarded
 from .chores import Keeper, Rounds, Upkeep
 from .claimer import Claimer
+from .claiming import ClaimLoop
 from .executor import Outcome, Runnable, Snoozed
 from .finisher import Finisher
 from .noting import Noter
@@ -30,28 +29,28 @@ from .pool import Pool
 from .processes import Processes
 from .retirement import Retirement
 from .runs import Run, Runs
+from .shares import Queues, divide, shares
 from .signals import Signals
-from .stopping import aside, drain
+from .stopping import aside, come_to_rest
 from .timetable import Declared, Timetable
 
 log = logging.getLogger("qml.server")
-
-HOARDED = 0.25
-"""Seconds a job may wait, claimed, for a thread; then it is handed back for others to take."""
 
 
 class Server:
     """Runs the jobs of one storage until it is stopped.
 
     ``tasks``: by method name; ``policy_of``: a job's retry policy; ``threads``: how many jobs run
-    at once; ``queues``: None for every queue; ``lease_seconds``: how long a claim outlives a
-    server that was killed; ``poll_interval``: seconds between two looks when no hint comes;
-    ``grace_seconds``: how long running jobs may go on after a stop; ``name``: of the machine by
-    default; ``steady``: the counter of seconds that leases and limits are measured by here;
-    ``declared``: the schedules of the code; ``max_jobs``, ``max_memory_mb`` (MB of 1,000,000
-    bytes; Linux only): when so many jobs have run, or so much memory is in use after one, it claims
-    nothing more, lets what runs end, however long that takes, and ``run`` returns. It says so in
-    the log, and ``retired`` why; None = it was not that.
+    at once (None = 8, or as many as ``queues`` reserves); ``queues``: None for every queue, the
+    names of those to take from, or how many threads each has for itself, ``{"mail": 3, "bulk":
+    1}``: of a queue no more run at once than these and the threads that no queue has for itself;
+    ``lease_seconds``: how long a claim outlives a server that was killed; ``poll_interval``:
+    seconds between two looks when no hint comes; ``grace_seconds``: how long running jobs may go
+    on after a stop; ``name``: of the machine by default; ``steady``: the counter of seconds that
+    leases and limits are measured by here; ``declared``: the schedules of the code; ``max_jobs``,
+    ``max_memory_mb`` (MB of 1,000,000 bytes; Linux only): when so many jobs have run, or so much
+    memory is in use after one, it claims nothing more, lets what runs end, however long that
+    takes, and ``run`` returns. It says so in the log, and ``retired`` why; None = it was not that.
 
     Every log record tells the job it was made in, from the first server on: see ``joblog``.
     Start it with ``run()`` (until a signal or ``stop``), ``run(burst=True)`` (until nothing is
@@ -65,8 +64,8 @@ class Server:
         tasks: Mapping[str, Runnable],
         policy_of: Callable[[Job], RetryPolicy],
         *,
-        threads: int = 8,
-        queues: Sequence[str] | None = None,
+        threads: int | None = None,
+        queues: Queues = None,
         lease_seconds: float = 30.0,
         poll_interval: float = 1.0,
         grace_seconds: float = 30.0,
@@ -76,8 +75,7 @@ class Server:
         max_jobs: int | None = None,
         max_memory_mb: float | None = None,
     ) -> None:
-        if type(threads) is not int or threads < 1:
-            raise ConfigurationError(f"threads is {threads!r}; give a whole number, 1 or more")
+        self.division = divide(threads, queues)
         for setting, seconds in (
             ("lease_seconds", lease_seconds),
             ("poll_interval", poll_interval),
@@ -88,8 +86,8 @@ class Server:
         self.tasks = tasks
         self.name = name or socket.gethostname() or "server"
         self.worker_id = f"{self.name}-{os.getpid()}-{uuid4().hex[:8]}"
-        self.threads = threads
-        self.queues = checks.queue_names(queues)
+        self.threads = self.division.threads
+        self.queues = self.division.queues
         self.lease_seconds = float(lease_seconds)
         self.poll_interval = float(poll_interval)
         self.grace_seconds = float(grace_seconds)
@@ -102,21 +100,21 @@ class Server:
     def _wire(self, policy_of: Callable[[Job], RetryPolicy], declared: Declared) -> None:
         joblog.install()
         self._stopping = threading.Event()
-        self._ended_by_itself = threading.Event()
-        self._burst = False
+        self._claiming = ClaimLoop(self, self._stopping)
         self._started: list[threading.Thread] = []
         self.runs = Runs(self._nothing_runs)
         self.claimer = Claimer(self)
         self.processes = Processes()
-        self.pool = Pool(self.threads, self.execute, self._ended, self.runs.forget_late, self.name)
+        self.shares = shares(self.division, self._make_pool)
+        self.pool = self.shares[0].pool  # the only one, unless queues have threads of their own
         self.outage = Outage(self.steady)
-        noter = Noter(self.storage, self.lease_seconds)
-        self.finisher = Finisher(self.storage, self.runs, policy_of, self.outage, noter)
+        self.noter = Noter(self.storage, self.lease_seconds)
+        self.finisher = Finisher(self.storage, self.runs, policy_of, self.outage, self.noter)
         self.keeper = Keeper(
             *(self.storage, self.runs, self.pool, self._ended),
-            *(self.lease_seconds, self.steady, noter),
+            *(self.lease_seconds, self.steady, self.noter),
         )
-        self.upkeep = Upkeep(self.storage, self._beat, self.outage)
+        self.upkeep = Upkeep(self.storage, self._beat, self.outage, self._look_for_orders)
         self.timetable = Timetable(self.storage, declared, self.tasks)
         chores = (self.keeper.chores(), self.upkeep.chores(), self.timetable.chores())
         self._rounds = [Rounds(some, self.outage) for some in chores]
@@ -126,22 +124,27 @@ class Server:
     def run(self, burst: bool = False) -> bool:
         """Run until SIGTERM, SIGINT or ``stop``; with ``burst`` only until nothing runs here and
         nothing is due within a minute. The first signal lets running jobs end within the grace
-        period, a second one hands them back at once. Signals are seen in the main thread only.
-        True = the burst is complete; False = it was stopped before, or has retired."""
-        self._burst = burst
+        period, a second one hands them back at once. SIGUSR1, where there is one, is a ``drain``.
+        Signals are seen in the main thread only. True = the burst is complete; False = it was
+        stopped or drained before, or has retired."""
+        claiming = self._claiming
+        claiming.burst = burst
         asked = False
         with Signals() as signals:
             self.start()
             try:
-                while not self._ended_by_itself.wait(0.25) and not self._stopping.is_set():
+                while not claiming.ended.wait(0.25) and not self._stopping.is_set():
+                    if signals.drain and not claiming.draining:
+                        self.drain()
                     if signals.count:
                         log.info("stopping: running jobs have %g s to end", self.grace_seconds)
                         break
             finally:
                 asked = self._stopping.is_set()
                 self._stop(self.grace_seconds, hurried=lambda: signals.count > 1)
-            complete = self._ended_by_itself.is_set() and self.retired is None
-            if asked or signals.count:
+            drained = claiming.draining
+            complete = claiming.ended.is_set() and self.retired is None and not drained
+            if asked or signals.count or drained:
                 self.retired = None  # it should end, whatever it meant to do
         return complete
 
@@ -150,11 +153,12 @@ class Server:
         end_if_unguarded()
         if self._started:
             raise ConfigurationError("this server was started before; make another")
-        self.pool.start()
+        for share in self.shares:
+            share.pool.start()
         for loop in (
             self.finisher.loop,
             *(rounds.loop for rounds in self._rounds),
-            self._claim_loop,
+            self._claiming.loop,
         ):
             name = f"{self.name}-{getattr(loop, '__qualname__', 'loop').split('.')[0].lower()}"
             thread = threading.Thread(target=loop, name=name, daemon=True)
@@ -166,6 +170,19 @@ class Server:
         )
         return self
 
+    def drain(self) -> None:
+        """Claim nothing more; let what runs end, however long that takes; hand back what has not
+        begun. Then ``run`` returns False. Returns at once, in any thread; a ``stop`` or a signal
+        meanwhile still ends the server within its grace period."""
+        self._claiming.drain()
+        self.pool.nudge()
+        aside(self._wake)
+
+    @property
+    def draining(self) -> bool:
+        """Whether it was told to ``drain``."""
+        return self._claiming.draining
+
     def stop(self, grace_seconds: float | None = None) -> None:
         """Claim nothing more, let running jobs end within ``grace_seconds`` (the server's by
         default), hand the rest back uncharged, record what ended, and return."""
@@ -176,7 +193,7 @@ class Server:
         self.pool.nudge()
         aside(self._wake)
         if self._started:
-            drain(self, grace, hurried)
+            come_to_rest(self, grace, hurried)
         self.processes.close()
 
     def _wake(self) -> None:
@@ -205,70 +222,17 @@ class Server:
     def step(self) -> int:
         """Claim, run and record what fits the threads, in the calling thread; how many ran."""
         end_if_unguarded()
-        _, runs = self.claimer.take(self.threads, 0)
+        runs: list[Run] = []
+        for share in self.shares if not self.draining else ():
+            runs += self.claimer.take(share.pool.size, 0, share.queues)[1]
         self.finisher.record([(run, self.execute(run)) for run in runs])
         return len(runs)
 
-    # -- claiming ------------------------------------------------------------------------------
+    # -- wiring --------------------------------------------------------------------------------
 
-    def _claim_loop(self) -> None:
-        backoff = Backoff()
-        while not self._stopping.is_set():
-            try:
-                if self._retires() or self._claim_once():
-                    self._ended_by_itself.set()
-                    break
-                backoff.reset()
-            except Exception as error:
-                pause = backoff.next()
-                if isinstance(error, StorageError):
-                    self.outage.failed("claiming", error, pause)
-                else:
-                    log.exception("claiming failed: %s; trying again in %.1f s", error, pause)
-                self._stopping.wait(pause)
-        self.hand_back(self.pool.withdraw())
-
-    def _claim_once(self) -> bool:
-        """Claim what there is room for, or wait for room, or for jobs. True = a burst is over."""
-        free, ahead = self._room()
-        if not free and not ahead:
-            self.pool.wait_for_room(HOARDED)
-            self.claimer.hand_back(self.pool.withdraw(older_than=HOARDED))
-            return False
-        idle, issued = len(self.runs) == 0, self.timetable.issued
-        batch, runs = self.claimer.take(free, ahead)
-        self.outage.worked("claiming")
-        self.pool.put(runs)
-        if len(batch.jobs) == free + ahead:
-            return False
-        nothing = self._burst and idle and not batch.jobs
-        if nothing and nothing_soon(self, batch) and not self.timetable.has_more(issued):
-            return True
-        pause = self.poll_interval
-        if batch.next_due is not None:
-            pause = min(pause, (batch.next_due - self.storage.now()).total_seconds())
-        if pause > 0:
-            self.storage.driver.wait(pause)
-        return False
-
-    def _room(self) -> tuple[int, int]:
-        # In this order: one that is recorded in between counts twice, and not as none.
-        taken = len(self.runs) + self.finisher.recorded
-        return self.retirement.room(*self.pool.room(), taken)
-
-    def _retires(self) -> bool:
-        """Whether its time has come. Then it waits for what runs, unless it is stopped."""
-        self.retired = self.retirement.reason(self.finisher.recorded)
-        if self.retired is None:
-            return False
-        log.info(
-            "server %s claims nothing more, and ends when what runs has ended: %s",
-            *(self.worker_id, self.retired),
-        )
-        self.hand_back(self.pool.withdraw())
-        while not self.runs.wait_until_empty(HOARDED) and not self._stopping.is_set():
-            pass
-        return True
+    def withdraw(self) -> None:
+        """Hand back what waits for a thread."""
+        self._claiming.withdraw()
 
     def hand_back(self, runs: Sequence[Run]) -> None:
         """Give runs up: their jobs go back to the store, uncharged, for others to take."""
@@ -276,22 +240,29 @@ class Server:
         self.interrupted += sum(run.started_at is not None for run in runs)
         self.claimer.hand_back(runs)
 
-    # -- wiring --------------------------------------------------------------------------------
+    def _make_pool(self, threads: int, beside: Pool | None) -> Pool:
+        late = self.runs.forget_late
+        return Pool(threads, self.execute, self._ended, late, self.name, beside)
 
     def execute(self, run: Run) -> Outcome:
         """Run a claimed job in the calling thread, if the claim holds it still."""
         if not self.claimer.may_begin(run):
             return Snoozed(0.0)  # back to the store, uncharged, if it is still ours to give back
-        return self.processes.execute(run, self.tasks, self.storage.max_job_bytes)
+        return committing.execute(run, self.tasks, self.storage, self.processes.execute)
 
     def _ended(self, run: Run, outcome: Outcome) -> None:
         self.finisher.put(run, outcome)
 
     def _nothing_runs(self) -> None:
         """The hint that came with the last outcome was a little early for a burst to end by."""
-        if self._burst:
+        if self._claiming.burst:
             self._wake()
 
     def _beat(self) -> None:
         if self._started:  # not when stepped by hand: nobody would strike it off
             presence.beat(self)
+
+    def _look_for_orders(self) -> None:
+        if self._started and presence.is_told_to_drain(self):
+            self.drain()
+            self._beat()

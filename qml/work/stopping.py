@@ -11,8 +11,8 @@ from ..values.errors import StorageError
 from ..values.patience import Patience
 from .chores import Rounds
 from .finisher import Finisher
-from .pool import Pool
 from .runs import Run, Runs
+from .shares import Share
 
 log = logging.getLogger("qml.server")
 
@@ -30,11 +30,15 @@ class Stoppable(Protocol):
     storage: Storage
     worker_id: str
     runs: Runs
-    pool: Pool
+    shares: list[Share]
     finisher: Finisher
 
     def hand_back(self, runs: Sequence[Run]) -> None:
         """Give runs up."""
+        ...
+
+    def withdraw(self) -> None:
+        """Hand back what waits for a thread."""
         ...
 
     def threads_and_rounds(self) -> tuple[list[Thread], list[Rounds]]:
@@ -42,8 +46,8 @@ class Stoppable(Protocol):
         ...
 
 
-def drain(server: Stoppable, grace: float, hurried: Callable[[], bool]) -> None:
-    """Come to rest: what waits for a thread is handed back; what runs may end within ``grace``
+def come_to_rest(server: Stoppable, grace: float, hurried: Callable[[], bool]) -> None:
+    """End a server: what waits for a thread is handed back; what runs may end within ``grace``
     seconds, unless ``hurried``; the rest is handed back; leases are renewed until then, and every
     outcome that was reached is recorded."""
     threads, rounds = server.threads_and_rounds()
@@ -53,7 +57,8 @@ def drain(server: Stoppable, grace: float, hurried: Callable[[], bool]) -> None:
     patience = Patience(max(0.0, grace))
     claiming.join(max(LAST_WORDS, min(PATIENCE, patience.left())))
     _await_runs(server, patience, hurried)
-    server.pool.close()
+    for share in server.shares:
+        share.pool.close()
     patience = Patience(PATIENCE)
     _hand_back_unfinished(server, patience)
     server.runs.wait_until_empty(min(LAST_WORDS, patience.left()))
@@ -75,7 +80,7 @@ def aside(step: Callable[[], None]) -> Thread:
 
 
 def _await_runs(server: Stoppable, patience: Patience, hurried: Callable[[], bool]) -> None:
-    aside(lambda: server.hand_back(server.pool.withdraw())).join(LAST_WORDS)
+    aside(server.withdraw).join(LAST_WORDS)
     while len(server.runs) and patience.left() > 0 and not hurried():
         server.runs.wait_until_empty(min(0.1, patience.left()))
 

@@ -1,7 +1,7 @@
 """A task: a function that can also be called later."""
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast
 
@@ -10,10 +10,14 @@ from ..values.errors import ConfigurationError, InvalidArguments
 from ..values.followup import Followup
 from ..values.job import Job
 from ..values.retry import RetryPolicy
+from ..values.times import EPOCH
+from . import chaining
 from .executor import Middleware
 from .failing import Fate
+from .keys import Keys
 from .naming import check_importable
 from .options import Options
+from .tx import check_fits, parted
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -34,6 +38,11 @@ class App(Protocol):
         """Where its jobs are stored."""
         ...
 
+    @property
+    def map(self) -> Callable[..., Iterator[Any]]:
+        """Calls a task for each input."""
+        ...
+
 
 class Task(Generic[P, R]):
     """A function with a name in the store. Calling it directly just calls the function.
@@ -47,6 +56,7 @@ class Task(Generic[P, R]):
         function: Callable[P, R],
         name: str,
         options: Options,
+        connection: Any = None,
     ) -> None:
         if inspect.iscoroutinefunction(function):
             raise ConfigurationError(
@@ -59,12 +69,17 @@ class Task(Generic[P, R]):
         self.function = function
         self.name = name
         self.options = options
+        self._connection = connection
         try:
             self._signature = inspect.signature(function)
         except ValueError as error:
             raise ConfigurationError(
                 f"task {name}: {error}; wrap it in a function of your own"
             ) from error
+        self._signature, self.tx = parted(self._signature)
+        if self.tx is not None:
+            check_fits(name, process=options.process)
+        self._keys = Keys(name, self._signature, options.unique_by, options.templates)
         update_wrapper(cast("Callable[P, R]", self), function)
 
     @property
@@ -83,13 +98,26 @@ class Task(Generic[P, R]):
 
     def followup(self) -> Followup:
         """What is enqueued where this task is the ``on_failure`` of another."""
-        options = self.options
-        retries = options.max_retries
-        if retries is None:
-            retries = (options.retry or self.app.retry).max_retries
-        return Followup(
-            self.name, options.queue, options.priority, retries, options.timeout_seconds
-        )
+        return self._followup(*((("?", told), {}) for told in ("?", "!")))
+
+    def _followup(self, *calls: chaining.Call) -> Followup:
+        made = [self._keys.of(*call) for call in calls]
+        like = self.options.job(self.name, [], {}, EPOCH, self.app.retry, made[0])
+        return chaining.followup(like, made)
+
+    def then(self, task: "Task[..., Any]", *args: Any, **kwargs: Any) -> "Task[P, R]":
+        """This task with ``task`` to come after each of its jobs that succeeds: enqueued in the
+        same step, with these arguments; and with the result of this one, if it has a parameter
+        ``result`` that is not given. ``a.then(b).then(c)`` is a chain: c comes after b. It ends
+        where one fails. ConfigurationError when the arguments do not fit."""
+        chain = chaining.appended(self.options.on_success, task.step(args, kwargs))
+        return self.using(on_success=chain)
+
+    def step(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Followup:
+        """This task as a step of a chain, with these arguments."""
+        asks = chaining.asks_for_result(self.name, self._signature, args, kwargs)
+        calls = [(args, {**kwargs, chaining.RESULT: n} if asks else kwargs) for n in (0, 1)]
+        return chaining.called(self._followup(*calls), args, kwargs, asks)
 
     @property
     def process(self) -> bool:
@@ -101,17 +129,29 @@ class Task(Generic[P, R]):
         return self.function(*args, **kwargs)
 
     def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job:
-        """Have the function called by a server; the stored job.
+        """Have the function called by a server; the stored job. With ``on_conflict="existing"`` or
+        "replace" that may be one that was there before: its id tells.
 
         InvalidArguments when the arguments do not fit the signature, SerializationError when JSON
         cannot keep them, UniqueKeyTaken, StorageUnavailable.
         """
-        return self.app.storage.enqueue(self.job(*args, **kwargs))
+        return self._store([self.job(*args, **kwargs)])[0]
 
     def enqueue_many(self, calls: Iterable[Any]) -> list[Job]:
         """Enqueue one job per call, all or none: each a tuple of arguments, or a dict of keyword
         arguments. Errors as for ``enqueue``."""
-        return self.app.storage.enqueue_many([self._job_of(call) for call in calls])
+        return self._store([self._job_of(call) for call in calls])
+
+    def _store(self, jobs: list[Job]) -> list[Job]:
+        storage, on_conflict = self.app.storage, self.options.on_conflict
+        if self._connection is None:
+            return storage.enqueue_many(jobs, on_conflict=on_conflict)
+        if on_conflict != "raise":
+            raise ConfigurationError(
+                f"task {self.name}: on_conflict is {on_conflict!r}, and in a transaction of yours "
+                "qml changes no other job; give on_conflict='raise', or enqueue without connection"
+            )
+        return storage.enqueue_in(self._connection, jobs)
 
     def check(self, *args: Any, **kwargs: Any) -> None:
         """InvalidArguments, if these do not fit the function's signature."""
@@ -124,8 +164,14 @@ class Task(Generic[P, R]):
         """The job that ``enqueue`` would store."""
         self.check(*args, **kwargs)
         storage = self.app.storage
+        if self.tx is not None and not storage.transactional:
+            raise ConfigurationError(
+                f"task {self.name} takes tx, and {storage.driver.describe()} has no transactions; "
+                "use sqlite:///... or postgresql://..., or write without tx"
+            )
         policy = None if self.app.retry is storage.retry_policy else self.app.retry
-        return self.options.job(self.name, list(args), dict(kwargs), storage.now(), policy)
+        made = self._keys.of(args, kwargs)
+        return self.options.job(self.name, list(args), dict(kwargs), storage.now(), policy, made)
 
     def _job_of(self, call: Any) -> Job:
         make = cast("Callable[..., Job]", self.job)
@@ -138,15 +184,31 @@ class Task(Generic[P, R]):
             f"({call!r},), or a dict of keyword arguments"
         )
 
+    def map(self, inputs: Iterable[Any], **options: Any) -> Iterator[R]:
+        """Call the task for each input by jobs, and give the results out in their order; run again
+        with the same ``batch="name"`` it goes on where it stopped. See ``Qml.map``."""
+        return self.app.map(self, inputs, **options)
+
+    def call(self, value: Any) -> Job:
+        """The job of one input of a map."""
+        return cast("Callable[..., Job]", self.job)(value)
+
     def using(self, **options: Any) -> "Task[P, R]":
         """This task with other options for the jobs enqueued through it.
 
-        ``run_after`` (seconds, timedelta or aware datetime), ``queue``, ``priority``,
+        ``run_after`` (seconds, timedelta or aware datetime; or jobs that have to end before), with
+        ``if_failed`` ("cancel" it when one of those does not succeed, or "run" it), ``queue``,
+        ``priority``,
         ``max_retries`` (None = the retry policy decides), ``retry``, ``timeout_seconds`` (None =
         no limit), ``expires_after`` (seconds or timedelta, from when the job may start: no
         attempt starts later), ``retention`` (a Retention, or seconds), ``on_failure`` (a task that
         is enqueued with the job's id and exception when it has failed for good),
-        ``unique_key``, ``unique_while``, ``metadata``, ``job_type``, ``id``.
+        ``unique_key``, ``unique_while``, ``unique_by`` (a key made from these arguments; True =
+        from all), ``on_conflict`` ("raise", "existing", "replace": what to do when the key is
+        held), ``concurrency_limit`` and ``rate`` (of the task, or of a ``concurrency_key`` and a
+        ``rate_key``, which may name parameters: "user:{user_id}"), ``batch``, ``metadata``,
+        ``job_type``, ``id``.
+        ``connection``: enqueue in its transaction, see ``Qml.enqueue_in``.
 
         Said once, in ``@task``, since servers go by the task: ``retry_on`` (exception classes worth
         another attempt, or a dict from classes to retry policies, which say after how long and how
@@ -157,7 +219,9 @@ class Task(Generic[P, R]):
                 raise ConfigurationError(
                     f"task {self.name}: {name} is said once, in @task; servers go by the task"
                 )
-        return Task(self.app, self.function, self.name, self.options.changed(options))
+        connection = options.pop("connection", self._connection)
+        changed = self.options.changed(options)
+        return Task(self.app, self.function, self.name, changed, connection)
 
     def __repr__(self) -> str:
         return f"<Task {self.name}>"

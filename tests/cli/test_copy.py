@@ -13,10 +13,10 @@ import pytest
 from qml import Failed, Job, Qml, StorageUnavailable, Succeeded, connect
 from qml.cli import copy as command
 from qml.cli.copy import HowFar
-from qml.cli.progress import Progress
 from qml.drivers.sqlite import SqliteDriver
 from qml.seam.rows import Page
 from qml.storage import copying, servers
+from qml.work.progress import Progress
 from tests.cli.calls import ended, until
 from tests.drivers import postgres_store, redis_store
 from tests.drivers.making import row

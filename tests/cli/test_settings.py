@@ -34,7 +34,7 @@ def settings_of(qml, monkeypatch):
 
 def test_defaults(settings_of):
     found = settings_of("x")
-    assert (found.threads, found.queues, found.burst) == (8, None, False)
+    assert (found.threads, found.queues, found.burst) == (None, None, False)
     assert (found.lease, found.grace, found.name) == (30.0, 30.0, None)
     assert (found.max_jobs, found.max_memory) == (None, None)
 
@@ -57,7 +57,7 @@ def test_the_flag_over_the_variable(settings_of, monkeypatch):
 
 def test_an_empty_variable_is_none(settings_of, monkeypatch):
     monkeypatch.setenv("QML_THREADS", "")
-    assert settings_of("x").threads == 8
+    assert settings_of("x").threads is None
 
 
 @pytest.mark.parametrize(("flag", "variable", "value", "remedy"), FLAGS)

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from qml.cli import figures, texts
+from qml.cli import figures
+from qml.values import texts
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 NOW = datetime(2030, 1, 1, tzinfo=UTC)

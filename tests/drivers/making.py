@@ -1,7 +1,9 @@
 """Rows and orders for tests: everything has a plain value, and a test names what matters to it."""
 
+import json
 from typing import Any
 
+from qml.seam.lanes import Lane, encode
 from qml.seam.rows import (
     KEY_FREE,
     KEY_UNTIL_FINAL,
@@ -13,6 +15,7 @@ from qml.seam.rows import (
     Page,
     Rewrite,
     Row,
+    Verdict,
 )
 
 NOW = 1_900_000_000_000_000
@@ -50,6 +53,12 @@ def row(id: str, **columns: Any) -> Row:
         "max_retries": None,
         "timeout_seconds": None,
         "job_type": None,
+        "lane": None,
+        "permit": None,
+        "batch": None,
+        "counts": None,
+        "awaits": None,
+        "needs_all": 0,
         "detail": f"detail of {id}",
         "failures": "[]",
         "metadata": "{}",
@@ -66,6 +75,37 @@ def later(id: str, due_at: int, **columns: Any) -> Row:
 def running(id: str, worker: str = "w1", lease_until: int | None = NOW, **columns: Any) -> Row:
     plain = {"state": PROCESSING, "due_at": None, "fence": 1, "attempt": 1, "version": 1}
     return row(id, **plain | {"worker": worker, "lease_until": lease_until} | columns)
+
+
+def limited(
+    id: str,
+    permit: str | None = "k",
+    permits: int = 1,
+    *,
+    pace: str | None = None,
+    gap: int | None = None,
+    burst: int | None = None,
+    queue: str = "default",
+    **columns: Any,
+) -> Row:
+    """A row under a concurrency limit, and a pace if one is given."""
+    lane = Lane(queue, permit, None if permit is None else permits, pace, gap, burst)
+    return row(id, queue=queue, lane=encode(lane), permit=permit, **columns)
+
+
+def paced(id: str, pace: str = "p", gap: int = 10, burst: int = 1, **columns: Any) -> Row:
+    """A row under a pace alone."""
+    return limited(id, None, pace=pace, gap=gap, burst=burst, **columns)
+
+
+def member(id: str, *tallies: str, **columns: Any) -> Row:
+    """A row that counts for tallies; for "t" if none is named."""
+    return row(id, counts=json.dumps([*tallies] or ["t"]), **columns)
+
+
+def waiter(id: str, awaits: str = "t", **columns: Any) -> Row:
+    """A row that waits for a tally."""
+    return row(id, **{"state": "scheduled", "due_at": None, "awaits": awaits} | columns)
 
 
 def done(id: str, finished_at: int = NOW, **columns: Any) -> Row:
@@ -128,6 +168,18 @@ def lock(id: str, worker: str = "w1", *, now: int = NOW, until: int = NOW + 10) 
 
 def ids(rows: list[Row]) -> list[str]:
     return [row.id for row in rows]
+
+
+def taken(driver: Any, limit: int = 10, **order: Any) -> list[str]:
+    """The ids of what a claim takes."""
+    return ids(driver.claim(claim(limit, **order)).rows)
+
+
+def finish(driver: Any, *names: str, **columns: Any) -> list[Row]:
+    """End these rows as they stand, in one batch, and return them as stored then."""
+    ends = [move(stored, **columns) for stored in driver.load(names)]
+    assert driver.swap(ends) == [Verdict.DONE] * len(names)
+    return driver.load(names)
 
 
 def everything(driver: Any) -> list[Row]:

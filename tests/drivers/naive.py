@@ -1,9 +1,12 @@
 """A driver as the docstrings of the seam say it, and nothing else: a list of rows in the order of
 insertion; each verb a comprehension and a sort. It shares no code with the drivers.
 
-Two sentences are left to tests of their own, since few rows at a clock that goes forward cannot
-show them: that a thousand rows ripen per claim, and what a clock that steps back must not do.
+Some sentences are left to tests of their own, since few rows at a clock that goes forward cannot
+show them: that a thousand rows ripen per claim, what a clock that steps back must not do, and when
+exactly a lane opens that was found closed, which is a driver's hint (see ``may_be_next_due``).
 """
+
+import json
 
 from qml.seam.rows import (
     AHEAD,
@@ -28,6 +31,10 @@ from qml.seam.rows import (
     Verdict,
 )
 
+from .naive_groups import PAUSED, Lanes, Tallies, dormant, limits, live_leases
+
+DAY = 24 * 3_600 * 1_000_000
+
 
 def _holds_key(row, key):
     return key is not None and row.unique_key == key and row.key_held != KEY_FREE
@@ -49,15 +56,18 @@ class NaiveDriver:
     def __init__(self):
         self.rows: list[Row] = []
         self.records: list[Record] = []
+        self.tallies = Tallies()
+        self.paces: dict[str, int] = {}
         self._stored = 0
 
-    def insert(self, rows, record=None):
+    def insert(self, rows, record=None, parents=()):
         if record is not None:
             known = self.read(record.name)
             if record.expected != (0 if known is None else known.version):
                 return [Obstacle(-1, "record", record.name)]
         before = list(self.rows)
         obstacles = []
+        new = []
         for index, row in enumerate(rows):
             same_id = [other.id for other in self.rows if other.id == row.id]
             wanted = row.unique_key if row.key_held != KEY_FREE else None
@@ -66,14 +76,63 @@ class NaiveDriver:
                 by = "id" if same_id else "key"
                 obstacles.append(Obstacle(index, by, (same_id or same_key)[0]))
             else:
-                self._add(row)
+                self._append(row)
+                new.append(row)
+        self.rows = before
         if obstacles:
-            self.rows = before
-        elif record is not None:
+            return obstacles
+        if record is not None:
             self.write(*record)
-        return obstacles
+        for index, row in enumerate(new):
+            after = [parent for one in parents if one.index == index for parent in one.ids]
+            self._add(self._after(row, self.load(after)) if after else row)
+        return []
+
+    def _after(self, row, parents):
+        left = [parent for parent in parents if parent is not None and parent.finished_at is None]
+        others = [parent for parent in parents if parent not in left]
+        failed = len([one for one in others if one is None or one.state != "succeeded"])
+        for parent in left:
+            counts = [*json.loads(parent.counts or "[]"), row.awaits]
+            self._store(parent._replace(counts=json.dumps(counts)))
+        if left:
+            self.tallies.wait_for(row.awaits, len(left), failed)
+            return row
+        return self._woken(row, failed)
+
+    def _woken(self, row, failed):
+        return row._replace(due_at=0, expires_at=0 if failed and row.needs_all else row.expires_at)
+
+    def _wake(self, name, failed):
+        """``failed`` None: the tally is not over."""
+        for row in self.rows if failed is not None else ():
+            if row.awaits == name and dormant(row):
+                self._store(self._woken(row, failed)._replace(version=row.version + 1))
+
+    def _ended(self, row, left, failed):
+        for name in json.loads(row.counts or "[]"):
+            self._wake(name, self.tallies.add(name, left, failed))
+
+    def tally(self, name, more=None, failed=None):
+        if more:
+            self.tallies.make(name)
+        if failed is not None and name in self.tallies.counts:
+            self.tallies.counts[name] = self.tallies.counts[name]._replace(failed=failed)
+        if more is not None and name in self.tallies.counts:
+            known = self.tallies.counts[name]
+            self.tallies.counts[name] = known._replace(open=more)
+            self._wake(name, self.tallies.end(name))
+        return self.tallies.counts.get(name)
+
+    def used(self, now, permits, paces):
+        live = [len(live_leases(self.rows, permit, now)) for permit in permits]
+        return live, [self.paces.get(pace, 0) for pace in paces]
 
     def _add(self, row):
+        self._append(row)
+        self.tallies.inserted(row)
+
+    def _append(self, row):
         """Seqs are the driver's to give: until then each has a number that no driver gives."""
         self._stored += 1
         self.rows.append(row._replace(seq=-self._stored))
@@ -117,10 +176,14 @@ class NaiveDriver:
         others = [row for row in self.rows if row.seq != stored.seq]
         if new.key_held != KEY_FREE and any(_holds_key(row, new.unique_key) for row in others):
             return Verdict.TAKEN
-        self._store(new)
         for follower in change.then if is_move else ():
             if self.load([follower.id]) == [None]:
                 self._add(follower)
+        self._store(new)
+        if stored.finished_at is None and new.finished_at is not None:
+            self._ended(new, -1, new.state != "succeeded")
+        elif stored.finished_at is not None and new.finished_at is None:
+            self._ended(new, 1, -(stored.state != "succeeded"))
         return Verdict.DONE
 
     def _moved(self, stored, move):
@@ -141,24 +204,62 @@ class NaiveDriver:
             )
         if change.keeps_payload:
             new = new._replace(payload=stored.payload)
-        return new._replace(notes=stored.notes)
+        for kept in ("notes", "batch", "counts", "awaits", "needs_all"):
+            new = new._replace(**{kept: getattr(stored, kept)})
+        return new
 
     def claim(self, claim: Claim):
-        best = [
+        lanes = Lanes(list(self.rows), self.paces, claim)
+        taken, beyond = [], []
+        for row in self._claimable(claim):
+            if len(taken) < claim.limit:
+                if lanes.opens_at(row) == 0:
+                    lanes.start(row)
+                    taken.append(self._claimed(row, claim))
+            elif row.lane is None:
+                beyond.append(row)
+        beyond = [row for row in beyond[: claim.ahead] if row.ahead != NEVER_AHEAD]
+        taken += [self._claimed(row, claim)._replace(ahead=AHEAD) for row in beyond]
+        for row in taken:
+            self._store(row)
+        self._put_back({row.permit for row in taken} - {None}, claim.now)
+        waiting = [row.due_at for row in self.rows if row.due_at is not None]
+        return Claimed(taken, min((due for due in waiting if due > claim.now), default=None))
+
+    def _put_back(self, permits, now):
+        """Who lapsed under these has lapsed for good."""
+        for row in self.rows:
+            lapsed = row.lease_until is not None and now - DAY < row.lease_until <= now
+            if row.permit in permits and row.locked_by is None and lapsed:
+                self._store(row._replace(lease_until=max(0, row.lease_until - DAY)))
+
+    def _claimable(self, claim):
+        return [
             row
             for row in self._in_order(self.rows)
             if row.due_at is not None
             and row.due_at <= claim.now
             and (claim.queues is None or row.queue in claim.queues)
+            and not self._paused(row)
             and (_holder(row) == claim.worker or not _held(row, claim.now))
-        ][: claim.limit + claim.ahead]
-        beyond = [row for row in best[claim.limit :] if row.ahead != NEVER_AHEAD]
-        taken = [self._claimed(row, claim) for row in best[: claim.limit]]
-        taken += [self._claimed(row, claim)._replace(ahead=AHEAD) for row in beyond]
-        for row in taken:
-            self._store(row)
-        waiting = [row.due_at for row in self.rows if row.due_at is not None]
-        return Claimed(taken, min((due for due in waiting if due > claim.now), default=None))
+        ]
+
+    def _paused(self, row):
+        return self.read(PAUSED + row.queue) is not None
+
+    def may_be_next_due(self, claimed, claim, next_due):
+        """Whether a driver may say so after a claim for which this one ``claimed``. Where no lane
+        is known it is exact. Of lanes a driver may keep hints: they may be early, and never late
+        for a row that the claim would have taken but for its lane."""
+        if all(row.lane is None for row in self.rows):
+            return next_due == claimed.next_due
+        lanes = Lanes(self.rows, self.paces, claim)
+        free = len(claimed.rows) < claim.limit
+        times = [lanes.opens_at(row) for row in self._claimable(claim)] if free else []
+        latest = [time for time in (*times, claimed.next_due) if time is not None]
+        if next_due is None:
+            return not latest
+        return claim.now < next_due <= min(latest, default=next_due)
 
     def _in_order(self, rows):
         return sorted(rows, key=lambda row: (-row.priority, row.seq))
@@ -188,13 +289,18 @@ class NaiveDriver:
             return Verdict.STALE
         if hold.seq not in (None, stored.seq) or stored.lease_until is None:
             return Verdict.STALE
-        if stored.locked_by is not None:
+        if stored.locked_by is not None or self._lacks_a_permit(stored, hold.now):
             return Verdict.STALE
         new = stored._replace(lease_until=hold.until)
         if hold.notes is not None and stored.state == "processing":
             new = new._replace(notes=hold.notes)
         self._store(new)
         return Verdict.DONE
+
+    def _lacks_a_permit(self, row, now):
+        if row.permit is None or not _lease_ended(row, now):
+            return False
+        return len(live_leases(self.rows, row.permit, now)) >= limits(row).permits
 
     def _lock(self, hold: Hold):
         [stored] = self.load([hold.id])
@@ -203,6 +309,8 @@ class NaiveDriver:
         if hold.seq not in (None, stored.seq):
             return Verdict.STALE
         if _held(stored, hold.now) and _holder(stored) != hold.worker:
+            return Verdict.STALE
+        if stored.state == "processing" and self._lacks_a_permit(stored, hold.now):
             return Verdict.STALE
         new = stored._replace(lease_until=hold.until)
         if stored.state == "processing" and _lease_ended(stored, hold.now):
@@ -235,7 +343,10 @@ class NaiveDriver:
             free = [
                 row
                 for row in self.rows
-                if row.due_at is not None and row.due_at <= query.now and not _held(row, query.now)
+                if row.due_at is not None
+                and row.due_at <= query.now
+                and not _held(row, query.now)
+                and not self._paused(row)
             ]
             return self._in_order(free)[: query.limit]
         if isinstance(query, After):
@@ -261,6 +372,7 @@ class NaiveDriver:
             and (page.queue is None or row.queue == page.queue)
             and (page.method is None or row.method == page.method)
             and (page.below is None or row.seq < page.below)
+            and (page.batch is None or row.batch == page.batch)
         )
 
     def count(self, page, by):
@@ -287,6 +399,9 @@ class NaiveDriver:
             doomed = [row for row in self.rows if row.id in target]
         doomed = doomed[:limit]
         self.rows = [row for row in self.rows if row not in doomed]
+        for row in doomed:
+            if row.finished_at is None:
+                self._ended(row, -1, 1)
         return len(doomed)
 
     def read(self, name):

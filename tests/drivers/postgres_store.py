@@ -26,15 +26,16 @@ def config(folder, **settings):
     return PostgresConfig(postgres_url(), schema_name=name, **settings)
 
 
+TABLES = ("jobs", "records", "lanes", "paces", "news", "ends", "tallies")
+
+
 def _reuse(old, new):
     """11 ms, with the driver's start; to drop the one and make the other takes 37 ms."""
     if not ask("SELECT 1 FROM pg_namespace WHERE nspname = %s", old):
         return
     old, new = quoted(old), quoted(new)
-    ask(
-        f"DELETE FROM {old}.qml_jobs; DELETE FROM {old}.qml_records; "
-        f"ALTER SCHEMA {old} RENAME TO {new}; SELECT 1"
-    )
+    emptied = "".join(f"DELETE FROM {old}.qml_{table}; " for table in TABLES)
+    ask(f"{emptied} ALTER SCHEMA {old} RENAME TO {new}; SELECT 1")
 
 
 def quoted(name):

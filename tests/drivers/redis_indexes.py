@@ -1,9 +1,12 @@
 """Every index of a Redis store made anew from its rows, by another hand than the scripts'."""
 
+import json
 from collections import Counter
 
 BIAS = 10**19
 NAMED = {"names", "records", "schema", "seq"}
+HINTS = ("lanes", "open", "closed", "shut", "paces", "tallies")
+"""What no rows make."""
 
 
 def stored(client, prefix):
@@ -45,9 +48,34 @@ def rows(client, prefix):
     return _at_once(client, [("hgetall", key) for key in keys])
 
 
+def _grouped(name):
+    return f"{len(name.encode())}:{name}"
+
+
+def _in_lane(row):
+    return row.get("lane", "").startswith("[")
+
+
+def _counted(row):
+    return [] if "finished_at" in row else json.loads(row.get("counts", "[]"))
+
+
+def _shared(row):
+    """Where a row is for what it has to do with others."""
+    if {"permit", "lease_until"} <= {*row} and "locked_by" not in row:
+        yield "permits", "m", _grouped(row["permit"]) + row["lease_until"]
+    if "batch" in row:
+        yield "batched", "b", _grouped(row["batch"]) + _grouped(row["state"])
+    over = {"due_at", "finished_at"} & {*row} or row["state"] == "processing"
+    if "awaits" in row and not over:
+        yield "awaiting", "a", _grouped(row["awaits"])
+    for tally in _counted(row):
+        yield f"counting:{tally}", "", ""
+
+
 def rebuilt(rows):
-    """What must be in the server, for these rows."""
-    sets, keys, tallies = {}, {}, Counter()
+    """What must be in the server, for these rows; not the hints."""
+    sets, keys, totals = {}, {}, Counter()
 
     def add(name, member):
         sets.setdefault(name, set()).add(member)
@@ -57,10 +85,14 @@ def rebuilt(rows):
         letters = ""
         add("all", tail)
         add(f"state:{row['state']}", tail)
-        if "due_at" in row and "ripe" in row:
+        if "due_at" in row and "ripe" in row and _in_lane(row):
+            letters += "n"
+            add("laned", _grouped(row["lane"]) + _place(row) + row["id"])
+            add(f"laned:{row['queue']}", _place(row) + row["id"])
+        elif "due_at" in row and "ripe" in row:
             letters += "r"
-            add("ready", f"{2**31 - int(row['priority']):010d}{tail}")
-            add(f"ready:{row['queue']}", f"{2**31 - int(row['priority']):010d}{tail}")
+            add("ready", _place(row) + row["id"])
+            add(f"ready:{row['queue']}", _place(row) + row["id"])
         elif "due_at" in row:
             letters += "w"
             assert int(row["due_at"]) > BIAS
@@ -81,12 +113,45 @@ def rebuilt(rows):
             letters += "k"
             assert row["unique_key"] not in keys
             keys[row["unique_key"]] = row["id"]
+        for name, letter, member in _shared(row):
+            letters += letter
+            add(name, member + tail)
+        assert ("shares" in row) == bool({*row} & {"lane", "permit", "batch", "counts", "awaits"})
         sizes = " ".join(str(len(row[column].encode())) for column in ("state", "queue"))
-        tallies[f"{letters} {sizes} {row['state']}{row['queue']}{row['method']}"] += 1
-    named = {"keys": keys, "tallies": {tally: str(n) for tally, n in tallies.items()}}
+        totals[f"{letters} {sizes} {row['state']}{row['queue']}{row['method']}"] += 1
+    named = {"keys": keys, "totals": {total: str(n) for total, n in totals.items()}}
     return sets | {name: value for name, value in named.items() if value}
 
 
+def _place(row):
+    return f"{2**31 - int(row['priority']):010d}{int(row['seq']):016d}"
+
+
+def hints(rows, lanes):
+    """The hints in sorted sets, of those in the hash; each lane with ready rows has one, and knows
+    its best."""
+    best = {}
+    for row in rows:
+        if {"due_at", "ripe"} <= {*row} and _in_lane(row):
+            best[row["lane"]] = min(best.get(row["lane"], "9"), _place(row))
+    assert {lane: hint[:26] for lane, hint in lanes.items()} == best
+    sets = {"lanes": lanes, "open": set(), "closed": set(), "shut": set()}
+    for lane, hint in lanes.items():
+        queue, permit, *_ = json.loads(lane)
+        if len(hint) == 26:
+            sets["open"].add(_grouped(queue) + hint + lane)
+            continue
+        sets["closed"].add(hint[27:] + lane)
+        if hint[26] == "s":
+            sets["shut"].add(_grouped(permit) + hint[:26] + lane)
+    return {name: found for name, found in sets.items() if found}
+
+
 def check(client, prefix):
-    """The indexes are what the rows make of them, no more and no less."""
-    assert stored(client, prefix) == rebuilt(rows(client, prefix))
+    """The indexes are what the rows make of them, no more and no less; and the hints agree."""
+    there, found = stored(client, prefix), rows(client, prefix)
+    told = {name: there.pop(name) for name in HINTS if name in there}
+    assert there == rebuilt(found)
+    for name in ("paces", "tallies"):
+        told.pop(name, None)
+    assert told == hints(found, told.get("lanes", {}))

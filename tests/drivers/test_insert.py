@@ -39,12 +39,19 @@ def test_every_column_comes_back(driver):
         max_retries=8,
         timeout_seconds=0.1,
         job_type="t",
+        lane='["mail","k","1",null,null,null]',
+        permit="k",
+        batch="b",
+        counts='["batch/b"]',
+        awaits="batch/other",
+        needs_all=1,
         detail="d",
         failures="f",
         metadata="m",
         payload="p",
         notes="n",
     )
+    assert [name for name in full._fields if getattr(full, name) is None] == ["seq"]
     [stored] = put(driver, full)
     assert stored == full._replace(seq=stored.seq)
     assert type(stored.seq) is int
@@ -66,6 +73,11 @@ def test_absent_values_come_back_as_none(driver):
         "max_retries",
         "timeout_seconds",
         "job_type",
+        "lane",
+        "permit",
+        "batch",
+        "counts",
+        "awaits",
     ]
 
 

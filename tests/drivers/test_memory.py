@@ -6,9 +6,27 @@ import pytest
 
 from qml.drivers.memory import MemoryDriver
 from qml.seam.rows import Finished, Obstacle, Page, Verdict
+from qml.seam.tallies import Parents, Tally
 from qml.values.errors import CapacityExceeded
 
-from .making import NOW, claim, done, everything, ids, later, lock, move, put, rewrite, row
+from .making import (
+    NOW,
+    claim,
+    done,
+    everything,
+    finish,
+    ids,
+    later,
+    limited,
+    lock,
+    move,
+    paced,
+    put,
+    rewrite,
+    row,
+    taken,
+    waiter,
+)
 
 
 def test_the_limit_and_the_remedy_are_named():
@@ -120,3 +138,61 @@ def test_rows_seen_by_an_onlooker_stay_as_they_were():
     page = driver.scan(Page())
     driver.erase(["a", "b"], 2)
     assert ids(page) == ["b", "a"]
+
+
+@pytest.mark.parametrize("counts", ["", "x", "{}", "5", "[", "[" * 10_000])
+def test_what_is_no_list_of_tallies_is_damage_that_stops_nothing(counts):
+    driver = MemoryDriver(None)
+    put(driver, row("a", counts=counts), row("b", counts=counts), row("c", counts='["t"]'))
+    finish(driver, "a", "c")
+    assert driver.erase(["b", "c"], 9) == 2
+    assert driver.load(["a"])[0].counts == counts
+    assert driver.tally("t") == Tally(0, True, 0)
+
+
+def test_a_parent_whose_counts_are_damaged_counts_for_its_child():
+    driver = MemoryDriver(None)
+    put(driver, row("p", counts="x"))
+    assert driver.insert([waiter("c")], None, [Parents(0, ("p",))]).obstacles == []
+    finish(driver, "p")
+    assert taken(driver) == ["c"]
+
+
+def test_what_a_claim_reads_where_a_queue_is_paused_is_short():
+    """The paused queues, and those of what is ready, beside thousands of records and lanes."""
+    driver = MemoryDriver(None)
+    for number in range(2_000):
+        driver.write(f"schedule/{number}", "{}", 0)
+    driver.write("paused/q", "{}", 0)
+    put(driver, *(limited(str(number), f"k{number}", queue="q") for number in range(2_000)))
+    table = driver._table
+    assert driver._paused == {"q"}
+    assert taken(driver) == []
+    assert table.queues() == set()
+    put(driver, row("a", queue="q1"), row("b", queue="q2"))
+    assert table.queues() == {"q1", "q2"}
+    assert taken(driver) == ["a", "b"]
+    assert table.queues() == set()
+
+
+def test_times_of_paces_that_are_over_are_forgotten():
+    driver = MemoryDriver(None)
+    for wave in range(20):
+        now = NOW + wave * 1_000
+        put(driver, *(paced(f"{wave} {n}", f"p{wave} {n}", gap=10) for n in range(200)))
+        assert len(taken(driver, 500, now=now)) == 200
+    assert len(driver._table.lanes.paces) <= 1_600
+
+
+def test_what_is_behind_a_lane_stays_bounded():
+    driver = MemoryDriver(None)
+    for turn in range(300):
+        put(driver, *(limited(f"{turn} {n}", f"k{turn} {n}", queue=f"q{turn}") for n in range(3)))
+        first, second, third = taken(driver)
+        finish(driver, first)
+        driver.erase([first, second], 2)
+        driver.let_go(third, "w1", NOW)
+        driver.erase([third], 1)
+    hints = driver._table.lanes
+    assert (hints.known, dict(hints._open), dict(hints._of_permit)) == ({}, {}, {})
+    assert driver._table.entries() == 0

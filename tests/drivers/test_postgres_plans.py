@@ -4,9 +4,25 @@ import pytest
 
 from qml.drivers.postgres import PostgresDriver
 from qml.seam.rows import After, Expired, Finished, Lapsed, Overdue, Page, Write
+from qml.seam.tallies import Parents
 
 from . import postgres_store
-from .making import NOW, claim, later, lock, move, put, renewal, rewrite, row
+from .making import (
+    NOW,
+    claim,
+    ids,
+    later,
+    limited,
+    lock,
+    member,
+    move,
+    paced,
+    put,
+    renewal,
+    rewrite,
+    row,
+    waiter,
+)
 
 MANY = 10_000
 
@@ -14,16 +30,17 @@ FILL = """
     INSERT INTO {jobs} (
         id, version, state, queue, priority, method, attempt, fence, max_attempts, ahead, due_at,
         finished_at, purge_at, expires_at, created_at, key_held, unique_while, detail, failures,
-        metadata, payload, notes, ready, stamp
+        metadata, payload, notes, ready, stamp, lane, permit, batch, awaits
     )
     SELECT 'many ' || (SELECT coalesce(max(seq), 0) FROM {jobs}) + i,
         2, '{state}', 'default', 0, 'm', 1, 1, 6, 0, {due_at}, {finished_at},
         {purge_at}, {expires_at}, 0, 0, 'unfinished', '', '[]', '{{}}', repeat('x', 100), '',
-        {ready}, 0
+        {ready}, 0, {lane}, {permit}, {batch}, {awaits}
     FROM generate_series(1, {count}) AS i
 """
 
-NULLS = dict.fromkeys(("due_at", "finished_at", "purge_at", "expires_at"), "NULL")
+TIMES = ("due_at", "finished_at", "purge_at", "expires_at")
+NULLS = dict.fromkeys((*TIMES, "lane", "permit", "batch", "awaits"), "NULL")
 LATER = f"{NOW} + 1000 + i"
 KINDS = {
     "finished": NULLS | {"state": "succeeded", "finished_at": "i", "ready": "false"},
@@ -31,6 +48,16 @@ KINDS = {
     "future": NULLS
     | {"state": "scheduled", "due_at": LATER, "expires_at": LATER, "ready": "false"},
     "ready": NULLS | {"state": "enqueued", "due_at": "0", "ready": "true"},
+    "kept back": NULLS
+    | {"state": "enqueued", "due_at": "0", "ready": "true", "permit": "'full'"}
+    | {"lane": "'" + (limited("like", "full").lane or "") + "'"},
+    "in lanes": NULLS
+    | {"state": "enqueued", "due_at": "0", "ready": "true", "permit": "'k' || i / 2"}
+    | {"lane": """'["default","k' || i / 2 || '","1",null,null,null]'"""},
+    "in a batch": NULLS
+    | {"state": "succeeded", "finished_at": "i", "ready": "false", "batch": "'big'"},
+    "waiting for others": NULLS
+    | {"state": "enqueued", "ready": "false", "awaits": "'tally ' || i"},
 }
 
 
@@ -54,12 +81,18 @@ def end(driver):
 @pytest.fixture
 def jobs(driver):
     table = postgres_store.quoted(driver._config.schema_name) + ".qml_jobs"
+    others = ("lanes", "news", "ends", "paces", "tallies")
+    shared = ", ".join(table.replace("qml_jobs", f"qml_{name}") for name in others)
     # The store of an earlier test may have left dead rows, and statistics, which neither TRUNCATE
     # nor ANALYZE of an empty table takes away.
-    postgres_store.ask(f"TRUNCATE {table}; ALTER TABLE {table} SET (autovacuum_enabled = false)")
+    postgres_store.ask(
+        f"TRUNCATE {table}, {shared}; ALTER TABLE {table} SET (autovacuum_enabled = false)"
+    )
     postgres_store.ask(f"DELETE FROM pg_statistic WHERE starelid = '{table}'::regclass")
     yield table
-    postgres_store.ask(f"TRUNCATE {table}; ALTER TABLE {table} RESET (autovacuum_enabled)")
+    postgres_store.ask(
+        f"TRUNCATE {table}, {shared}; ALTER TABLE {table} RESET (autovacuum_enabled)"
+    )
     postgres_store.ask(f"ANALYZE {table}")
 
 
@@ -158,6 +191,62 @@ def test_no_verb_reads_the_whole_table(driver, jobs, statistics):
     [(scans_after, read_after)] = postgres_store.ask(SEEN.format(jobs=jobs))
     assert scans_after == scans
     assert read_after - read < 2_000
+
+
+def full_of_lanes(jobs):
+    for kind in ("kept back", "in lanes", "in a batch", "waiting for others", "finished"):
+        fill(jobs, kind, 2_000)
+
+
+def full_of_lanes_and_analyzed(jobs):
+    full_of_lanes(jobs)
+    postgres_store.ask(f"ANALYZE {jobs}; ANALYZE {jobs.replace('jobs', 'lanes')}")
+
+
+def work_with_lanes(driver):
+    """Claims beside what is kept back, and what is shared."""
+    for turn in range(3):
+        order = {"now": NOW, "queues": ("default", "q")} if turn % 2 else {"now": NOW}
+        rows = driver.claim(claim(5, **order)).rows
+        assert len(rows) == 5
+        driver.hold([renewal(r, NOW + 9) for r in rows])
+        driver.hold([renewal(r, NOW + 99, now=NOW + 9) for r in rows[:1]])
+        driver.swap([move(r) for r in rows])
+    driver.used(NOW, ["full", "k1"], ["p"])
+    put(driver, member("a"), paced("b", priority=9), row("c", priority=9), waiter("w"))
+    driver.tally("t", False)
+    driver.insert([waiter("x", "job/x")], None, [Parents(0, ("a", "w"))])
+    driver.swap([move(r) for r in driver.load(["a"])])
+    assert ids(driver.claim(claim(2, now=NOW)).rows) == ["b", "c"]
+    driver.write("paused/q", "{}", 0)
+    assert driver.claim(claim(2, now=NOW)).rows
+    driver.write("paused/default", "{}", 0)
+    assert driver.claim(claim(2, now=NOW)).rows == []
+    for query in (
+        Page(batch="big", limit=20),
+        Page(("failed",), batch="big", limit=20),
+        Page(("failed", "succeeded"), batch="big", limit=20, below=MANY, offset=5),
+        Page(batch="small", limit=20),
+    ):
+        driver.scan(query)
+    driver.erase(ids(rows), 10)
+
+
+@pytest.mark.parametrize("statistics", [full_of_lanes, full_of_lanes_and_analyzed])
+def test_no_verb_walks_past_what_is_kept_back(driver, jobs, statistics):
+    statistics(jobs)
+    assert len(driver.claim(claim(1, now=NOW)).rows) == 1  # a thousand lanes are told of
+    postgres_store.end_session()
+    end(driver)
+    again = PostgresDriver(driver._config)
+    [(scans, read)] = postgres_store.ask(SEEN.format(jobs=jobs))
+    work_with_lanes(again)
+    end(again)
+    [(scans_after, read_after)] = postgres_store.ask(SEEN.format(jobs=jobs))
+    for name in ("paused/q", "paused/default"):
+        postgres_store.ask(f"DELETE FROM {jobs.replace('jobs', 'records')} WHERE name = %s", name)
+    assert scans_after == scans
+    assert read_after - read < 1_000
 
 
 def test_what_is_seldom_used_costs_nothing_where_it_is_not(driver, jobs):

@@ -434,6 +434,7 @@ def test_an_insert_that_is_still_under_way_when_it_is_asked_again(
 
 
 def test_every_verb_is_one_round_trip(calm, monkeypatch):
+    """But a claim that finds that something has fallen due, or that something keeps rows back."""
     trips = []
     run = Session.run
     monkeypatch.setattr(Session, "run", lambda *given: trips.append(1) or run(*given))
@@ -450,13 +451,13 @@ def test_every_verb_is_one_round_trip(calm, monkeypatch):
     in_one("insert", [row("with a record"), row("another")], Write("s", "{}", 0))
     in_one("insert", [], Write("s", "{}", 1))
     in_one("insert", [row("z")], Write("s", "{}", 1))
-    rows = in_one("claim", claim(200, now=NOW, ahead=50)).rows
+    rows = in_one("claim", claim(200, now=NOW - 1, ahead=50)).rows
     in_one("hold", [renewal(r, NOW + 9, notes="half") for r in rows])
     followed = [move(r, then=(row(f"{r.id} then"),)) for r in rows[:100]]
     in_one("swap", followed)
     in_one("swap", [move(r) for r in rows[100:]])
     in_one("swap", [rewrite(r, version=3) for r in calm.load(ids(rows))])
-    in_one("claim", claim(5, queues=("default", "other")))
+    in_one("claim", claim(5, now=NOW - 1, queues=("default", "other")))
     for verb, arguments in LOOKS.items():
         in_one(verb, *arguments)
     in_one("write", "r", "{}", 0)

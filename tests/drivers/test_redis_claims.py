@@ -75,10 +75,10 @@ def test_an_idle_claim_writes_nothing_and_asks_little(driver, client):
     with Counted(client) as counted:
         assert driver.claim(claim(100, now=NOW)) == ([], NOW + 9)
     assert counted.changes == 0
-    assert counted.all <= 6
+    assert counted.all <= 7
     with Counted(client) as counted:
         driver.claim(claim(100, now=NOW, queues=("a", "b", "c")))
-    assert counted.all <= 8
+    assert counted.all <= 9
 
 
 @pytest.mark.parametrize("queues", [None, ("default", "other")])

@@ -72,7 +72,7 @@ def fill(store):
 INDEXES = (
     *("all", "state:enqueued", "state:processing", "state:succeeded", "ready", "ready:default"),
     *("ready:q", "waiting", "expiring", "running", "finished:succeeded", "finished:failed"),
-    *("leaving", "keys", "tallies"),
+    *("leaving", "keys", "totals"),
 )
 
 
@@ -92,7 +92,7 @@ def test_an_index_that_vanished_is_made_anew(store, name, caplog):
     assert (redis_indexes.stored(store.client, store.prefix), everything(store.driver)) == before
     told = [record.levelname for record in caplog.records]
     assert told == ["WARNING", "INFO"]
-    assert f"{name} has 0 of " in caplog.text or name == "tallies"
+    assert f"{name} has 0 of " in caplog.text or name == "totals"
     caplog.clear()
     store.upkeep()
     assert caplog.records == []
@@ -243,7 +243,7 @@ def test_work_goes_on_while_all_is_counted_anew(store, monkeypatch):
     """Rows come, change and go between any two steps."""
     monkeypatch.setattr(mending, "LOOK", 7)
     put(store.driver, *(row(f"{n:03d}", unique_key=f"k{n}") for n in range(100)))
-    store.delete("tallies")
+    store.delete("totals")
     store.delete("ready")
     for number, _ in enumerate(mending.mend(store.driver._connections)):
         put(store.driver, row(f"new {number}"))
@@ -273,7 +273,7 @@ def test_mending_that_was_cut_short_begins_anew(store):
     fill(store)
     store.client.set(store.key("recount"), f"{5:016d}")
     store.client.hset(store.key("recounted"), " 1 1 xyz", 7)
-    store.delete("tallies")
+    store.delete("totals")
     store.upkeep()
     store.check()
 

@@ -7,12 +7,29 @@ import pytest
 
 from qml.drivers.redis import RedisDriver, connections
 from qml.seam.rows import Finished, Overdue, Page, Verdict, Write
+from qml.seam.tallies import Parents
 from qml.values.config import RedisConfig
 from qml.values.errors import StorageUnavailable
 from tests.servers import Proxy, ValkeyServer, redis_url
 
 from . import redis_indexes, redis_store
-from .making import NOW, claim, done, everything, ids, later, lock, move, put, renewal, rewrite, row
+from .making import (
+    NOW,
+    claim,
+    done,
+    everything,
+    ids,
+    later,
+    limited,
+    lock,
+    member,
+    move,
+    put,
+    renewal,
+    rewrite,
+    row,
+    waiter,
+)
 
 DONE = Verdict.DONE
 
@@ -54,11 +71,14 @@ def line(tmp_path, proxy):
 
 def busy(line):
     """Rows of all kinds, two of them claimed."""
-    put(line.driver, *(row(name, unique_key=f"key of {name}") for name in "abcd"))
+    put(line.driver, *(member(name, unique_key=f"key of {name}") for name in "abcd"))
+    put(line.driver, waiter("waits"), limited("l"), limited("m"), limited("n", pace="p", gap=9))
     put(line.driver, later("late", NOW - 1), done("old", NOW - 9), done("over", purge_at=NOW))
     line.driver.erase(Finished("deleted", NOW), 1)  # checks the indexes, for a while
     return line.driver.claim(claim(2, worker="w1")).rows
 
+
+AFTER = waiter("after", "job/after", needs_all=1)
 
 CALLS = {
     "insert": lambda driver, held: driver.insert([row("new"), row("newer", unique_key="n")]),
@@ -79,11 +99,17 @@ CALLS = {
     "record alone": lambda driver, held: driver.insert([], Write("r", "{}", 0)),
     "stale record": lambda driver, held: driver.insert([row("new")], Write("r", "{}", 9)),
     "write": lambda driver, held: driver.write("r", "{}", 0),
+    "claim in lanes": lambda driver, held: driver.claim(claim(9, worker="w2")),
+    "wait": lambda driver, held: driver.insert([AFTER], None, [Parents(0, ("a", "c", "nobody"))]),
+    "tally": lambda driver, held: driver.tally("t", False),
+    "new tally": lambda driver, held: driver.tally("u", True),
 }
 
 
 def outcome(line, answer):
-    return answer, everything(line.other), line.other.list("")
+    tallies = [line.other.tally(name) for name in ("t", "u", "job/after")]
+    used = line.other.used(NOW, ["k"], ["p"])
+    return answer, everything(line.other), line.other.list(""), tallies, used
 
 
 @pytest.fixture
@@ -130,7 +156,7 @@ def test_the_answer_is_the_first_ones_whatever_others_did_meanwhile(line, twin, 
     monkeypatch.undo()
     if verb == "insert in vain":  # it changed nothing, so it is made anew
         assert (len(repeated.seqs), repeated.obstacles) == (2, [])
-    elif verb == "claim":  # what it took was erased
+    elif verb.startswith("claim"):  # what it took was erased
         assert repeated == ([], None)
     else:
         assert repeated == answer

@@ -9,6 +9,7 @@ import pytest
 from qml.drivers.redis import RedisDriver, schema
 from qml.seam.findings import Severity
 from qml.seam.rows import Available, Expired, Finished, Lapsed, Overdue, Page, Verdict, Write
+from qml.seam.tallies import Parents, Tally
 from qml.values.config import RedisConfig
 from qml.values.errors import (
     CapacityExceeded,
@@ -22,7 +23,22 @@ from tests.servers.clients import redis_client
 from tests.servers.listener import Listener
 
 from . import redis_indexes, redis_store
-from .making import NOW, claim, done, everything, ids, later, lock, move, put, renewal, row
+from .making import (
+    NOW,
+    claim,
+    done,
+    everything,
+    ids,
+    later,
+    limited,
+    lock,
+    move,
+    paced,
+    put,
+    renewal,
+    row,
+    waiter,
+)
 
 SECRET = "s3cr/t@:é"
 
@@ -131,6 +147,26 @@ def test_a_full_server_takes_no_new_jobs_and_lets_work_go_on(driver, client):
     full = move(driver.load(["2"])[0])._replace(due_at=1, finished_at=1, ends_lease=False)
     assert driver.swap([full]) == [Verdict.DONE]
     assert driver.erase(["0"], 9) == driver.erase(Overdue(1), 9) == 1
+    redis_indexes.check(client, "qml")
+
+
+def test_a_full_server_lets_work_go_on_in_lanes_and_batches(driver, client):
+    put(driver, *(limited(name, counts='["t"]', batch="b") for name in "abc"), waiter("w"))
+    put(driver, paced("p"), paced("q"), later("due", NOW, lane=limited("a").lane, permit="k"))
+    [a, _] = driver.claim(claim(now=NOW - 1)).rows
+    driver.claim(claim(now=NOW - 1))
+    client.config_set("maxmemory", 1)
+    before = everything(driver)
+    with pytest.raises(CapacityExceeded):
+        driver.insert([waiter("v", "job/v")], None, [Parents(0, ("b",))])
+    with pytest.raises(CapacityExceeded):
+        driver.insert([limited("d", "l")])
+    assert everything(driver) == before
+    assert driver.tally("t", False) == Tally(3, False, 0)
+    assert driver.swap([move(a)]) == [Verdict.DONE]
+    assert ids(driver.claim(claim(now=NOW + 9)).rows) == ["b", "q"]
+    assert driver.erase(["b", "c"], 9) == 2
+    assert ids(driver.claim(claim(now=NOW + 9)).rows) == ["w", "due"]
     redis_indexes.check(client, "qml")
 
 

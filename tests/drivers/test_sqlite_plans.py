@@ -13,7 +13,7 @@ from qml.drivers.sqlite.statements import SQL
 from .conftest import MAKERS
 
 PLANS = {
-    "next_waiting": "qml_jobs_waiting (due_at>?)",
+    "outlook": "qml_jobs_waiting (due_at>?)",
     "anything_for": "qml_jobs_ready_any",
     "anything_in_queue": "qml_jobs_ready_in (queue=?)",
     "best": "qml_jobs_ready_any",
@@ -34,7 +34,36 @@ PLANS = {
     "page_of_state": "qml_jobs_listing (state=? AND seq<?)",
     "seqs_of_state": "qml_jobs_listing (state=? AND seq<?)",
     "after": "PRIMARY KEY (rowid>?)",
+    "page_of_batch": "qml_jobs_batch (batch=? AND seq<?)",
+    "paused_queues": "PRIMARY KEY (name>? AND name<?)",
+    "queues": "qml_jobs_ready_in (queue>?)",
+    "queues_of_lanes": "qml_lanes_open_in (queue>?)",
+    "open_lanes": "qml_lanes_open",
+    "open_lanes_in_queue": "qml_lanes_open_in (queue=?)",
+    "best_in_lane": "qml_jobs_ready_in_lane (lane=?)",
+    "leases": "qml_jobs_permits (permit=? AND lease_until>?)",
+    "pace": "PRIMARY KEY (pace=?)",
+    "sweep_paces": "qml_paces_time (time<?)",
+    "reopen": "qml_lanes_closed (opens_at<?)",
+    "forget_lane": "qml_jobs_ready_in_lane (lane=?)",
+    "settle_lane": "qml_jobs_ready_in_lane (lane=?)",
+    "parent": "sqlite_autoindex_qml_jobs_1 (id=?)",
 }
+
+TRIGGERS = {
+    "qml_lane_of_new": ["PRIMARY KEY (lane=?)"],
+    "qml_lane_of_ready": ["PRIMARY KEY (lane=?)"],
+    "qml_permit_freed": ["qml_lanes_permit (permit=?)"],
+    "qml_permit_erased": ["qml_lanes_permit (permit=?)"],
+    "qml_tally_of_new": ["PRIMARY KEY (name=?)"],
+    "qml_tally_awaited": [],
+    "qml_tally_of_end": ["PRIMARY KEY (name=?)"],
+    "qml_tally_of_erased": ["PRIMARY KEY (name=?)"],
+    "qml_tally_over": ["qml_jobs_awaiting (awaits=?)", "PRIMARY KEY (name=?)"],
+}
+
+SAYS_WHETHER = "SCAN qml_lanes"
+"""Of "outlook": whether there are any, which ends with the first."""
 
 
 @pytest.fixture
@@ -62,7 +91,24 @@ def test_each_is_answered_from_its_index(connection, name):
     plan = plan_of(connection, name)
     assert any(step.endswith(PLANS[name]) for step in plan), plan
     assert not [step for step in plan if step.startswith("USE TEMP B-TREE")], plan
-    assert not [step for step in plan if re.fullmatch(r"SCAN (qml_\w+|j|p)", step)], plan
+    walks = [step for step in plan if re.fullmatch(r"SCAN (qml_\w+|j|p)", step)]
+    assert walks == ([SAYS_WHETHER] if name == "outlook" else []), plan
+
+
+def test_what_triggers_change_is_found_by_an_index(connection):
+    found = {}
+    triggers = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
+    for name, text in connection.execute(triggers).fetchall():
+        body = re.search(r"\bBEGIN\n(.*)END\Z", text, re.S)[1]
+        plain = re.sub(r"\b(?:NEW|OLD)\.\w+", "?", body)
+        steps = []
+        for statement in plain.split(";\n")[:-1]:
+            plan = connection.execute(
+                f"EXPLAIN QUERY PLAN {statement}", [None] * statement.count("?")
+            )
+            steps += [step for *_, step in plan if "qml_" in step]
+        found[name] = [step.partition(" USING ")[2].removeprefix("INDEX ") for step in steps]
+    assert found == TRIGGERS
 
 
 @pytest.mark.parametrize("name", ["end_claim", "renew", "let_go"])
@@ -70,6 +116,8 @@ def test_what_few_jobs_have_costs_the_others_nothing(connection, name):
     """It writes no column of these indexes, so SQLite does not open them."""
     code = connection.execute(f"EXPLAIN {SQL[name]}", values_for(name)).fetchall()
     names = dict(connection.execute("SELECT rootpage, name FROM sqlite_master"))
-    opened = {names[root] for _, step, _, root, *_ in code if step == "OpenWrite"}
+    triggers = [place for place, (address, *_) in enumerate(code) if address == 0][1:]
+    of_all = code[: triggers[0]] if triggers else code  # what the triggers do follows
+    opened = {names[root] for _, step, _, root, *_ in of_all if step == "OpenWrite"}
     assert {"qml_jobs", "qml_jobs_running"} <= opened
     assert not opened & {"qml_jobs_expiring", "qml_jobs_leaving", "qml_jobs_waiting"}

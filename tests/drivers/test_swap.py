@@ -93,10 +93,11 @@ def test_a_move_without_key_held_leaves_it(driver, held):
     assert driver.load(["a"])[0].key_held == held
 
 
-def test_a_rewrite_writes_every_column_but_id_seq_and_notes(driver):
+def test_a_rewrite_writes_every_column_but_id_seq_notes_and_those_of_tallies(driver):
+    kept = {"notes": "kept", "batch": "b", "counts": '["t"]', "awaits": "t2", "needs_all": 1}
     [a, b] = put(
         driver,
-        running("a", "w1", NOW + 9, unique_key="k", unique_while="queued", notes="kept"),
+        running("a", "w1", NOW + 9, unique_key="k", unique_while="queued", **kept),
         row("b"),
     )
     other = row(
@@ -125,6 +126,8 @@ def test_a_rewrite_writes_every_column_but_id_seq_and_notes(driver):
         max_retries=14,
         timeout_seconds=15.5,
         job_type="jt",
+        lane='["q2","k","1",null,null,null]',
+        permit="k",
         detail="d2",
         failures="f2",
         metadata="m2",
@@ -134,7 +137,7 @@ def test_a_rewrite_writes_every_column_but_id_seq_and_notes(driver):
     assert {name for name in COLUMNS if getattr(a, name) == getattr(other, name)} == {"id"}
     plain = rewrite(a)._replace(row=other)
     assert driver.swap([plain]) == [DONE]
-    assert driver.load(["a", "b"]) == [other._replace(seq=a.seq, notes="kept"), b]
+    assert driver.load(["a", "b"]) == [other._replace(seq=a.seq, **kept), b]
 
 
 def test_a_rewrite_may_empty_what_was_set(driver):

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from qml import (
+    Followup,
     Job,
     JobAlreadyExists,
     JobLost,
@@ -232,7 +233,7 @@ def test_law1_nothing_is_written_outside_begin_immediate(tmp_path, clock):
     with SqliteStorage(tmp_path / "jobs.db", clock=clock) as storage:
         with traced(storage) as statements:
             _use_everything(storage, clock)
-        inside = False
+        inside = marked = False
         for statement in statements:
             word = statement.split()[0].upper()
             if word == "BEGIN":
@@ -243,16 +244,21 @@ def test_law1_nothing_is_written_outside_begin_immediate(tmp_path, clock):
                 inside = False
             elif word in {"INSERT", "UPDATE", "DELETE", "REPLACE", "CREATE", "DROP", "WITH"}:
                 assert inside, statement
+            elif word == "SAVEPOINT":  # by itself it would begin one, and not IMMEDIATE
+                assert inside, statement
+                marked = True
+        assert marked
         assert sum(statement == "BEGIN IMMEDIATE" for statement in statements) > 20
 
 
 def test_law1_no_statement_begins_a_transaction_by_itself():
     begins = {text for text in SQL.values() if text.upper().startswith(("BEGIN", "SAVEPOINT"))}
-    assert begins == {"BEGIN IMMEDIATE"}
+    assert begins == {"BEGIN IMMEDIATE", SQL["mark"]}  # which stands within one, see above
 
 
 def _use_everything(storage, clock):
-    storage.enqueue_many([Job("t") for _ in range(10)])
+    given_up = Job("t", max_retries=0, on_failure=Followup("report"))  # when it is rescued
+    storage.enqueue_many([Job("t") for _ in range(5)] + [given_up] + [Job("t") for _ in range(4)])
     storage.enqueue(Job("t", unique_key="k"))
     with pytest.raises(UniqueKeyTaken):
         storage.enqueue(Job("t", unique_key="k"))

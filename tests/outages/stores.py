@@ -84,7 +84,8 @@ class Store:
         """Empty it, while nobody is at work."""
         if self.kind == "postgres":
             schema = postgres_store.quoted(self.name)
-            postgres_store.ask(f"DELETE FROM {schema}.qml_jobs; DELETE FROM {schema}.qml_records")
+            emptied = (f"DELETE FROM {schema}.qml_{table}" for table in postgres_store.TABLES)
+            postgres_store.ask("; ".join(emptied))
         else:
             redis_store.remove(self.name)
 

@@ -36,7 +36,7 @@ def test_a_sign_of_life(storage, when):
         [found] = servers.alive(storage)
         assert (found["name"], found["number"]) == ("one", number)
 
-    assert cut_at_each_request(storage, when, beat) == 4  # read, write, list; and `alive`
+    assert cut_at_each_request(storage, when, beat) == 5  # read, write, two lists; and `alive`
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

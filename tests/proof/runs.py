@@ -53,6 +53,12 @@ RUNS = {
     "kills-postgres": _kills("postgres", 50),
     "kills-redis": _kills("redis", 50),
     **{
+        f"once-{store}": Run(
+            "tests.crash.once", (f"--store={store}", f"--seed={SEED}"), {"--kills": 300}
+        )
+        for store in ("sqlite", "postgres")
+    },
+    **{
         f"points-{store}": Run("tests.crash.points", (f"--store={store}",))
         for store in ("sqlite", "postgres", "redis")
     },

@@ -8,7 +8,7 @@ import pytest
 from qml.testing.interleaving import SITUATIONS, check_interleavings, replay
 from tests.storage import interleavings
 
-PAIRS = {"memory": 3_400, "sqlite": 500, "postgres": 80, "redis": 200}
+PAIRS = {"memory": 3_400, "sqlite": 540, "postgres": 96, "redis": 220}
 """How many pairs of operations. The command runs all on each."""
 
 TRIPLES = {"memory": 400, "sqlite": 100, "postgres": 30, "redis": 60}

@@ -102,7 +102,10 @@ def test_what_stands_in_the_way_of_new_jobs(storage):
     told = refused(storage, one, Job("t"), Job("t", unique_key="k"))
     assert told.endswith("; 3 jobs were given and none stored, 2 of them stood in the way")
     told = refused(storage, Job("t", id="b", unique_key="k"))
-    assert told.endswith("'k' is held by job a; wait for that one to end, or cancel it")
+    assert told.endswith(
+        "'k' is held by job a; wait for that one to end, or cancel it, or enqueue with "
+        "on_conflict='existing' to have that one returned"
+    )
     assert len(storage.list()) == 1
 
 

@@ -158,9 +158,9 @@ class AnybodyLetsGo(Driver):
 class BatchStoresHalf(Driver):
     """What stands in nobody's way is stored, though the batch is refused."""
 
-    def insert(self, rows, record=None):
-        if record is not None:
-            return super().insert(rows, record)
+    def insert(self, rows, record=None, parents=()):
+        if record is not None or parents:
+            return super().insert(rows, record, parents)
         answers = [super(Driver, self).insert([row]) for row in rows]
         return Inserted(
             [seq for answer in answers for seq in answer.seqs],
@@ -171,9 +171,9 @@ class BatchStoresHalf(Driver):
 class NumbersBecomeFloats(Driver):
     """As in a store whose JSON knows one kind of number."""
 
-    def insert(self, rows, record=None):
+    def insert(self, rows, *beside):
         written = [row._replace(payload=self.written(row.payload)) for row in rows]
-        return super().insert(written, record)
+        return super().insert(written, *beside)
 
     def written(self, payload):
         return json.dumps(json.loads(payload, parse_int=lambda text: float(text[:300])))
@@ -182,13 +182,13 @@ class NumbersBecomeFloats(Driver):
 class KeysAreSorted(Driver):
     """As in jsonb."""
 
-    def insert(self, rows, record=None):
+    def insert(self, rows, *beside):
         return super().insert(
             [
                 row._replace(metadata=json.dumps(json.loads(row.metadata), sort_keys=True))
                 for row in rows
             ],
-            record,
+            *beside,
         )
 
 

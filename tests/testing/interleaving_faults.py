@@ -1,16 +1,22 @@
 """Storages that are right while hands take turns, each with a gap between two driver calls."""
 
+import json
+from collections import Counter
+
 import attrs
 
-from qml import Failed
-from qml.drivers.memory import MemoryDriver
+from qml import Failed, UniqueKeyTaken
+from qml.drivers.memory import MemoryDriver, claiming
 from qml.seam.codec import decode_job
+from qml.seam.grouping import batch_tally
 from qml.seam.rows import (
     PROCESSING,
     Expired,
     Hold,
+    Inserted,
     Lapsed,
     Move,
+    Obstacle,
     Page,
     Rewrite,
     Verdict,
@@ -21,7 +27,7 @@ from qml.seam.rows import (
     is_free,
 )
 from qml.seam.schedules import encode
-from qml.storage import changes, claims, rules, selecting, storing
+from qml.storage import changes, claims, conflicts, rules, selecting, storing
 from qml.storage.schedules import PREFIX, Schedules, issued, slot_id
 from qml.storage.storage import Storage
 
@@ -73,12 +79,12 @@ class Unguarded(MemoryDriver):
 class InsertAsksForNoKey(Unguarded):
     """The last who stores a key has it."""
 
-    def insert(self, rows, record=None):
+    def insert(self, rows, *beside):
         with self.lock:
-            answer = super().insert(rows, record)
+            answer = super().insert(rows, *beside)
             if [obstacle.by for obstacle in answer.obstacles] == ["key"]:
                 self.take_key_from(answer.obstacles[0].holder)
-                answer = super().insert(rows, record)
+                answer = super().insert(rows, *beside)
             return answer
 
 
@@ -123,6 +129,20 @@ class Hopeful(Gap):
         return [Verdict.DONE for _ in changes]
 
 
+class LooksForTheKey(Gap):
+    """Asks who has the key, then inserts."""
+
+    def insert(self, rows, *beside):
+        [row] = rows
+        other = self.driver.holder(row.unique_key) if row.unique_key else None
+        if other is None or self.driver.load([row.id]) != [None]:
+            return self.driver.insert(rows, *beside)
+        return Inserted([], [Obstacle(0, "key", other)])
+
+    def changed(self, change):
+        return change
+
+
 class Broken(Storage):
     """A storage over a driver that does without a guard when told so."""
 
@@ -134,6 +154,10 @@ class Broken(Storage):
     def read(self, job_id):
         [row] = self.driver.load([job_id])
         return row
+
+    def place(self, driver, job, on_conflict):
+        placing = conflicts.Placing(driver, self.clock.micros(), self.limits)
+        return placing.place([job], on_conflict)[0]
 
     def runs(self, job):
         """Whether the claim may end the job, for all that can be seen now."""
@@ -282,20 +306,36 @@ class RetryLooksForTheKey(Broken):
 class EnqueueLooksForTheKey(Broken):
     driver_of = InsertAsksForNoKey
 
-    def enqueue(self, job):
-        other = self.driver.holder(job.unique_key)
-        if other not in (None, job.id) and self.read(job.id) is None:
-            raise changes.key_taken(job, other)
-        return super().enqueue(job)
+    def enqueue(self, job, *, on_conflict="raise"):
+        return self.place(LooksForTheKey(self.driver), job, on_conflict)
 
 
 class EnqueueReplaces(Broken):
     """The id is looked for; then the job is put there, whatever is there."""
 
-    def enqueue(self, job):
+    def enqueue(self, job, *, on_conflict="raise"):
         if self.read(job.id) is None and self.driver.holder(job.unique_key) is None:
             self.driver.erase([job.id], 1)
-        return super().enqueue(job)
+        return super().enqueue(job, on_conflict=on_conflict)
+
+
+class ReplaceWritesOverWhatItSaw(Broken):
+    """The holder is looked at, whether it waits; then it is written over, whatever it does."""
+
+    def enqueue(self, job, *, on_conflict="raise"):
+        return self.place(Gap(self.driver), job, on_conflict)
+
+
+class ExistingIsWhoeverHeldIt(Broken):
+    """The holder is told as it is by then, though it may hold the key no more."""
+
+    def enqueue(self, job, *, on_conflict="raise"):
+        try:
+            return super().enqueue(job)
+        except UniqueKeyTaken as taken:
+            if on_conflict == "existing" and (held := self.get(taken.job_id)) is not None:
+                return held
+        return super().enqueue(job, on_conflict=on_conflict)
 
 
 class UpdateComparesThenWrites(Broken):
@@ -524,6 +564,141 @@ class PauseWritesWhatItRead(Slotted):
     """And puts the schedule back to where it was."""
 
     kind = Careless
+
+
+# -- together -----------------------------------------------------------------------------------
+
+
+class TakesPermits(Unguarded):
+    """A rewrite that claims a row does to those who lapsed under its permit as a claim does."""
+
+    def swap(self, changes):
+        with self.lock:
+            verdicts = super().swap(changes)
+            for one, verdict in zip(changes, verdicts, strict=True):
+                claims_it = isinstance(one, Rewrite) and not one.keeps_lease
+                if verdict is Verdict.DONE and claims_it and one.row.permit is not None:
+                    claiming.put_back(self._table, one.row.permit, one.row.lease_until - LEASE)
+            return verdicts
+
+
+class LimitIsLookedAtFirst(ClaimForgetsLocks):
+    """How many run is asked; then what may start is taken, whoever began meanwhile."""
+
+    driver_of = TakesPermits
+
+    def claim(self, worker_id, limit, queues=None, **options):
+        now = self.clock.micros()
+        order = claims.order(
+            worker_id, queues, now=now, lease=LEASE, limits=(limit, 0), server_name=""
+        )
+        seqs = [job.seq for job in self.get_available_jobs(limit)]
+        rows = {row.seq: row for row in self.driver.scan(Page())}
+        best = [as_claimed(rows[seq], order, 0) for seq in seqs if seq in rows]
+        jobs = self.take(best) if best else []
+        return claims.Batch([decode_job(row) for row in jobs], None)
+
+
+class PermitIsFreedFirst(Broken):
+    """So that the next may start; then the end of the run is written."""
+
+    def finish_many(self, outcomes):
+        [(job, *_)] = outcomes
+        if self.runs(job):
+            claim = (job.seq, job.fence)
+            self.driver.let_go(job.id, job.state.worker_id, self.clock.micros(), claim)
+        return super().finish_many(outcomes)
+
+
+class CountsWhenAsked(Unguarded):
+    """What is left of a batch is counted from its rows; no finish counts by itself."""
+
+    def __init__(self):
+        super().__init__()
+        self._table.tallies.changed = self.changed
+        self.removed = Counter()
+
+    def changed(self, before, after):
+        if after is None or after.state not in ("succeeded", "failed"):
+            for name in json.loads(before.counts or "[]"):
+                self.removed[name] += after is None and before.finished_at is None
+                yield from self.recounted(name)
+
+    def recounted(self, name):
+        tallies = self._table.tallies
+        known = tallies.get(name)
+        if known is not None:
+            rows = [row for row in self._table.rows.values() if name in (row.counts or "")]
+            failed = sum(row.finished_at is not None and row.state != "succeeded" for row in rows)
+            failed += self.removed[name]
+            left = sum(row.finished_at is None for row in rows)
+            tallies._known[name] = known._replace(left=0, failed=0)
+            over = tallies._add(name, left, failed)
+            if over:
+                del self.removed[name]
+            return over
+        return []
+
+    def tally(self, name, more=None, failed=None):
+        with self.lock:
+            tally = super().tally(name, True if more is False else more)
+            if more is False and tally is not None:
+                self._table.tallies._known[name] = tally._replace(open=False)
+                self._table.wake(self.recounted(name))
+            return super().tally(name)
+
+
+class LastIsWhoSeesNoOther(Broken):
+    """Each that ends looks whether it is the last of its batch: of the last two, neither is."""
+
+    driver_of = CountsWhenAsked
+
+    def finish_many(self, outcomes):
+        [(job, *_)] = outcomes
+        if job.batch is None:
+            return super().finish_many(outcomes)
+        rows = self.driver.scan(Page(batch=job.batch))
+        others = [row for row in rows if row.finished_at is None and row.id != job.id]
+        done = super().finish_many(outcomes)
+        tally = self.driver.tally(batch_tally(job.batch))
+        if not others and tally is not None and not tally.open:
+            self.driver.tally(batch_tally(job.batch), False)
+        return done
+
+
+class ComesAfterTheEnded(Unguarded):
+    """Waits for parents by what was seen of them."""
+
+    seen_to_end = frozenset()
+
+    def insert(self, rows, record=None, parents=()):
+        with self.lock:
+            known = [self._table.get(parent) for one in parents for parent in one.ids]
+            late = [row for row in known if row is not None and row.finished_at is not None]
+            late = [row for row in late if row.id not in self.seen_to_end]
+            for row in late:
+                self._table.rows[row.seq] = row._replace(finished_at=None)
+            answer = super().insert(rows, record, parents)
+            for row in late:
+                stored = self._table.rows[row.seq]
+                self._table.rows[row.seq] = stored._replace(finished_at=row.finished_at)
+            return answer
+
+
+class ChildWaitsForWhomItSaw(Broken):
+    """Who runs when it is looked at will end later, and wake the child then."""
+
+    driver_of = ComesAfterTheEnded
+
+    def __init__(self, clock):
+        super().__init__(clock)
+        self.below = self.driver
+
+    def enqueue(self, job, *, on_conflict="raise"):
+        parents = [self.read(parent) for parent in job.after]
+        ended = [row.id for row in parents if row is not None and row.finished_at is not None]
+        self.below.seen_to_end = frozenset(ended)
+        return super().enqueue(job, on_conflict=on_conflict)
 
 
 def id_of(change):

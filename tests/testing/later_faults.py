@@ -9,7 +9,6 @@ from qml.storage import rules
 from qml.storage.schedules import Schedules
 from qml.storage.storage import Storage
 from qml.testing import StorageModel
-from qml.values.states import Failed
 from tests.testing.faults import Driver
 
 # -- expiry --------------------------------------------------------------------------------------
@@ -160,14 +159,14 @@ class EveryEndIsFollowed(StorageModel):
     def _end(self, entry, state, **fields):
         super()._end(entry, state, **fields)
         if isinstance(state, Succeeded) and entry.job.on_failure is not None:
-            self._follow(entry.job, entry.job.on_failure, Failed(exception="none"))
+            self._follow(entry.job, attrs.evolve(entry.job.on_failure, arguments=["", ""]))
 
 
 class AFollowerIsOfTheJob(StorageModel):
     """Its id is the same for each failure of a job, so that the second has none."""
 
-    def _follow(self, job, after, failed):
-        super()._follow(attrs.evolve(job, fence=0), after, failed)
+    def _follow(self, job, after):
+        super()._follow(attrs.evolve(job, fence=0), after)
 
 
 # -- bulk ----------------------------------------------------------------------------------------
@@ -238,9 +237,9 @@ class AnIssueGoesByAStaleLook(Timed):
 class TheSlotMovesFirst(Driver):
     """In a step of its own, so that it has moved when the job cannot be stored."""
 
-    def insert(self, rows, record=None):
+    def insert(self, rows, record=None, parents=()):
         if record is None:
-            return super().insert(rows)
+            return super().insert(rows, None, parents)
         moved = self.write(record.name, record.body, record.expected) is Verdict.DONE
         return super().insert(rows) if moved else super().insert([], record)
 
@@ -248,8 +247,8 @@ class TheSlotMovesFirst(Driver):
 class TheSlotDoesNotMove(Driver):
     """The job is enqueued, and the record is forgotten."""
 
-    def insert(self, rows, record=None):
-        return super().insert(rows)
+    def insert(self, rows, record=None, parents=()):
+        return super().insert(rows, None, parents)
 
 
 class AddingAgainStartsAnew(Timed):

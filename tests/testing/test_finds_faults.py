@@ -6,7 +6,7 @@ from hypothesis import Phase
 from qml.testing import StorageMachine, StorageModel, check_storage
 from qml.testing.contract import CHECKS, run_check
 from qml.testing.machine import usual_settings
-from tests.testing import later_faults
+from tests.testing import later_faults, together_faults
 from tests.testing.faults import FAULTS, made_of
 
 SEARCH = usual_settings(
@@ -19,12 +19,15 @@ SEARCH = usual_settings(
 
 PARTS = ("expiring", "noting", "following", "recurring")
 
+TOGETHER = ("limiting", "pausing", "waiting")
+
 SHORT = usual_settings(
     max_examples=50, stateful_step_count=5, derandomize=True, print_blob=False, database=None
 )
 
 
-NEWER = [check for check in CHECKS if check.__module__.rpartition(".")[2] in PARTS]
+def checks(parts):
+    return [check for check in CHECKS if check.__module__.rpartition(".")[2] in parts]
 
 
 def names(faults):
@@ -39,20 +42,34 @@ def test_the_suite_finds(fault):
     assert "promised in" in str(raised.value)
 
 
+def run(parts, fault):
+    make = made_of(fault)
+    for check in checks(parts):
+        run_check(check, make)
+
+
 @names(later_faults.FAULTS)
 def test_the_newer_checks_find(fault):
     """Those of expiry, notes, followers, bulk and schedules, without the others."""
-    make = made_of(fault)
-
-    def all_of_them():
-        for check in NEWER:
-            run_check(check, make)
-
     with pytest.raises(AssertionError, match="promised in"):
-        all_of_them()
+        run(PARTS, fault)
 
 
-@names(FAULTS + [f for f in later_faults.FAULTS if f.__name__ not in later_faults.SELDOM_MET])
+@names(together_faults.FAULTS)
+def test_the_checks_of_working_together_find(fault):
+    """Those of limits, paused queues, batches and chains, without the others."""
+    with pytest.raises(AssertionError, match="promised in"):
+        run(TOGETHER, fault)
+
+
+OFTEN = [
+    *FAULTS,
+    *(f for f in later_faults.FAULTS if f.__name__ not in later_faults.SELDOM_MET),
+    *(f for f in together_faults.FAULTS if f.__name__ not in together_faults.SELDOM_MET),
+]
+
+
+@names(OFTEN)
 def test_the_machine_finds(fault):
     with pytest.raises(AssertionError):
         StorageMachine.run(made_of(fault), settings=SEARCH)

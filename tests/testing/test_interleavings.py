@@ -43,6 +43,8 @@ FOUND_FROM = {
     "RetryLooksForTheKey": "failed",
     "EnqueueLooksForTheKey": "gone",
     "EnqueueReplaces": "gone",
+    "ReplaceWritesOverWhatItSaw": "waiting",
+    "ExistingIsWhoeverHeldIt": "claimed",
     "UpdateComparesThenWrites": "awaiting",
     "UpdateWritesTheLeaseItRead": "claimed",
     "DeleteLooksFirst": "succeeded",
@@ -59,6 +61,10 @@ FOUND_FROM = {
     "SlotsThenTheirPlace": "slot due",
     "SlotsWithoutAGuard": "slot due",
     "PauseWritesWhatItRead": "slot due",
+    "LimitIsLookedAtFirst": "limit lapsed",
+    "PermitIsFreedFirst": "limit reached",
+    "LastIsWhoSeesNoOther": "last two of a batch",
+    "ChildWaitsForWhomItSaw": "parent runs",
 }
 """A situation from which each fault shows; the command checks from all."""
 
@@ -229,7 +235,7 @@ def test_every_operation_occurs():
         *("claim", "succeed", "fail", "retry later", "renew", "release", "rescue", "cancel"),
         *("retry", "update", "delete", "enqueue", "enqueue twin", "lock", "unlock", "purge"),
     }  # fmt: skip
-    assert len(SITUATIONS) == 20
+    assert len(SITUATIONS) == 32
 
 
 # -- what is allowed, and no more --------------------------------------------------------------
@@ -374,6 +380,29 @@ def test_the_laws_of_holder_and_key(trials):
     assert broken(text) is None
     assert "available are []" in broken(text, available=[])
     assert "waits under a key that None holds" in broken(text, key_holder=None)
+
+
+def test_the_laws_of_limits(trials):
+    def told(**changes):
+        return [*invariants._limits(attrs.evolve(run, ending=attrs.evolve(run.ending, **changes)))]
+
+    run = run_of(trials, "limit reached; cancel b; w1 release; AB")
+    assert [job.id for job in run.ending.following] == ["a"]
+    assert not told()
+    assert "['a'] do, and ['a'] were claimed besides" in told(renewed=[True])[0]
+    assert "and of ['a'] [] were claimed" in told(following=[])[0]
+    running = [attrs.evolve(kept, runs=True) for kept in run.ending.kept]
+    assert "['b', 'a'] do" in told(kept=running, following=[])[0]
+
+
+def test_who_is_not_woken_is_told(trials):
+    run = run_of(trials, "parent runs; w1 succeed; w1 renew; AB")
+    assert not [*invariants._woken(run)]
+    asleep = attrs.evolve(run, ending=attrs.evolve(run.ending, following=[]))
+    assert "nothing is left of what it is to come after" in next(invariants._woken(asleep))
+    over = run_of(trials, "last two of a batch; w1 succeed; w2 succeed; AB")
+    asleep = attrs.evolve(over, ending=attrs.evolve(over.ending, following=[]))
+    assert len([*invariants._woken(asleep)]) == 2
 
 
 def test_a_law_that_the_oracle_breaks_too_is_told(trials, monkeypatch):

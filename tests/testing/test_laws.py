@@ -4,8 +4,8 @@ import pytest
 
 from qml.seam.rows import Claim, Claimed, Finished, Hold, Inserted, Move, Overdue, Row, Verdict
 from qml.testing import laws
-from qml.testing.laws import LAWS, Call, End, Place, Who, slots
-from qml.testing.laws.calls import difference
+from qml.testing.laws import LAWS, Call, End, Place, Who, sharing, slots
+from qml.testing.laws.calls import Group, Shared, difference
 
 NOW = 1_000_000_000
 LATER = NOW + 30_000_000
@@ -15,7 +15,8 @@ WAITING = Row(
     attempt=0, fence=0, max_attempts=2, ahead=0, worker=None, locked_by=None, lease_until=None,
     due_at=0, finished_at=None, purge_at=None, expires_at=None, created_at=0, key_held=2,
     unique_key="k", unique_while="unfinished", max_retries=None, timeout_seconds=None,
-    job_type=None, detail="{}", failures="[]", metadata="{}", payload="[[],{}]", notes="",
+    job_type=None, lane=None, permit=None, batch=None, counts=None, awaits=None, needs_all=0,
+    detail="{}", failures="[]", metadata="{}", payload="[[],{}]", notes="",
 )  # fmt: skip
 
 BETTER = WAITING._replace(id="b", seq=2, priority=1, unique_key=None, key_held=0)
@@ -74,7 +75,7 @@ EXPIRED = WAITING._replace(expires_at=NOW)
 OUT = EXPIRED._replace(
     version=1, state="deleted", due_at=None, finished_at=NOW, key_held=0, detail='{"reason":"late"}'
 )
-FRUITLESS = RUNNING._replace(payload='[[],{},{"on_failure":["tell","default",0,null,null]}]')
+FRUITLESS = RUNNING._replace(payload='[[],{},{"on_failure":{"method":"tell"}}]')
 FAILED = FRUITLESS._replace(
     version=2, state="failed", lease_until=None, key_held=0, finished_at=NOW, detail="{}"
 )
@@ -87,6 +88,50 @@ SHORT = BRIEF._replace(
     purge_at=NOW + 1_000_000, detail="{}",
 )  # fmt: skip
 NOTED = RUNNING._replace(lease_until=LATER + 1, notes="(claim w/1)")
+
+# -- what jobs share ---------------------------------------------------------------------------
+
+ONE, TEN = '["default","k","1",null,null,null]', '["default",null,null,"p","10","2"]'
+LIMITED, SLOW = BETTER._replace(lane=ONE, permit="k"), WAITING._replace(lane=TEN)
+FIRST = RUNNING._replace(lane=ONE, permit="k")
+
+
+def took(was):
+    """The row as claimed."""
+    return was._replace(
+        version=was.version + 1, state="processing", attempt=1, fence=1, worker="w",
+        lease_until=LATER, due_at=None,
+    )  # fmt: skip
+
+
+def started(*starts):
+    """A start at NOW, and others before it."""
+    shared = Shared(started={"p": starts}, starts={"p": (*starts, NOW)})
+    return claimed(SLOW, took(SLOW))._replace(shared=shared)
+
+
+MEMBER = RUNNING._replace(batch="n", counts='["batch/n"]')
+WAITER = BETTER._replace(state="scheduled", due_at=None, awaits="batch/n", needs_all=1)
+WOKEN = WAITER._replace(due_at=0, version=1)
+
+
+def ended(waiter, left=0, failed=0, was=WAITER):
+    """The end of the last member but ``left``."""
+    call = moved(MEMBER, DONE._replace(batch="n", counts='["batch/n"]'))
+    group = {"batch/n": Group(left, False, failed)}
+    shared = Shared(groups=group) if left else Shared(over={"batch/n": failed})
+    before, after = store(MEMBER, was), store(*call.after.values(), waiter)
+    return call._replace(before=before, after=after, shared=shared)
+
+
+def enqueued_after(row, **groups):
+    answer = Inserted([row.seq], [])
+    shared = Shared(groups={name.replace("_", "/"): Group(1) for name in groups})
+    return Call(
+        "insert", ([WAITER], None), answer, {}, store(row), NOW, Who("c", "enqueues"),
+        shared=shared,
+    )  # fmt: skip
+
 
 # -- recurring jobs: every 100 seconds, counted from 0 -----------------------------------------
 
@@ -228,6 +273,24 @@ GOOD = {
         Who("v", "unlocks"),
     ),
     "a refused change": moved(DONE, DONE, verdict=Verdict.STALE),
+    "a claim past what its limit keeps back": claimed(
+        WAITING._replace(id="c", seq=3, unique_key=None, key_held=0),
+        took(WAITING._replace(id="c", seq=3, unique_key=None, key_held=0)),
+        others=[FIRST, LIMITED],
+    ),
+    "a claim where the one before has lapsed": claimed(
+        LIMITED, took(LIMITED), others=[FIRST._replace(lease_until=NOW)]
+    ),
+    "a start in its time": started(NOW - 10),
+    "two starts at once": started(NOW),
+    "a claim past a queue that is paused": claimed(
+        WAITING, RUNNING, others=[BETTER._replace(queue="q")]
+    )._replace(shared=Shared(paused={"q"})),
+    "the end of the last": ended(WOKEN),
+    "the end of the last where one failed": ended(WOKEN._replace(expires_at=0), failed=1),
+    "the end of the last but one": ended(WAITER, left=1),
+    "an insert of one that waits": enqueued_after(WAITER, batch_n=1),
+    "an insert of one that need not wait": enqueued_after(WAITER._replace(due_at=0)),
 }
 
 BAD = {
@@ -275,6 +338,10 @@ BAD = {
     "answers_are_true": moved(RUNNING, RUNNING),
     "changes_only_what_it_names": removed(DONE, Who("w", "purges"), Finished("succeeded", 0)),
     "best_first": claimed(WAITING, RUNNING, others=[BETTER]),
+    "permits_are_kept": claimed(LIMITED, took(LIMITED), others=[FIRST]),
+    "rates_are_kept": started(NOW - 9, NOW - 9),
+    "paused_queues_rest": claimed(WAITING, RUNNING)._replace(shared=Shared(paused={"default"})),
+    "who_waits_is_woken": ended(WAITER),
 }  # fmt: skip
 
 MORE = {
@@ -310,7 +377,28 @@ MORE = {
         store(WAITING._replace(payload="[[1],{}]")), NOW, Who("a client", "enqueues"),
     ),
     "changes_only_what_it_names": moved(RUNNING, DONE, verdict=Verdict.STALE),
+    "best_first": claimed(LIMITED, None),
+    "permits_are_kept": held(
+        RUNNING, RUNNING._replace(lease_until=LATER + 1)
+    )._replace(
+        before=store(FIRST._replace(lease_until=NOW), took(LIMITED)),
+        after=store(FIRST, took(LIMITED)),
+    ),
+    "who_waits_is_woken": ended(WOKEN, left=1),
 }  # fmt: skip
+
+SHARED = {
+    "though one failed": ended(WOKEN, failed=1),
+    "twice": ended(WOKEN._replace(version=2)),
+    "never, as it is stored": enqueued_after(WAITER),
+    "too early, as it is stored": enqueued_after(WAITER._replace(due_at=0), batch_n=1),
+}
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_who_waits_is_not_woken(name):
+    assert [*sharing.who_waits_is_woken(SHARED[name])]
+
 
 LOCKS = {
     "one_owner": held(

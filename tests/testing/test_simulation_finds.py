@@ -9,20 +9,16 @@ from qml.testing import StorageModel
 from qml.testing.machine import usual_settings
 from qml.testing.simulation import Simulation, Tally
 from qml.testing.simulation.seeded import live
-from tests.testing import broken_servers, faults
+from tests.testing import broken_servers, broken_sharing, faults
 
 LIVES = 1_000
 """Most faults are found within ten, the last ones within some hundreds."""
 
 SOON = {
-    "a_retry_has_no_attempt_left": 680,
-    "rescue_asks_no_lease_as_it_writes": 280,
-    "a_note_is_anybodys": 155,
-    "many_are_cancelled_unasked": 150,
-    "a_follower_comes_in_a_second_step": 130,
-    "an_update_compares_nothing": 100,
-    "a_pause_is_made_up_for": 100,
-    "a_purge_is_early_for_some": 60,
+    "a_retry_takes_nothing_back": 660,
+    "a_job_expires_a_microsecond_late": 330,
+    "a_purge_is_early_for_some": 95,
+    "an_update_compares_nothing": 60,
 }
 """Seeds from which on some are found soon. Should lives change, it only takes longer."""
 
@@ -39,9 +35,9 @@ STORAGES = [
 class SeqIsUsedAgain(faults.Driver):
     """That of the last row, once it is gone."""
 
-    def insert(self, rows, record=None):
+    def insert(self, rows, *beside):
         self._table._last_seq = max(self._table.rows, default=0)
-        return super().insert(rows, record)
+        return super().insert(rows, *beside)
 
 
 class HolderIsForgotten(faults.Driver):
@@ -65,6 +61,12 @@ def finding(make, first=0):
 
 @pytest.mark.parametrize("fault", broken_servers.FAULTS, ids=lambda fault: fault.__name__)
 def test_a_broken_server_is_found(fault, monkeypatch):
+    fault(monkeypatch)
+    assert "What happened:" in finding(memory, SOON.get(fault.__name__, 0)).__notes__[0]
+
+
+@pytest.mark.parametrize("fault", broken_sharing.FAULTS, ids=lambda fault: fault.__name__)
+def test_a_mistake_in_what_jobs_share_is_found(fault, monkeypatch):
     fault(monkeypatch)
     assert "What happened:" in finding(memory, SOON.get(fault.__name__, 0)).__notes__[0]
 

@@ -78,11 +78,29 @@ def test_jobs_are_fresh(job):
 
 
 @pytest.mark.parametrize(
-    "field", ["expires_at", "retention", "on_failure", "schedule", "slot", "max_retries"]
+    "field",
+    [
+        *("expires_at", "retention", "on_failure", "schedule", "slot", "max_retries"),
+        *("on_success", "batch", "place", "concurrency_key", "rate"),
+    ],
 )
 def test_jobs_have_and_have_not(field):
     find(jobs(), lambda job: getattr(job, field) is not None, settings=QUICK)
     find(jobs(), lambda job: getattr(job, field) is None, settings=QUICK)
+
+
+@given(st.lists(jobs(), max_size=4))
+@settings(suppress_health_check=[HealthCheck.too_slow])
+def test_jobs_keep_back_no_other(drawn):
+    keys = [key for job in drawn for key in (job.concurrency_key, job.rate_key) if key]
+    assert len(keys) == len(set(keys))
+    assert not any(job.waits for job in drawn)
+
+
+def test_limits_can_be_replaced():
+    two = {"concurrency_key": st.just("k"), "concurrency_limit": st.just(2)}
+    job = find(jobs(**two), lambda job: True, settings=QUICK)
+    assert (job.concurrency_key, job.concurrency_limit, job.rate) == ("k", 2, None)
 
 
 def test_what_is_rare_is_rare():
@@ -101,7 +119,7 @@ def test_what_is_rare_is_rare():
 @given(notes(), job_filters(), followups(), retentions())
 @settings(suppress_health_check=[HealthCheck.too_slow])
 def test_what_else_there_is_can_be_kept(notes, where, after, kept):
-    job = Job("t", notes=notes, on_failure=after, retention=kept)
+    job = Job("t", notes=notes, on_failure=after, on_success=after, retention=kept)
     assert Job.from_json(job.to_json()) == job
     assert where.passes(job, 0) in (True, False)
 

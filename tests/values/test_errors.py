@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from datetime import UTC, datetime
 
 import pytest
 
@@ -20,11 +21,14 @@ TREE = {  # contract, part 4; the last two are of running jobs (part 5)
     "SerializationError": "StorageError",
     "MigrationError": "StorageError",
     "CapacityExceeded": "StorageError",
+    "LockTaken": "StorageError",
+    "LockLost": "StorageError",
     "InvalidTransition": "QmlError",
     "UnknownMethod": "QmlError",
     "InvalidArguments": "QmlError",
     "ConfigurationError": "QmlError",
     "JobFailed": "QmlError",
+    "BatchFailed": "JobFailed",
     "WaitTimeout": "QmlError",
     "JobCancelled": "QmlError",
     "JobTimeout": "QmlError",
@@ -35,11 +39,16 @@ ALSO = {
     "WaitTimeout": TimeoutError,
     "JobTimeout": TimeoutError,
 }
-ERRORS = [getattr(errors, name) for name in TREE]
+TELL_MORE = {
+    "LockTaken": {"lock": "l", "holder": "h", "until": datetime(2026, 8, 1, tzinfo=UTC)},
+    "BatchFailed": {"failed": 2, "job_ids": ("a", "b")},
+}
+ERRORS = [getattr(errors, name) for name in TREE if name not in TELL_MORE]
 
 
 def test_these_are_all():
-    public = {name for name, thing in vars(errors).items() if isinstance(thing, type)}
+    classes = {name: thing for name, thing in vars(errors).items() if isinstance(thing, type)}
+    public = {name for name, error in classes.items() if issubclass(error, Exception)}
     assert public == set(TREE)
 
 
@@ -77,6 +86,18 @@ def test_every_error_can_be_pickled(error, protocol):
 def test_every_error_can_be_copied(error):
     again = copy.copy(error("what happened", job_id="j-1"))
     assert (type(again), str(again), again.job_id) == (error, "what happened", "j-1")
+
+
+@pytest.mark.parametrize("name", TELL_MORE)
+def test_an_error_that_tells_more_keeps_it(name):
+    error, facts = getattr(errors, name), TELL_MORE[name]
+    made = error("what happened", **facts)
+    pickled = [pickle.loads(pickle.dumps(made, p)) for p in range(pickle.HIGHEST_PROTOCOL + 1)]
+    for again in (made, copy.copy(made), *pickled):
+        assert (type(again), str(again), again.args) == (error, str(made), made.args)
+        assert {fact: getattr(again, fact) for fact in facts} == facts
+        assert again.job_id == made.job_id
+    assert str(error()) == ""
 
 
 def test_the_docstring_draws_every_error():

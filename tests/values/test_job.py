@@ -22,6 +22,7 @@ from qml import (
 )
 from qml.testing import strategies
 from qml.values.errors import ConfigurationError, SerializationError
+from qml.values.rate import Rate
 
 MOMENT = datetime(2031, 5, 6, 7, 8, 9, 123_456, UTC)
 
@@ -191,8 +192,17 @@ def test_equality_leaves_out_the_place_and_the_policy_only():
         "lease_expires_at": MOMENT, "damage": "d", "failures": (Failure(1, MOMENT, "w", "E", ""),),
         "expires_at": MOMENT, "retention": Retention(failed=1), "on_failure": Followup("f"),
         "schedule": "s", "slot": MOMENT, "notes": Notes().with_progress(0.5, "", MOMENT),
+        "on_success": Followup("f"), "batch": "b", "place": 1, "after": ("z",), "after_batch": "b",
+        "needs_success": False,
     }  # fmt: skip
-    assert {*others, "seq", "max_attempts"} == {*FIELDS}
+    pairs = {
+        ("concurrency_key", "concurrency_limit"): ("k", 1),
+        ("rate", "rate_key"): (Rate(1), "k"),
+    }
+    known = {*others, *(name for pair in pairs for name in pair)}
+    assert {*known, "seq", "max_attempts"} == {*FIELDS}
+    for names, values in pairs.items():
+        assert attrs.evolve(job, **dict(zip(names, values, strict=True))) != job, names
     for name, value in others.items():
         assert attrs.evolve(job, **{name: value}) != job, name
     assert job != "x"

@@ -8,9 +8,19 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from qml import ConfigurationError, Discard, Qml, Retry, RetryPolicy, Snooze, current_job
+from qml import (
+    ConfigurationError,
+    Discard,
+    JobLost,
+    Qml,
+    Retry,
+    RetryPolicy,
+    Snooze,
+    current_job,
+)
 
 jobs = Qml("memory://")
 
@@ -219,3 +229,52 @@ def plain(number):
 
 plain_task = jobs.task(process=True, name="plain")(plain)
 hidden = [jobs.task(process=True, name="hidden")(deep)]
+
+
+@jobs.task(process=True)
+def stepping(folder):
+    """Each step leaves a line; the first attempt fails after both."""
+    me = current_job()
+
+    def effect(name):
+        with (Path(folder) / "ledger").open("a") as file:
+            file.write(name)
+        return (name, os.getpid())
+
+    me.progress(0.5)
+    found = [me.step(name, effect, name) for name in "ab"]
+    if me.attempt == 1:
+        raise ValueError
+    me.log("done")
+    return found
+
+
+@jobs.task(process=True)
+def stepping_in_vain(folder):
+    try:
+        current_job().step("s", meet, folder, "met")
+    except JobLost as error:
+        leave(folder, "lost", str(error))
+        raise
+
+
+@jobs.task(process=True)
+def stepping_oddly(folder):
+    def odd():
+        leave(folder, "odd", 1)
+        return {1: 2}
+
+    current_job().step("odd", odd)
+
+
+@jobs.task(process=True)
+def stepping_by_many(folder):
+    """Many threads, all of which ask the server to keep something, and speak meanwhile."""
+    me = current_job()
+
+    def step(number):
+        me.progress(number / 100)
+        return me.step(str(number % 10), lambda: number % 10)
+
+    with ThreadPoolExecutor(8) as threads:
+        return list(threads.map(step, range(40)))

@@ -32,7 +32,7 @@ def test_a_complete_burst_is_told_from_a_stopped_one(app):
 
 
 def test_work_that_had_begun_is_told_from_work_that_waited(app, monkeypatch):
-    monkeypatch.setattr("qml.work.server.HOARDED", 60.0)  # none is handed back before the stop
+    monkeypatch.setattr("qml.work.claiming.HOARDED", 60.0)  # none is handed back before the stop
     gate = Gate()
     app.task(name="t")(lambda n: gate.wait()).enqueue_many([(1,), (2,)])
     server = app.server(threads=1, lease_seconds=60).start()

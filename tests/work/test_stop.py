@@ -26,7 +26,7 @@ def gate():
 
 
 def test_law4_graceful_what_runs_is_recorded_what_waits_goes_back_uncharged(app, gate, monkeypatch):
-    monkeypatch.setattr("qml.work.server.HOARDED", LONG)  # none is handed back before the stop
+    monkeypatch.setattr("qml.work.claiming.HOARDED", LONG)  # none is handed back before the stop
     ran = []
 
     @app.task

@@ -1,15 +1,16 @@
 """The memory driver: the verbs over a table of rows, one at a time under one lock."""
 
-import heapq
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from operator import attrgetter
 
 from ...seam.findings import Finding, Findings, Severity
+from ...seam.lanes import Used
 from ...seam.rows import (
+    PAUSED,
     PROCESSING,
     After,
     Change,
@@ -28,16 +29,15 @@ from ...seam.rows import (
     Row,
     Verdict,
     Write,
-    chosen,
-    holdable,
     holder,
     is_free,
 )
+from ...seam.tallies import Parents, Tally
 from ...values.clock import steady_micros
 from ...values.errors import CapacityExceeded, StorageUnavailable
 from .. import forks
-from . import guards
-from .table import Table
+from . import claiming, guards, pages
+from .table import EXPIRING, LEAVING, RUNNING, Table, finished
 
 
 class MemoryDriver:
@@ -52,13 +52,19 @@ class MemoryDriver:
         self._max_jobs = max_jobs
         self._table: Table | None = Table()
         self._records: dict[str, Record] = {}
+        self._paused: set[str] = set()
         self._hints = 0
         self._seen = threading.local()
         self._born = time.time_ns() // 1000 - steady_micros()
         self.lock = threading.Condition()
         forks.guard(self)
 
-    def insert(self, rows: Sequence[Row], record: Write | None = None) -> Inserted:
+    def insert(
+        self,
+        rows: Sequence[Row],
+        record: Write | None = None,
+        parents: Sequence[Parents] = (),
+    ) -> Inserted:
         """Store all rows, or none. CapacityExceeded when there would be more than ``max_jobs``."""
         with self.lock:
             table = self._open()
@@ -69,8 +75,8 @@ class MemoryDriver:
                 return Inserted([], obstacles)
             self._check_room(len(table.rows), len(rows))
             if record is not None:
-                self._records[record.name] = Record(record.name, record.expected + 1, record.body)
-            return Inserted([table.add(row) for row in rows], [])
+                self._write(record.name, record.body, record.expected + 1)
+            return Inserted(guards.insert(table, rows, parents), [])
 
     def load(self, ids: Sequence[str]) -> list[Row | None]:
         """The rows with these ids, in this order; None for an unknown one."""
@@ -92,17 +98,7 @@ class MemoryDriver:
         """Take the best rows; what it costs does not depend on how many others there are."""
         with self.lock:
             table = self._open()
-            table.ripen(claim.now)
-            # An earlier claim may have had a later ``now``, so due_at and lease are asked again.
-            free = (
-                row
-                for row in table.ready(claim.worker, claim.queues)
-                if _due(row, claim.now) and holdable(row, claim.worker, claim.now)
-            )
-            taken = chosen(list(islice(free, claim.limit + claim.ahead)), claim)
-            for row in taken:
-                table.replace(row)
-            return Claimed(taken, table.next_due())
+            return claiming.take(table, claim, self._paused)
 
     def hold(self, holds: Sequence[Hold]) -> list[Verdict]:
         """Extend leases or take locks, one after the other."""
@@ -133,39 +129,53 @@ class MemoryDriver:
         """The rows a query names, in the query's order."""
         if isinstance(query, Lapsed):
             with self.lock:
-                return list(islice(self._open().lapsed(query.now), query.limit))
+                return list(islice(self._open().until(RUNNING, query.now), query.limit))
         if isinstance(query, Expired):
             with self.lock:
-                return list(islice(self._open().expired(query.now), query.limit))
+                return list(islice(self._open().until(EXPIRING, query.now), query.limit))
         if isinstance(query, After):
             later = (row for row in self._all_rows() if (row.seq or 0) > query.seq)
             return list(islice(later, query.limit))
         if isinstance(query, Page):
-            found = _filtered(reversed(self._all_rows()), query)
+            found = pages.filtered(reversed(self._all_rows()), query)
             end = None if query.limit is None else query.offset + query.limit
             return list(islice(found, query.offset, end))
-        free = [row for row in self._all_rows() if _due(row, query.now) and is_free(row, query.now)]
-        limit = len(free) if query.limit is None else query.limit
-        return heapq.nsmallest(limit, free, key=lambda row: (-row.priority, row.seq))
+        with self.lock:
+            rows, paused = self._all_rows(), {*self._paused}
+        return pages.available(rows, query, paused)
 
     def count(self, page: Page, by: str) -> dict[str, int]:
         """How many rows the filters of ``page`` leave, by one column."""
-        return dict(Counter(map(attrgetter(by), _filtered(self._all_rows(), page))))
+        return dict(Counter(map(attrgetter(by), pages.filtered(self._all_rows(), page))))
 
     def erase(self, target: Finished | Overdue | Sequence[str], limit: int) -> int:
         """Remove ``limit`` rows at most: finished ones, or those with these ids."""
         with self.lock:
             table = self._open()
             if isinstance(target, Finished):
-                found = table.finished(target.state, target.by)
+                found = table.until(finished(target.state), target.by)
             elif isinstance(target, Overdue):
-                found = table.overdue(target.by)
+                found = table.until(LEAVING, target.by)
             else:
                 found = filter(None, map(table.get, dict.fromkeys(target)))
             doomed = list(islice(found, limit))
             for row in doomed:
                 table.remove(row)
             return len(doomed)
+
+    def used(self, now: int, permits: Sequence[str], paces: Sequence[str]) -> Used:
+        """How many claims of each permit are live at ``now``, and the time of each pace."""
+        with self.lock:
+            table = self._open()
+            live = [len(table.leases(permit, now)) for permit in permits]
+            return Used(live, [table.lanes.paces.get(pace, 0) for pace in paces])
+
+    def tally(self, name: str, more: bool | None = None, failed: int | None = None) -> Tally | None:
+        """How a tally stands; ``more``: whether rows that count for it are to come."""
+        with self.lock:
+            table = self._open()
+            table.wake([*table.tallies.tell(name, more, failed)])
+            return table.tallies.get(name)
 
     def read(self, name: str) -> Record | None:
         """The record of this name."""
@@ -179,10 +189,7 @@ class MemoryDriver:
             self._open()
             if expected != self._version(name):
                 return Verdict.STALE
-            if body is None:
-                self._records.pop(name, None)
-            else:
-                self._records[name] = Record(name, expected + 1, body)
+            self._write(name, body, expected + 1)
             return Verdict.DONE
 
     def list(self, prefix: str) -> "list[Record]":
@@ -242,6 +249,7 @@ class MemoryDriver:
         with self.lock:
             self._table = None
             self._records.clear()
+            self._paused.clear()
             self.lock.notify_all()
 
     def before_fork(self) -> None:
@@ -261,6 +269,15 @@ class MemoryDriver:
             raise StorageUnavailable("the memory store is closed; connect anew for an empty one")
         return self._table
 
+    def _write(self, name: str, body: str | None, version: int) -> None:
+        queues = {name.removeprefix(PAUSED)} if name.startswith(PAUSED) else set()
+        if body is None:
+            self._records.pop(name, None)
+            self._paused -= queues
+        else:
+            self._records[name] = Record(name, version, body)
+            self._paused |= queues
+
     def _version(self, name: str) -> int:
         record = self._records.get(name)
         return record.version if record else 0
@@ -277,20 +294,3 @@ class MemoryDriver:
                 f"it has {stored:,} and cannot take {more:,} more. Purge or delete some, or "
                 "connect with a larger max_jobs"
             )
-
-
-def _due(row: Row, now: int) -> bool:
-    return row.due_at is not None and row.due_at <= now
-
-
-def _filtered(rows: Iterable[Row], page: Page) -> Iterable[Row]:
-    if page.states is not None:
-        states = frozenset(page.states)
-        rows = [row for row in rows if row.state in states]
-    if page.below is not None:
-        rows = [row for row in rows if (row.seq or 0) < page.below]
-    if page.queue is not None:
-        rows = [row for row in rows if row.queue == page.queue]
-    if page.method is not None:
-        rows = [row for row in rows if row.method == page.method]
-    return rows

@@ -1,10 +1,13 @@
 """What a guarded order does to the memory driver's table, and what stops it."""
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterable, Iterator, Sequence
 
+from ...seam import lanes
 from ...seam.rows import (
     KEY_FREE,
     PROCESSING,
+    SUCCEEDED,
     Change,
     Hold,
     Move,
@@ -15,6 +18,7 @@ from ...seam.rows import (
     holdable,
     is_free,
 )
+from ...seam.tallies import Parents, names, woken
 from .table import Table
 
 
@@ -52,10 +56,10 @@ def swap(table: Table, change: Change) -> Verdict:
     key = None if new.key_held == KEY_FREE else new.unique_key
     if key is not None and table.holds(key) not in (None, row.id):
         return Verdict.TAKEN
-    table.replace(new)
     for follower in change.then if isinstance(change, Move) else ():
         if table.get(follower.id) is None:
             table.add(follower)
+    table.replace(new)  # last: a follower may be one more of a batch that this end would end
     return Verdict.DONE
 
 
@@ -89,12 +93,25 @@ def hold(table: Table, order: Hold) -> Verdict:
             return Verdict.STALE
     elif not holdable(row, order.worker, order.now):
         return Verdict.STALE
-    elif is_free(row, order.now):
+    claims = order.fence is not None or row.state == PROCESSING
+    if claims and not _may_live_again(table, row, order.now):
+        return Verdict.STALE
+    if order.fence is None and is_free(row, order.now):
         row = _locked(row, order)
     written = order.notes is not None and order.fence is not None and row.state == PROCESSING
     notes = order.notes if written else row.notes
     table.replace(row._replace(lease_until=order.until, notes=notes or ""))
     return Verdict.DONE
+
+
+def _may_live_again(table: Table, row: Row, now: int) -> bool:
+    """Whether a lapsed claim has a permit, should it be held on to; what has not lapsed has."""
+    if row.permit is None or row.lane is None:
+        return True
+    permits = lanes.decode(row.lane).permits
+    if not _lapsed(row, now) or permits is None:
+        return True
+    return len(table.leases(row.permit, now)) < permits
 
 
 def _is_claim(row: Row, order: Hold) -> bool:
@@ -113,3 +130,31 @@ def _locked(row: Row, order: Hold) -> Row:
 
 def _lapsed(row: Row, now: int) -> bool:
     return row.lease_until is not None and row.lease_until <= now
+
+
+def insert(table: Table, rows: Sequence[Row], parents: Sequence[Parents]) -> list[int]:
+    """Put in rows that nothing stands in the way of; their seqs."""
+    after = {one.index: one.ids for one in parents}
+    return [
+        table.add(_attached(table, row, after[index]) if index in after else row)
+        for index, row in enumerate(rows)
+    ]
+
+
+def _attached(table: Table, row: Row, parents: Sequence[str]) -> Row:
+    """The row as it is to be inserted that waits for its parents: those that have not finished
+    count for it from now on. It falls due at once if none is left."""
+    assert row.awaits is not None
+    found = [table.get(parent) for parent in dict.fromkeys(parents)]
+    left = [parent for parent in found if parent is not None and parent.finished_at is None]
+    failed = sum(
+        parent is None or (parent.finished_at is not None and parent.state != SUCCEEDED)
+        for parent in found
+    )
+    for parent in left:
+        counts = json.dumps([*names(parent.counts), row.awaits])
+        table.replace(parent._replace(counts=counts))
+    if left:
+        table.tallies.close_over(row.awaits, len(left), failed)
+        return row
+    return woken(row, failed)

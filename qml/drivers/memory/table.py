@@ -1,11 +1,16 @@
 """The rows of the memory driver, and indexes that make a claim independent of their number."""
 
 import heapq
-from collections.abc import Hashable, Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from itertools import takewhile
 
 from ...seam.rows import KEY_FREE, PROCESSING, Row, holder
+from ...seam.tallies import is_dormant, woken
+from ..lanes import place
 from .heap import LazyHeap
+from .lanes import Hints
+from .tallies import Tallies
 
 RIPENED_AT_ONCE = 1_000
 """Newly due rows that join the ready ones per claim."""
@@ -14,10 +19,15 @@ _Name = tuple[Hashable, ...]
 
 _WAITING: _Name = ("waiting",)  # not yet ripened, by due_at
 _HELD: _Name = ("held",)  # ripened and held, by lease_until
-_RUNNING: _Name = ("running",)  # processing and held, by lease_until
-_EXPIRING: _Name = ("expiring",)  # waiting, by expires_at
-_LEAVING: _Name = ("leaving",)  # finished, with a purge_at, by that
+RUNNING: _Name = ("running",)  # processing and held, by lease_until
+EXPIRING: _Name = ("expiring",)  # waiting, by expires_at
+LEAVING: _Name = ("leaving",)  # finished, with a purge_at, by that
 _FREE: _Name = ()  # nobody's pool of ready rows; a holder's is (worker,)
+
+
+def finished(state: str) -> _Name:
+    """The heap of finished rows of a state, by finished_at; not of those with a purge_at."""
+    return ("finished", state)
 
 
 class Table:
@@ -35,6 +45,9 @@ class Table:
         self._heaps: dict[_Name, LazyHeap] = {}
         self._places: dict[int, list[_Name]] = {}
         self._last_seq = 0
+        self._pools: defaultdict[Hashable, set[_Name]] = defaultdict(set)
+        self.lanes = Hints()
+        self.tallies = Tallies()
 
     def get(self, job_id: str) -> Row | None:
         """The row with this id."""
@@ -50,7 +63,9 @@ class Table:
         """Put in a row with a new id, under the next seq, which is returned."""
         self._last_seq += 1
         self._ids[row.id] = self._last_seq
-        self._put(self._last_seq, row._replace(seq=self._last_seq), ripe=False)
+        row = row._replace(seq=self._last_seq)
+        self._put(self._last_seq, row, ripe=False)
+        self.tallies.inserted(row)
         return self._last_seq
 
     def replace(self, row: Row) -> None:
@@ -60,12 +75,26 @@ class Table:
         ripe = stood.due_at == row.due_at and _WAITING not in self._places[seq]
         self._withdraw(seq, stood)
         self._put(seq, row, ripe)
+        if stood.permit is not None and _frees_a_permit(stood, row):
+            self.lanes.reopen_of(stood.permit)
+        self.wake(self.tallies.changed(stood, row))
 
     def remove(self, row: Row) -> None:
         """Take out a stored row with all that belongs to it."""
         seq = _seq(row)
         self._withdraw(seq, self.rows.pop(seq))
         del self._ids[row.id]
+        if row.permit is not None:
+            self.lanes.reopen_of(row.permit)
+        self.wake(self.tallies.changed(row, None))
+
+    def wake(self, over: Iterable[tuple[str, int]]) -> None:
+        """Have those fall due that wait for tallies that are over, each with how many failed."""
+        for name, failed in over:
+            waiting = self._heaps.get(("awaiting", name))
+            for seq in sorted(waiting.live) if waiting else ():
+                row = self.rows[seq]
+                self.replace(woken(row, failed)._replace(version=row.version + 1))
 
     def ripen(self, now: int) -> None:
         """Make ready what has fallen due at ``now``, a thousand at most, and give back to
@@ -75,35 +104,50 @@ class Table:
                 break
         while self._move_first(_HELD, now, free=True):
             pass
+        self.lanes.reopen(now)
 
     def next_due(self) -> int | None:
-        """The smallest due_at of the rows that have not ripened."""
+        """The smallest due_at of the rows that have not ripened, or when a lane may open."""
         first = self._first(_WAITING)
-        return first[0] if first else None
+        times = [first[0] if first else None, self.lanes.first_opening()]
+        return min((time for time in times if time is not None), default=None)
 
     def ready(self, worker: str, queues: Iterable[str] | None) -> Iterator[Row]:
-        """What has ripened in these queues (None = all) and nobody or ``worker`` holds: best
-        first, one by one. Nothing may be changed meanwhile."""
+        """What has ripened in these queues (None = all), has no lane, and nobody or ``worker``
+        holds: best first, one by one. Nothing may be changed meanwhile."""
         within: Iterable[str | None] = (None,) if queues is None else set(queues)
-        names = [(pool, queue) for queue in within for pool in (_FREE, (worker,))]
+        return self._ripe(worker, [("in", queue) for queue in within])
+
+    def in_lane(self, lane: str, worker: str) -> Iterator[Row]:
+        """The same of a lane."""
+        return self._ripe(worker, [("lane", lane)])
+
+    def queues(self) -> set[str]:
+        """The queues of which something has ripened that has no lane."""
+        return {str(queue) for queue in self._pools if queue is not None}
+
+    def settle_lanes(self, looked_at: Mapping[str, int | None]) -> None:
+        """Tell the hints what a claim found: where each lane's best is, and when it may open."""
+        for lane, opens_at in looked_at.items():
+            head = self._first(("lane of all", lane))
+            best = None if head is None else place(self.rows[head[1]])
+            self.lanes.put(lane, best, opens_at)
+
+    def leases(self, permit: str, now: int) -> "list[int]":
+        """When the claims under a permit end that are live at ``now``, earliest first."""
+        heap = self._heaps.get(("permit", permit))
+        return sorted(until for until in heap.live.values() if until > now) if heap else []
+
+    def _ripe(self, worker: str, places: Iterable[_Name]) -> Iterator[Row]:
+        names = [(*within, *pool) for within in places for pool in (_FREE, (worker,))]
         walks = [self._heaps[name].walk() for name in names if name in self._heaps]
         return (self.rows[seq] for _, seq in heapq.merge(*walks))
 
-    def lapsed(self, now: int) -> Iterator[Row]:
-        """Processing rows whose lease has ended at ``now``, longest ago first."""
-        return self._until(_RUNNING, now)
-
-    def expired(self, now: int) -> Iterator[Row]:
-        """Waiting rows that expired at ``now`` or before, longest ago first."""
-        return self._until(_EXPIRING, now)
-
-    def overdue(self, by: int) -> Iterator[Row]:
-        """Rows that are to be removed at ``by`` or before, longest ago first."""
-        return self._until(_LEAVING, by)
-
-    def finished(self, state: str, by: int) -> Iterator[Row]:
-        """Rows of this state that finished at ``by`` or before, longest ago first."""
-        return self._until(("finished", state), by)
+    def until(self, name: _Name, last: int) -> Iterator[Row]:
+        """The rows of a heap by their keys, as far as those go to ``last``."""
+        heap = self._heaps.get(name)
+        entries = heap.walk() if heap else iter(())
+        return (self.rows[seq] for _, seq in takewhile(lambda entry: entry[0] <= last, entries))
 
     def entries(self) -> int:
         """How many entries all heaps keep, stale ones included."""
@@ -112,11 +156,6 @@ class Table:
     def _first(self, name: _Name) -> tuple[int, int] | None:
         heap = self._heaps.get(name)
         return heap.first() if heap else None
-
-    def _until(self, name: _Name, last: int) -> Iterator[Row]:
-        heap = self._heaps.get(name)
-        entries = heap.walk() if heap else iter(())
-        return (self.rows[seq] for _, seq in takewhile(lambda entry: entry[0] <= last, entries))
 
     def _move_first(self, name: _Name, now: int, *, free: bool = False) -> bool:
         first = self._first(name)
@@ -132,7 +171,7 @@ class Table:
             heap = self._heaps[name]
             heap.discard(seq)
             if not heap.live:
-                del self._heaps[name]
+                self._drop(name)
         if row.unique_key is not None and self._keys.get(row.unique_key) == seq:
             del self._keys[row.unique_key]
 
@@ -144,32 +183,65 @@ class Table:
         for name, key in _places(row, ripe, free):
             heap = self._heaps.get(name)
             if heap is None:
-                heap = self._heaps[name] = LazyHeap()
+                heap = self._make(name)
             heap.add(key, seq)
             places.append(name)
+            if name[0] == "lane of all":
+                self.lanes.better(str(row.lane), row)
+
+    def _make(self, name: _Name) -> LazyHeap:
+        if name[0] == "in":
+            self._pools[name[1]].add(name)
+        heap = self._heaps[name] = LazyHeap()
+        return heap
+
+    def _drop(self, name: _Name) -> None:
+        if name[0] == "in":
+            self._pools[name[1]].discard(name)
+            if not self._pools[name[1]]:
+                del self._pools[name[1]]
+        del self._heaps[name]
 
 
 def _places(row: Row, ripe: bool, free: bool) -> Iterator[tuple[_Name, int]]:
     """The heaps a row belongs in, with its key in each."""
     if row.purge_at is not None:
-        yield _LEAVING, row.purge_at
+        yield LEAVING, row.purge_at
     elif row.finished_at is not None:
-        yield ("finished", row.state), row.finished_at
+        yield finished(row.state), row.finished_at
     if row.expires_at is not None and row.due_at is not None:
-        yield _EXPIRING, row.expires_at
+        yield EXPIRING, row.expires_at
     if row.state == PROCESSING and row.lease_until is not None:
-        yield _RUNNING, row.lease_until
-    if row.due_at is None:
-        return
-    if row.due_at > 0 and not ripe:
-        yield _WAITING, row.due_at
+        yield RUNNING, row.lease_until
+    if row.permit is not None and row.lease_until is not None and row.locked_by is None:
+        yield ("permit", row.permit), row.lease_until
+    if row.awaits is not None and is_dormant(row):
+        yield ("awaiting", row.awaits), 0
+    if row.due_at is not None:
+        yield from _claimable(row, ripe or row.due_at <= 0, free)
+
+
+def _claimable(row: Row, ripe: bool, free: bool) -> Iterator[tuple[_Name, int]]:
+    if not ripe:
+        yield _WAITING, row.due_at or 0
         return
     pool = _FREE
     if row.lease_until is not None and not free:
         pool = (holder(row),)
         yield _HELD, row.lease_until
-    yield (pool, None), -row.priority
-    yield (pool, row.queue), -row.priority
+    if row.lane is not None:
+        yield ("lane of all", row.lane), -row.priority
+        yield ("lane", row.lane, *pool), -row.priority
+    else:
+        yield ("in", None, *pool), -row.priority
+        yield ("in", row.queue, *pool), -row.priority
+
+
+def _frees_a_permit(before: Row, after: Row) -> bool:
+    if before.permit != after.permit:
+        return True
+    until = after.lease_until if after.locked_by is None else None
+    return before.lease_until is not None and (until is None or until < before.lease_until)
 
 
 def _seq(row: Row) -> int:

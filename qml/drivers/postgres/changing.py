@@ -5,13 +5,16 @@ from functools import partial
 
 from psycopg2.errors import UniqueViolation
 
+from ...seam import lanes
 from ...seam.rows import Change, Hold, Move, Rewrite, Row, Verdict
 from . import arrays
 from .connections import Call, Connections
+from .session import Rows
+from .statements import LANES, LOCKS
 
 MOVE = Move._fields[:-1]  # without "then"
 REWRITE = (*Row._fields[1:], "seq", "expected", "keeps_lease")
-TURN = "turn"
+TURN, ASKS = "turn", "asks"
 
 
 def swap(connections: Connections, changes: Sequence[Change]) -> list[Verdict]:
@@ -73,14 +76,39 @@ def _rewritten(change: Rewrite) -> tuple[object, ...]:
 
 def hold(connections: Connections, holds: Sequence[Hold]) -> list[Verdict]:
     """Extend leases or take locks, each for itself. Not patient: they lapse by themselves."""
-    if len({order.id for order in holds}) == len(holds):
-        return connections.write(lambda call: _hold(call, holds), patient=False) if holds else []
-    return [verdict for order in holds for verdict in hold(connections, [order])]
+    if len({order.id for order in holds}) != len(holds):
+        return [verdict for order in holds for verdict in hold(connections, [order])]
+    if not holds:
+        return []
+    found = connections.write(lambda call: _hold(call, holds), patient=False)
+    return [
+        connections.write(partial(_permitted, order), patient=False)
+        if verdict == ASKS
+        else Verdict(verdict)
+        for order, (verdict, *_) in zip(holds, found, strict=True)
+    ]
 
 
-def _hold(call: Call, holds: Sequence[Hold]) -> list[Verdict]:
-    found = call.run(call.sql["hold"], arrays.columns(Hold._fields, holds))
-    return [Verdict(verdict) for (verdict,) in found]
+def _hold(call: Call, holds: Sequence[Hold], *, permitted: bool = False) -> Rows:
+    values = arrays.columns(Hold._fields, holds)
+    return call.run(call.sql["hold"], {**values, "permitted": permitted})
+
+
+def _permitted(order: Hold, call: Call) -> Verdict:
+    """Have a lapsed claim live again, if it can have a permit. No claim counts permits meanwhile,
+    and each statement sees what was done before."""
+    with call.transaction():
+        locks = {"space": LOCKS, "lanes_lock": call.sql.lock(LANES)}
+        call.run(call.sql["lock_lanes"], locks)
+        [(verdict, permit, lane)] = _hold(call, [order])
+        if verdict == ASKS:
+            permits = lanes.decode(lane).permits
+            asked = {"now": order.now, "permits": arrays.literal([permit]), "paces": "{}"}
+            [([live], _)] = call.run(call.sql["used"], asked)
+            if permits is not None and live >= permits:
+                return Verdict.STALE
+            [(verdict, _, _)] = _hold(call, [order], permitted=True)
+    return Verdict(verdict)
 
 
 def let_go(

@@ -6,9 +6,10 @@ nobody knows whether the call was carried out. So it is sent again, with the sam
 refuse what was done already, and a row that carries the stamp counts as done.
 """
 
+import contextlib
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import psycopg2
@@ -41,6 +42,7 @@ class Call:
         self.again = False
         self._head = head
         self._seconds = seconds
+        self._begin = ""
         self.deadline = float("inf")
         self._session: Session | None = None
 
@@ -55,11 +57,26 @@ class Call:
         return time.monotonic() >= self.deadline
 
     def run(self, text: str, values: Mapping[str, Any]) -> Rows:
-        """What a text of statements brings, all of it one transaction."""
+        """What a text of statements brings, all of it one transaction, or part of one."""
         assert self._session is not None
         left = (self.deadline - time.monotonic()) * 1000
         timeout = {"timeout": max(1, int(left * SERVER_SHARE)), "stamp": self.stamp}
-        return self._session.run(self._head + text, {**values, **timeout}, self.deadline)
+        begin, self._begin = self._begin, ""
+        return self._session.run(self._head + begin + text, {**values, **timeout}, self.deadline)
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Have several texts be one transaction, which a pooler keeps on one connection, too. It is
+        undone when the server refuses one; any other trouble ends the session, and so undoes it."""
+        assert self._session is not None
+        self._begin = self.sql["begin"] + ";"
+        try:
+            yield
+        except psycopg2.Error:
+            with contextlib.suppress(psycopg2.Error, Lost):
+                self._session.run(self.sql["rollback"], None, self.deadline)
+            raise
+        self.run(self.sql["commit"], {})
 
 
 class Connections:
@@ -71,7 +88,11 @@ class Connections:
         self.name = self.pool.name
         self.sql = Statements(config.schema_name)
         self._unflushed = self.sql["limits"] + self.sql["unflushed"]
-        self._flushed = self.sql["limits"] if config.durability == "full" else self._unflushed
+        full = config.durability == "full"
+        self._flushed = self.sql["limits"] if full else self._unflushed
+        self.begin_for_tasks = ("" if full else self.sql["unflushed"]) + self.sql["mark"]
+        self.whereabouts: Rows = []  # of the tables, once they were asked for
+        self.limited = False  # whether the last claim found that something may keep rows back
 
     def read(self, work: Callable[[Call], T]) -> T:
         """A call that changes nothing."""
@@ -110,7 +131,7 @@ class Connections:
                     raise self._unanswered(error, fate) from error
             except psycopg2.Error as error:
                 if call.over or error.pgcode not in troubles.AGAIN:
-                    raise self._refused(error) from error
+                    raise self.refused(error) from error
             except ValueError as error:
                 raise StorageError(f"{self.name} cannot keep such a text: {error}") from error
             time.sleep(random.uniform(0, longest))
@@ -120,7 +141,8 @@ class Connections:
         """What an error says, on one line and without a password."""
         return troubles.told(error, self._config.database_url)
 
-    def _refused(self, error: psycopg2.Error) -> StorageError:
+    def refused(self, error: psycopg2.Error) -> StorageError:
+        """qml's error for a statement that the server refused."""
         return troubles.translated(error, self.name, self._config.database_url)
 
     def _unanswered(self, error: Exception, fate: str) -> StorageUnavailable:

@@ -1,8 +1,10 @@
 """The verbs of the seam in one schema of a PostgreSQL database."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from ...seam.findings import Findings
+from ...seam.lanes import Used
 from ...seam.rows import (
     Change,
     Claim,
@@ -18,21 +20,39 @@ from ...seam.rows import (
     Verdict,
     Write,
 )
+from ...seam.tallies import Parents, Tally
+from ...seam.transactions import Transaction
 from ...values.config import PostgresConfig
 from ..listening import Wakeups
-from . import arrays, changing, claiming, examination, pages, records, schema, storing
+from . import (
+    arrays,
+    changing,
+    claiming,
+    examination,
+    foreign,
+    lanes,
+    pages,
+    records,
+    schema,
+    storing,
+    tallies,
+)
 from .connections import Connections
 from .feed import Feed
+from .lending import Tasks
+from .transactions import PostgresTransaction
 
 
 class PostgresDriver:
     """Rows in tables of one schema. Every verb is one statement or one string of them, which the
     server carries out in one transaction: no state of a session, so that a pooler may lend
-    another one for each."""
+    another one for each. Only a claim that meets limits, and what waits for other rows, is a
+    transaction of several."""
 
     def __init__(self, config: PostgresConfig) -> None:
         self._config = config
         self._connections = Connections(config)
+        self._tasks = Tasks(config, self._connections)
         self._wakeups = Wakeups(
             self._connections.name, lambda: Feed(self._connections), self._connections.notify
         )
@@ -40,10 +60,19 @@ class PostgresDriver:
 
     # -- rows ----------------------------------------------------------------------------------
 
-    def insert(self, rows: Sequence[Row], record: Write | None = None) -> Inserted:
+    def insert(
+        self,
+        rows: Sequence[Row],
+        record: Write | None = None,
+        parents: Sequence[Parents] = (),
+    ) -> Inserted:
         """See Driver.insert."""
         if not rows and record is None:
             return Inserted([], [])
+        if parents:
+            return self._connections.write(
+                lambda call: tallies.insert_after(call, rows, record, parents)
+            )
         return self._connections.write(lambda call: storing.insert(call, rows, record))
 
     def load(self, ids: Sequence[str]) -> list[Row | None]:
@@ -88,6 +117,24 @@ class PostgresDriver:
     def erase(self, target: Finished | Overdue | Sequence[str], limit: int) -> int:
         """See Driver.erase."""
         return self._connections.write(lambda call: storing.erase(call, target, limit))
+
+    def insert_in(self, connection: Any, rows: Sequence[Row]) -> Inserted:
+        """See Transactional.insert_in."""
+        return foreign.insert_in(self._connections, connection, rows)
+
+    def begin(self) -> Transaction:
+        """See Transactional.begin."""
+        return PostgresTransaction(self._tasks)
+
+    # -- what rows share ----------------------------------------------------------------------
+
+    def used(self, now: int, permits: Sequence[str], paces: Sequence[str]) -> Used:
+        """See Driver.used."""
+        return lanes.used(self._connections, now, permits, paces)
+
+    def tally(self, name: str, more: bool | None = None, failed: int | None = None) -> Tally | None:
+        """See Driver.tally."""
+        return self._connections.write(lambda call: tallies.tally(call, name, more, failed))
 
     # -- records -------------------------------------------------------------------------------
 
@@ -139,4 +186,5 @@ class PostgresDriver:
     def close(self) -> None:
         """See Driver.close."""
         self._wakeups.close()
+        self._tasks.close()
         self._connections.pool.close()

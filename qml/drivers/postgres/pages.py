@@ -11,9 +11,10 @@ def scan(connections: Connections, query: Query) -> list[Row]:
     """The rows a query names, in its order."""
     values = query._asdict()
     if isinstance(query, Page):
-        statement = "page"
+        statement = "page" if query.states is None else "page_of_states"
+        if query.batch is not None:
+            statement = "page_of_batch"
         if query.states is not None:
-            statement = "page_of_states"
             values["states"] = arrays.literal(dict.fromkeys(query.states))
     else:
         statement = STATEMENTS[type(query)]

@@ -10,22 +10,34 @@ from ..statements import read_page
 LOCKS = 1903259468
 """The space of qml's advisory locks: "qml" in ASCII."""
 
-RIPENING, MIGRATION = "ripening", "migration"
+RIPENING, LANES, MIGRATION = "ripening", "lanes", "migration"
+
+PAGES = ("statements.sql", "lanes.sql", "tallies.sql", "examination.sql", "transactions.sql")
+
+OF_QUEUES = ("ripen", "claim", "plain_rows", "open_lanes")
+"""Statements that have other parts for some queues than for all; those are named "x_queues"."""
 
 
 class Statements(Mapping[str, str]):
-    """Whole statements by name. A claim of some queues has other parts than one of all."""
+    """Whole statements by name. A claim of some queues has other parts than one of all, and so has
+    one that has chosen its rows."""
 
     def __init__(self, schema: str) -> None:
         self.schema = schema
         self.channel = "qml_" + hashlib.sha256(schema.encode()).hexdigest()[:32]
         page = _page()
         self._texts = {name: self._whole(page, name, "all") for name in page}
-        self._texts["ripen_queues"] = self._whole(page, "ripen", "queues")
-        self._texts["claim_queues"] = self._whole(page, "claim", "queues")
+        for name in OF_QUEUES:
+            self._texts[f"{name}_queues"] = self._whole(page, name, "queues")
+        self._texts["claim_chosen"] = self._whole(page, "claim", "chosen", "all")
+        self._texts["claim_chosen_queues"] = self._whole(page, "claim", "chosen", "queues")
 
-    def _whole(self, page: Mapping[str, str], name: str, of: str) -> str:
-        parts = {**page, "best": page[f"best_of_{of}"], "anything": page[f"anything_of_{of}"]}
+    def _whole(self, page: Mapping[str, str], name: str, *of: str) -> str:
+        kinds = (*of, "all")
+        parts = {**page}
+        for part in ("best", "anything", "open", "next_due", "limited"):
+            found = (page.get(f"{part}_of_{kind}") for kind in kinds)
+            parts[part] = next(text for text in found if text is not None)
         text, before = page[name], ""
         while text != before:
             before, text = text, _replaced(text, parts)
@@ -54,7 +66,7 @@ class Statements(Mapping[str, str]):
 @cache
 def _page() -> dict[str, str]:
     package = "qml.drivers.postgres"
-    return read_page(package, "statements.sql") | read_page(package, "examination.sql")
+    return {name: text for page in PAGES for name, text in read_page(package, page).items()}
 
 
 def _replaced(text: str, parts: Mapping[str, str]) -> str:

@@ -7,7 +7,8 @@
 j.seq, j.id, j.version, j.state, j.queue, j.priority, j.method, j.attempt, j.fence,
 j.max_attempts, j.ahead, j.worker, j.locked_by, j.lease_until, j.due_at, j.finished_at,
 j.purge_at, j.expires_at, j.created_at, j.key_held, j.unique_key, j.unique_while,
-j.max_retries, j.timeout_seconds, j.job_type, j.detail, j.failures, j.metadata, j.payload, j.notes
+j.max_retries, j.timeout_seconds, j.job_type, j.lane, j.permit, j.batch, j.counts, j.awaits,
+j.needs_all, j.detail, j.failures, j.metadata, j.payload, j.notes
 
 -- name: free
 -- Not a statement: what "{free}" stands for: held by nobody.
@@ -16,12 +17,21 @@ j.max_retries, j.timeout_seconds, j.job_type, j.detail, j.failures, j.metadata, 
 -- name: claimable
 -- Not a statement: what "{claimable}" stands for: ready, due, and held by nobody but the worker.
 -- due_at is asked again, for the case that the store's clock was set back a little.
-j.ready AND j.due_at <= %(now)s AND ({free} OR coalesce(j.locked_by, j.worker) = %(worker)s)
+{plain} AND {held_by_no_other}
+
+-- name: plain
+-- Not a statement: what "{plain}" stands for: ready, and under no limit.
+j.ready AND j.lane IS NULL
+
+-- name: held_by_no_other
+-- Not a statement: what "{held_by_no_other}" stands for.
+j.due_at <= %(now)s AND ({free} OR coalesce(j.locked_by, j.worker) = %(worker)s)
 
 -- name: locked
 -- Not a statement: what "{locked}" stands for: the rows with these ids, as they are now and stay.
 -- In the order of ids: two who lock the same rows in different order would wait for each other.
-SELECT seq, id, version, state, fence, worker, locked_by, lease_until, key_held, unique_key, stamp
+SELECT seq, id, version, state, fence, worker, locked_by, lease_until, key_held, unique_key, stamp,
+    permit, lane
 FROM {schema}.qml_jobs WHERE id = ANY (%(id)s::text[]) ORDER BY id FOR UPDATE
 
 -- name: anything_of_all
@@ -40,19 +50,29 @@ SELECT head.seq FROM unnest(%(queues)s::text[]) AS wanted (queue), LATERAL (
 -- name: best_of_all
 -- Not a statement: what "{best}" stands for in a claim of every queue: the best rows that nobody
 -- else is taking just now.
-SELECT j.seq FROM {schema}.qml_jobs AS j WHERE {claimable}
+SELECT j.seq FROM {schema}.qml_jobs AS j WHERE {claimable} AND {goes_ahead}
 ORDER BY j.priority DESC, j.seq LIMIT %(most)s FOR UPDATE SKIP LOCKED
+
+-- name: still
+-- Not a statement: what "{still}" stands for: "claimable", in words that keep the server from walking
+-- along an index of such rows, where it is given their seqs.
+j.ready AND num_nulls(j.lane) = 1 AND {held_by_no_other}
 
 -- name: best_of_queues
 -- Not a statement: what "{best}" stands for in a claim of some queues: of the best of each, looked at
--- in its index, the best of all. Only what is taken is locked, since another claim finds nothing
--- where all is; the hundred more are for what others hold at the moment.
-SELECT j.seq FROM unnest(%(queues)s::text[]) AS wanted (queue), LATERAL (
-    SELECT j.seq FROM {schema}.qml_jobs AS j WHERE j.queue = wanted.queue AND {claimable}
-    ORDER BY j.priority DESC, j.seq LIMIT %(most)s + 100
-) AS head JOIN {schema}.qml_jobs AS j USING (seq)
-WHERE {claimable}
-ORDER BY j.priority DESC, j.seq LIMIT %(most)s FOR UPDATE OF j SKIP LOCKED
+-- in its index, the best of all, one by one in their order. Only what is taken is locked, since another
+-- claim finds nothing where all is; the hundred more are for what others hold at the moment.
+SELECT j.seq FROM (
+    SELECT head.priority, head.seq FROM unnest(%(queues)s::text[]) AS wanted (queue), LATERAL (
+        SELECT j.seq, j.priority FROM {schema}.qml_jobs AS j
+        WHERE j.queue = wanted.queue AND {claimable}
+        ORDER BY j.priority DESC, j.seq LIMIT %(most)s + 100
+    ) AS head
+    WHERE {goes_ahead} ORDER BY head.priority DESC, head.seq
+) AS head, LATERAL (
+    SELECT j.seq FROM {schema}.qml_jobs AS j WHERE j.seq = head.seq AND {still}
+    FOR UPDATE SKIP LOCKED
+) AS j LIMIT %(most)s
 
 -- name: limits
 -- Before every statement, in its transaction: the server gives up when nobody waits any more.
@@ -66,8 +86,8 @@ SET LOCAL synchronous_commit = off;
 -- Not a statement: what "{row}" stands for: what the driver is given of a row.
 id, version, state, queue, priority, method, attempt, fence, max_attempts, ahead, worker,
 locked_by, lease_until, due_at, finished_at, purge_at, expires_at, created_at, key_held,
-unique_key, unique_while, max_retries, timeout_seconds, job_type, detail, failures, metadata,
-payload, notes
+unique_key, unique_while, max_retries, timeout_seconds, job_type, lane, permit, batch, counts,
+awaits, needs_all, detail, failures, metadata, payload, notes
 
 -- name: row_arrays
 -- Not a statement: what "{row_arrays}" stands for: the same of many rows.
@@ -78,8 +98,9 @@ payload, notes
 %(finished_at)s::bigint[], %(purge_at)s::bigint[], %(expires_at)s::bigint[],
 %(created_at)s::bigint[], %(key_held)s::smallint[], %(unique_key)s::text[],
 %(unique_while)s::text[], %(max_retries)s::bigint[], %(timeout_seconds)s::float8[],
-%(job_type)s::text[], %(detail)s::text[], %(failures)s::text[], %(metadata)s::text[],
-%(payload)s::text[], %(notes)s::text[]
+%(job_type)s::text[], %(lane)s::text[], %(permit)s::text[], %(batch)s::text[],
+%(counts)s::text[], %(awaits)s::text[], %(needs_all)s::smallint[], %(detail)s::text[],
+%(failures)s::text[], %(metadata)s::text[], %(payload)s::text[], %(notes)s::text[]
 
 -- name: new_and_taken
 -- Not a statement: what "{new_and_taken}" stands for: rows to store, and those in their way.
@@ -144,7 +165,8 @@ VALUES (
     %(id)s, %(version)s, %(state)s, %(queue)s, %(priority)s, %(method)s, %(attempt)s, %(fence)s,
     %(max_attempts)s, %(ahead)s, %(worker)s, %(locked_by)s, %(lease_until)s, %(due_at)s,
     %(finished_at)s, %(purge_at)s, %(expires_at)s, %(created_at)s, %(key_held)s, %(unique_key)s,
-    %(unique_while)s, %(max_retries)s, %(timeout_seconds)s, %(job_type)s, %(detail)s, %(failures)s,
+    %(unique_while)s, %(max_retries)s, %(timeout_seconds)s, %(job_type)s, %(lane)s,
+    %(permit)s, %(batch)s, %(counts)s, %(awaits)s, %(needs_all)s, %(detail)s, %(failures)s,
     %(metadata)s, %(payload)s, %(notes)s, coalesce(%(due_at)s = 0, false), %(stamp)s
 )
 ON CONFLICT DO NOTHING RETURNING seq
@@ -272,7 +294,8 @@ WITH change AS MATERIALIZED (
         finished_at = g.finished_at, purge_at = g.purge_at, expires_at = g.expires_at,
         created_at = g.created_at, key_held = g.key_held, unique_key = g.unique_key,
         unique_while = g.unique_while, max_retries = g.max_retries,
-        timeout_seconds = g.timeout_seconds, job_type = g.job_type, detail = g.detail,
+        timeout_seconds = g.timeout_seconds, job_type = g.job_type, lane = g.lane,
+        permit = g.permit, detail = g.detail,
         failures = g.failures, metadata = g.metadata, payload = coalesce(g.payload, j.payload),
         stamp = %(stamp)s
     FROM guarded AS g
@@ -284,6 +307,10 @@ SELECT {verdict} FROM guarded AS g ORDER BY g.place
 -- Not a statement: what "{next_waiting}" stands for: when the next row falls due that is not in the
 -- ready index yet. ORDER BY and LIMIT keep to the index, whatever the statistics say.
 SELECT due_at FROM {schema}.qml_jobs WHERE NOT ready AND due_at IS NOT NULL ORDER BY due_at LIMIT 1
+
+-- name: next_due_of_all
+-- Not a statement: what "{next_due}" stands for: when the next row of all falls due.
+({next_waiting})
 
 -- name: ripen
 -- Move rows that have newly fallen due to the ready index, if there are any. One claim at a time
@@ -301,8 +328,20 @@ UPDATE {schema}.qml_jobs SET ready = true WHERE seq = ANY (ARRAY(
     ORDER BY due_at, seq LIMIT 1000 FOR UPDATE SKIP LOCKED
 ));
 
+-- name: goes_ahead
+-- Not a statement: what "{goes_ahead}" stands for: a claim that has not looked at what falls due and at
+-- limits takes nothing where there is any.
+(
+    SELECT (%(careful)s OR NOT limited) AND (%(ripened)s OR coalesce(next_due > %(now)s, true))
+    FROM kept
+)
+
 -- name: claim
-WITH taken AS (
+-- By itself, since "ripen" before it costs as much again, 250 us. The answer tells when the next row falls
+-- due, whether there are limits, and whether nothing was taken though there is something.
+WITH kept AS MATERIALIZED (
+    SELECT {next_due} AS next_due, {limited} AS limited
+), taken AS (
     UPDATE {schema}.qml_jobs AS j SET
         state = 'processing', version = j.version + 1, attempt = j.attempt + 1,
         fence = j.fence + 1, ahead = CASE WHEN best.rank > %(limit)s THEN 1 ELSE j.ahead END,
@@ -314,21 +353,22 @@ WITH taken AS (
     RETURNING {columns}
 )
 SELECT
-    ({next_waiting}),
+    kept.next_due, kept.limited,
     j.seq IS NULL AND ({anything}) IS NOT NULL,
     j.*
-FROM (VALUES (1)) AS one LEFT JOIN taken AS j ON true
+FROM kept LEFT JOIN taken AS j ON true
 ORDER BY j.priority DESC, j.seq
 
 -- name: claimed_before
 -- The rows of a claim whose reply was lost.
-SELECT ({next_waiting}), false, {columns} FROM {schema}.qml_jobs AS j
+SELECT {next_due}, false, false, {columns} FROM {schema}.qml_jobs AS j
 WHERE j.state = 'processing' AND j.stamp = %(stamp)s AND j.worker = %(worker)s
 ORDER BY j.priority DESC, j.seq
 
 -- name: hold
 -- Renewals (with a fence) and locks, each for itself. Over a lapsed claim a lock makes the old hand
--- stale. What is carried out a second time changes nothing more, so it needs no stamp.
+-- stale. What is carried out a second time changes nothing more, so it needs no stamp. "asks" = a lapsed
+-- claim would live again that needs a permit: nothing is done, unless the permit was seen to.
 WITH wanted AS MATERIALIZED (
     SELECT * FROM unnest(
         %(id)s::text[], %(seq)s::bigint[], %(worker)s::text[], %(fence)s::bigint[],
@@ -348,7 +388,11 @@ WITH wanted AS MATERIALIZED (
         END AS holds,
         w.fence IS NULL AND coalesce(l.lease_until > w.now, false) AS extends,
         w.fence IS NULL AND l.state = 'processing' AND coalesce(l.lease_until <= w.now, false)
-            AS takes_over
+            AS takes_over,
+        l.permit IS NOT NULL AND l.lane IS NOT NULL AND l.locked_by IS NULL
+            AND l.lease_until <= w.now AND (w.fence IS NOT NULL OR l.state = 'processing')
+            AND NOT %(permitted)s AS asks,
+        l.permit, l.lane
     FROM wanted AS w LEFT JOIN locked AS l ON l.id = w.id
 ), held AS (
     UPDATE {schema}.qml_jobs AS j SET
@@ -364,9 +408,13 @@ WITH wanted AS MATERIALIZED (
             CASE WHEN g.fence IS NOT NULL AND j.state = 'processing' THEN g.notes END, j.notes
         )
     FROM guarded AS g
-    WHERE j.seq = g.found AND g.holds
+    WHERE j.seq = g.found AND g.holds AND NOT g.asks
 )
-SELECT CASE WHEN found IS NULL THEN 'gone' WHEN holds THEN 'done' ELSE 'stale' END
+SELECT
+    CASE
+        WHEN found IS NULL THEN 'gone' WHEN NOT holds THEN 'stale' WHEN asks THEN 'asks' ELSE 'done'
+    END,
+    permit, lane
 FROM guarded ORDER BY place
 
 -- name: let_go
@@ -394,6 +442,10 @@ SELECT {columns} FROM {schema}.qml_jobs AS j WHERE j.seq = ANY (ARRAY(
 
 -- name: filters
 -- Not a statement: what "{filters}" stands for.
+{other_filters} AND (%(batch)s::text IS NULL OR p.batch = %(batch)s)
+
+-- name: other_filters
+-- Not a statement: what "{other_filters}" stands for: all but the batch.
 (%(queue)s::text IS NULL OR p.queue = %(queue)s)
 AND (%(method)s::text IS NULL OR p.method = %(method)s)
 AND (%(below)s::bigint IS NULL OR p.seq < %(below)s)
@@ -411,18 +463,47 @@ SELECT {columns} FROM {schema}.qml_jobs AS j WHERE j.seq = ANY (ARRAY(
     ) AS newest ORDER BY newest.seq DESC LIMIT %(limit)s OFFSET %(offset)s
 )) ORDER BY j.seq DESC
 
+-- name: page_of_batch
+-- "page_of_states" of one batch, from its own index; of all its states where none is named.
+WITH RECURSIVE known (state) AS (
+    (
+        SELECT state FROM {schema}.qml_jobs WHERE batch = %(batch)s ORDER BY state LIMIT 1
+    )
+    UNION ALL
+    SELECT (
+        SELECT j.state FROM {schema}.qml_jobs AS j
+        WHERE j.batch = %(batch)s AND j.state > known.state ORDER BY j.state LIMIT 1
+    ) FROM known WHERE known.state IS NOT NULL
+)
+SELECT {columns} FROM {schema}.qml_jobs AS j WHERE j.seq = ANY (ARRAY(
+    SELECT newest.seq FROM known, LATERAL (
+        SELECT p.seq FROM {schema}.qml_jobs AS p WHERE {other_filters} AND p.batch IS NOT NULL
+            AND (p.batch, p.state, p.seq) > (%(batch)s, known.state, 0)
+            AND (p.batch, p.state, p.seq)
+                < (%(batch)s, known.state, coalesce(%(below)s, 9223372036854775807))
+        ORDER BY p.batch DESC, p.state DESC, p.seq DESC LIMIT %(limit)s::bigint + %(offset)s
+    ) AS newest
+    WHERE %(states)s::text[] IS NULL OR known.state = ANY (%(states)s::text[])
+    ORDER BY newest.seq DESC LIMIT %(limit)s OFFSET %(offset)s
+)) ORDER BY j.seq DESC
+
 -- name: available
--- Ready rows in index order, and waiting ones that are due; then both in the order of a claim.
+-- Ready rows in index order, and waiting ones that are due; then both in the order of a claim. Those in
+-- lanes are all looked at: it is for people.
 SELECT {columns} FROM {schema}.qml_jobs AS j WHERE j.seq = ANY (ARRAY(
     SELECT seq FROM (
         (
             SELECT j.seq, j.priority FROM {schema}.qml_jobs AS j
-            WHERE j.ready AND j.due_at <= %(now)s AND {free}
+            WHERE {plain} AND j.due_at <= %(now)s AND {free} AND {not_paused}
             ORDER BY j.priority DESC, j.seq LIMIT %(limit)s
         )
         UNION ALL
         SELECT j.seq, j.priority FROM {schema}.qml_jobs AS j
+        WHERE j.ready AND j.lane IS NOT NULL AND j.due_at <= %(now)s AND {free} AND {not_paused}
+        UNION ALL
+        SELECT j.seq, j.priority FROM {schema}.qml_jobs AS j
         WHERE NOT j.ready AND j.due_at IS NOT NULL AND j.due_at <= %(now)s AND {free}
+            AND {not_paused}
     ) AS best ORDER BY priority DESC, seq LIMIT %(limit)s
 )) ORDER BY j.priority DESC, j.seq
 
@@ -540,7 +621,9 @@ SELECT pg_advisory_xact_lock(%(space)s, %(lock)s)
 CREATE SCHEMA IF NOT EXISTS {schema}
 
 -- name: drop_tables
-DROP TABLE IF EXISTS {schema}.qml_jobs, {schema}.qml_records, {schema}.qml_meta
+DROP TABLE IF EXISTS {schema}.qml_jobs, {schema}.qml_records, {schema}.qml_meta, {schema}.qml_lanes,
+    {schema}.qml_paces, {schema}.qml_news, {schema}.qml_ends, {schema}.qml_tallies, {schema}.qml_ticks;
+DROP FUNCTION IF EXISTS {schema}.qml_parts, {schema}.qml_came, {schema}.qml_changed, {schema}.qml_gone, {schema}.qml_count
 
 -- name: is_empty
 -- Whether nothing lives in the schema (any more).

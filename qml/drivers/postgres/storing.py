@@ -18,26 +18,31 @@ def insert(call: Call, rows: Sequence[Row], record: Write | None) -> Inserted:
     if len(rows) == 1 and record is None:
         for (seq,) in call.run(call.sql["insert_one"], rows[0]._asdict()):
             return Inserted([seq], [])
-    inserted = _insert_all(call, rows, record)
+    while True:
+        try:
+            return known(call, rows, record, insert_once(call, rows, record))
+        except UniqueViolation:
+            continue  # another was faster, and is seen now
+
+
+def known(call: Call, rows: Sequence[Row], record: Write | None, inserted: Inserted) -> Inserted:
+    """What was inserted; or what an earlier try had, where it stands in the way of this one."""
     if inserted.obstacles and call.again:
         return _stored_before(call, rows, record) or inserted
     return inserted
 
 
-def _insert_all(call: Call, rows: Sequence[Row], record: Write | None) -> Inserted:
+def insert_once(call: Call, rows: Sequence[Row], record: Write | None) -> Inserted:
+    """Store all rows or none, and the record. UniqueViolation when another does so just now."""
     keys = [key for row in rows if (key := _wanted(row)) is not None]
     fits = len({row.id for row in rows}) == len(rows) and len(set(keys)) == len(keys)
     values: dict[str, object] = {**arrays.columns(COLUMNS, (row[1:] for row in rows))}
     values |= {"keys": arrays.literal(keys), "fits": fits}
-    while True:
-        try:
-            if record is not None:
-                return _insert_with(call, rows, record, values)
-            found = call.run(call.sql["insert"], values)
-        except UniqueViolation:
-            continue  # another was faster, and is seen now
-        seqs = sorted(seq for seq, _, _ in found if seq is not None)
-        return Inserted(seqs, [] if seqs else _obstacles(rows, found))
+    if record is not None:
+        return _insert_with(call, rows, record, values)
+    found = call.run(call.sql["insert"], values)
+    seqs = sorted(seq for seq, _, _ in found if seq is not None)
+    return Inserted(seqs, [] if seqs else _obstacles(rows, found))
 
 
 def _insert_with(

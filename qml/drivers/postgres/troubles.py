@@ -27,10 +27,12 @@ UNAVAILABLE_CLASSES = ("08", "40", "53", "55", "57", "58")
 
 WRONG = {
     "54000": "PostgreSQL cannot index a name longer than about 2,600 bytes (id, queue, state, "
-    "unique_key); give a shorter one",
+    "unique_key, batch), nor a queue, concurrency_key and rate_key that are longer together; give "
+    "shorter ones",
+    "25P02": "a statement of this transaction has failed before; roll it back",
     "42501": "give the role of the URL the right to use the schema and its tables",
 }
-NOT_INSTALLED = ("42P01", "3F000", "42703")
+NOT_INSTALLED = ("42P01", "3F000", "42703", "42883")
 
 
 ANY_CURE = "see that it runs and that the URL is right, then ask again"

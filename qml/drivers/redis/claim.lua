@@ -1,6 +1,6 @@
 -- Ripen what has fallen due, then take the best rows. Order: worker, now, lease_until, limit,
--- ahead, detail, queues (null = all). Answer: when the next row falls due or "", the rows as
--- claimed, and what was wrong with the indexes.
+-- ahead, detail, queues (null = all). Answer: when the next row falls due or a lane may open, or
+-- "", the rows as claimed, and what was wrong with the indexes.
 
 local RIPENED_AT_ONCE = 1000
 
@@ -8,9 +8,20 @@ local worker, now, lease_until, limit, ahead, detail, queues = unpack(ORDER)
 limit, ahead = tonumber(limit), tonumber(ahead)
 local changed = false
 
+local function first_time(set)
+  local first = redis.call('ZRANGEBYLEX', key(set), '-', '+', 'LIMIT', 0, 1)[1]
+  return first and string.sub(first, 1, TIME)
+end
+
+local too_many = false  -- closed lanes, so that there may be others behind them
+local has_lanes = redis.call('EXISTS', key('open'), key('closed')) > 0
+
 local function next_due()
-  local first = redis.call('ZRANGEBYLEX', key('waiting'), '-', '+', 'LIMIT', 0, 1)[1]
-  return first and string.sub(first, 1, TIME) or ''
+  local due, opens = first_time('waiting'), has_lanes and first_time('closed')
+  if too_many then
+    return now
+  end
+  return due and opens and (due < opens and due or opens) or due or opens or ''
 end
 
 local function answered(rows, to_remember)
@@ -41,30 +52,44 @@ local function ripen()
       ripe.ripe = '1'
       save(ripe, {'ripe'})
       place(row, ripe)
-      changed = true
+      changed, has_lanes = true, has_lanes or in_lane(ripe)
     else
       forget('waiting', member, TIME + SEQ)
     end
   end
 end
 
-local function best()
-  local sets = {'ready'}
+-- The sets of what is ready and has no lane, in the queues that are not paused.
+local function ready_sets(paused)
   if queues ~= cjson.null then
-    sets = {}
-    for place_in_list, queue in ipairs(queues) do
-      sets[place_in_list] = 'ready:' .. queue
+    return sets_of('ready', queues, paused)
+  elseif not paused then
+    return {{'ready', ''}}
+  end
+  add_up('totals', changes)
+  return sets_of('ready', queues_with('r'), paused)
+end
+
+-- The rows of some sets that may be taken, one by one, each with its place: <rank><seq><id>.
+local function claimable(sets)
+  local next_member = merged(sets, RANK + SEQ, false, '-', '+')
+  return function()
+    for member, set in next_member do
+      local found = NAMES[set] and ungrouped(set, member) or member
+      local row = read(string.sub(found, RANK + SEQ + 1))
+      if not row or places(row)[set] ~= member then
+        forget(set, member, RANK + SEQ)
+      elseif row.due_at <= now and (is_free(row, now) or holder(row) == worker) then
+        return row, found
+      end
     end
   end
+end
+
+local function best(sets)
   local rows, want = {}, limit + ahead
-  if want == 0 then
-    return rows
-  end
-  for member, set in merged(sets, RANK + SEQ, false, '-', '+') do
-    local row = read(string.sub(member, RANK + SEQ + 1))
-    if not row or places(row)[set] ~= member then
-      forget(set, member, RANK + SEQ)
-    elseif row.due_at <= now and (is_free(row, now) or holder(row) == worker) then
+  if want > 0 and #sets > 0 then
+    for row in claimable(sets) do
       rows[#rows + 1] = row
       if #rows == want then
         break
@@ -93,13 +118,39 @@ local function take(row, as_ahead)
 end
 
 ripen()
-local rows, taken = {}, {}
-for rank, row in ipairs(best()) do
+if has_lanes then
+  lanes().reopen(now)
+end
+local paused = paused_queues()
+local found, settle, put_back
+if has_lanes and limit > 0 then
+  local chooser = chooser(lanes())
+  local within = queues ~= cjson.null and queues or chooser.open_queues()
+  local function rows_of(lane)
+    return claimable({{'laned', grouped(lane)}})
+  end
+  found, settle = chooser.choose(
+    chooser.gates(now, lease_until), claimable(ready_sets(paused)),
+    chooser.open_lanes(within, paused), rows_of, limit, limit + ahead
+  )
+  put_back = chooser.put_back
+else
+  found = best(ready_sets(paused))
+end
+local rows, taken, rows_with_permits = {}, {}, {}
+for rank, row in ipairs(found) do
   if rank <= limit or row.ahead ~= '2' then
     local new = take(row, #rows >= limit)
+    if new.permit then
+      rows_with_permits[#rows_with_permits + 1] = new
+    end
     rows[#rows + 1] = written(row.id)
     taken[#taken + 1] = cjson.encode({row.id, new.version})
     changed = true
   end
 end
+for _, row in ipairs(rows_with_permits) do
+  put_back(row.permit, now)
+end
+too_many = settle and settle()
 return answered(rows, list(taken))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...seam.findings import Findings
+from ...seam.lanes import Used
 from ...seam.rows import (
     Change,
     Claim,
@@ -20,6 +21,7 @@ from ...seam.rows import (
     Verdict,
     Write,
 )
+from ...seam.tallies import Parents, Tally
 from ...values.config import RedisConfig
 from ..listening import Wakeups
 from . import examination, schema, texts
@@ -30,9 +32,9 @@ from .pages import Pages
 from .scripts import reading, writing
 
 INSERT, SWAP = writing("append", "records", "insert"), writing("append", "swap")
-CLAIM, HOLD, LET_GO = writing("claim"), writing("hold"), writing("let_go")
-ERASE, WRITE_RECORD = writing("erase"), writing("records", "write_record")
-LOAD, LIST_RECORDS = reading("load"), reading("list_records")
+CLAIM, HOLD, LET_GO = writing("choose", "claim"), writing("hold"), writing("let_go")
+ERASE, TALLY, WRITE_RECORD = writing("erase"), writing("tally"), writing("records", "write_record")
+LOAD, USED, LIST_RECORDS = reading("load"), reading("used"), reading("list_records")
 
 
 class RedisDriver:
@@ -50,11 +52,18 @@ class RedisDriver:
 
     # -- rows ----------------------------------------------------------------------------------
 
-    def insert(self, rows: Sequence[Row], record: Write | None = None) -> Inserted:
+    def insert(
+        self,
+        rows: Sequence[Row],
+        record: Write | None = None,
+        parents: Sequence[Parents] = (),
+    ) -> Inserted:
         """See Driver.insert."""
         if not rows and record is None:
             return Inserted([], [])
-        first, obstacles = texts.loads(self._write(INSERT, texts.insert_texts(rows, record)))
+        first, obstacles = texts.loads(
+            self._write(INSERT, texts.insert_texts(rows, record, parents))
+        )
         if obstacles:
             return Inserted([], [Obstacle(int(at), by, holder) for at, by, holder in obstacles])
         return Inserted([*range(int(first), int(first) + len(rows))], [])
@@ -106,6 +115,19 @@ class RedisDriver:
         erased, wrong = texts.loads(self._write(ERASE, texts.erase_texts(target, limit)))
         self._mending.heed(wrong)
         return int(erased)
+
+    def used(self, now: int, permits: Sequence[str], paces: Sequence[str]) -> Used:
+        """See Driver.used."""
+        order = texts.dumps([texts.moment(now), list(permits), list(paces)])
+        return texts.used_of(*texts.loads(self._connections.read(USED, order)))
+
+    def tally(self, name: str, more: bool | None = None, failed: int | None = None) -> Tally | None:
+        """See Driver.tally."""
+        if more is None and failed is None:
+            stored = self._connections.ask("HGET", f"{self._connections.base}tallies", name)
+        else:
+            stored = self._write(TALLY, texts.tally_texts(name, more, failed))
+        return texts.tally_of(stored)
 
     # -- records -------------------------------------------------------------------------------
 

@@ -30,6 +30,16 @@ local function locked(row, worker, now)
   return new
 end
 
+-- Whether a claim has a permit that this makes live again; one that did not lapse has.
+local function may_live(row, new, now)
+  if not has_permit(row) or not has_permit(new) or not is_free(row, now) then
+    return true
+  end
+  local lane = row.lane and lane_of(row.lane)
+  local permits = lane and tonumber(lane.permits)
+  return not permits or live(row.permit, now) < permits
+end
+
 local function hold(order)
   local id, seq, worker, fence, now, until_then, notes = unpack(order)
   local row = read(id)
@@ -45,7 +55,7 @@ local function hold(order)
   else
     new = renewed(row, worker, fence)
   end
-  if not new then
+  if not new or not may_live(row, new, now) then
     return 's'
   end
   new.lease_until = until_then

@@ -1,5 +1,6 @@
--- All rows or none, and a record with them. Order: rows, each with all columns; and the record's
--- name, body and expected version, or null. Answer: the first seq, and the others follow it; or
+-- All rows or none, and a record with them. Order: rows, each with all columns; the record's name,
+-- body and expected version, or null; and of rows that wait for others their index, the ids of
+-- those, and the name of the tally as JSON. Answer: the first seq, and the others follow it; or
 -- obstacles, each with its index, what it is ("id", "key", "record"), and the id that holds it or
 -- the record's name.
 
@@ -7,7 +8,7 @@ if past then
   return past
 end
 
-local ordered, record = unpack(ORDER)
+local ordered, record, waits = unpack(ORDER)
 local rows, obstacles, ids, keys = {}, {}, {}, {}
 if record ~= cjson.null and record_version(record[1]) ~= record[3] then
   ordered = {}
@@ -36,8 +37,46 @@ if #obstacles > 0 then
   return list({'""', list(obstacles)})
 end
 
+-- A row as it is to be stored that waits for others: those that have not finished count from now
+-- on. It falls due at once if none is left.
+local function attached(row, ids, tally)
+  local left, failed = 0, 0
+  for _, id in ipairs(ids) do
+    local parent = read(id)
+    if parent and not parent.finished_at then
+      local new = copy(parent)
+      local others = #tallies_of(parent) > 0 and string.match(parent.counts, '^(.*)%]') .. ', '
+      new.counts, new.shares = (others or '[') .. tally .. ']', '1'
+      save(new, {'counts', 'shares'})
+      place(parent, new)
+      left = left + 1
+    elseif not parent or parent.state ~= 'succeeded' then
+      failed = failed + 1
+    end
+  end
+  if left == 0 then
+    return tallies().woken(row, failed)
+  end
+  tallies().close(row.awaits, left, failed)
+  return row
+end
+
 -- The first write takes memory: a full server refuses it, and with it the whole batch.
-local first = #rows > 0 and append(rows) or '0'
+begun = true
+local first
+if #waits == 0 then
+  first = #rows > 0 and append(rows) or '0'
+else
+  local after = {}
+  for _, wait in ipairs(waits) do
+    after[wait[1] + 1] = wait
+  end
+  for index, row in ipairs(rows) do
+    local wait = after[index]
+    local seq = append({wait and attached(row, wait[2], wait[3]) or row})
+    first = first or seq
+  end
+end
 if record ~= cjson.null then
   store_record(record[1], raised(record[3]), record[2])
 end

@@ -18,7 +18,8 @@ from .texts import RANK, SEQ, TIME, dumps, loads, pairs
 log = logging.getLogger("qml.redis")
 
 CHECK, RESTORE = reading("check"), writing("restore")
-PRUNE, PRUNE_KEYS, RECOUNT = writing("prune"), writing("prune_keys"), writing("recount")
+PRUNE, PRUNE_KEYS, SETTLE = writing("prune"), writing("prune_keys"), writing("settle")
+RECOUNT, RETALLY = writing("recount"), writing("retally")
 
 EVERY = 10.0
 """Seconds between two checks, at least. It costs the server 1 us per combination of state, queue
@@ -113,9 +114,12 @@ def mend(connections: Connections) -> Iterator[None]:
         for start in range(0, len(ids), LOOK):
             _write(connections, RESTORE, ids[start : start + LOOK])
             yield
+    yield from _each(connections, "lanes", SETTLE)
     for name in sorted(_index_names(connections)):
         yield from _prune(connections, name)
-    yield from _prune_keys(connections)
+    yield from _each(connections, "keys", PRUNE_KEYS)
+    yield from _each(connections, "tallies", RETALLY)
+    yield from _retally(connections)
     how = "anew"
     while _write(connections, RECOUNT, [str(LOOK), how]) != "done":
         how = "on"
@@ -158,21 +162,47 @@ def _prune(connections: Connections, name: str) -> Iterator[None]:
             return
 
 
-def _prune_keys(connections: Connections) -> Iterator[None]:
-    name, cursor = f"{connections.base}keys", b"0"
+def _each(connections: Connections, name: str, script: Any) -> Iterator[None]:
+    """Have a script look at all that a hash has, some at a time."""
+    cursor = b"0"
     while True:
-        cursor, some = connections.ask("HSCAN", name, cursor, "COUNT", LOOK)
-        _write(connections, PRUNE_KEYS, [key.decode("utf-8", "replace") for key, _ in pairs(some)])
+        cursor, some = connections.ask(
+            *("HSCAN", f"{connections.base}{name}", cursor, "COUNT", LOOK)
+        )
+        _write(connections, script, [key.decode("utf-8", "replace") for key, _ in pairs(some)])
         yield
         if cursor == b"0":
             return
 
 
+def _retally(connections: Connections) -> Iterator[None]:
+    """Tallies that have vanished: those that rows count for, and those that rows await."""
+    prefix = f"{connections.base}counting:".encode()
+    for keys in _keys(connections, "counting:", "zset"):
+        names = [key[len(prefix) :].decode("utf-8", "replace") for key in keys]
+        for start in range(0, len(names), LOOK):
+            _write(connections, RETALLY, names[start : start + LOOK])
+            yield
+    after = "-"
+    while members := connections.ask(
+        *("ZRANGEBYLEX", f"{connections.base}awaiting", after, "+", "LIMIT", 0, LOOK)
+    ):
+        _write(connections, RETALLY, list(dict.fromkeys(map(_awaited, members))))
+        after = b"(" + members[-1]
+        yield
+
+
+def _awaited(member: bytes) -> str:
+    length, _, rest = member.partition(b":")
+    return rest[: int(length)].decode("utf-8", "replace")
+
+
 def _digits(name: str) -> int:
-    """With how many digits the members of a set begin."""
-    if name == "all" or name.startswith("state:"):
+    """With how many digits the members of a set begin, after their names."""
+    kind = name.partition(":")[0]
+    if kind in {"all", "state", "batched", "counting", "awaiting"}:
         return SEQ
-    return (RANK if name.startswith("ready") else TIME) + SEQ
+    return (RANK if kind in {"ready", "laned"} else TIME) + SEQ
 
 
 def _write(connections: Connections, script: Any, order: Any) -> Any:

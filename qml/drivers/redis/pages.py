@@ -13,7 +13,19 @@ from typing import NamedTuple
 from ...seam.rows import After, Available, Expired, Lapsed, Page, Query, Row
 from .connections import Connections
 from .scripts import reading
-from .texts import RANK, SEQ, TIME, dumps, loads, moment, pairs, rows_of, seq_text, tally_parts
+from .texts import (
+    RANK,
+    SEQ,
+    TIME,
+    dumps,
+    grouped,
+    loads,
+    moment,
+    pairs,
+    rows_of,
+    seq_text,
+    total_parts,
+)
 
 WALK = reading("walk")
 
@@ -27,8 +39,8 @@ GIVE = 200
 class _Way(NamedTuple):
     """Which sorted sets to walk along, in which direction, and what to pick up."""
 
-    sets: list[str]
-    digits: int  # with which their members begin
+    sets: list[tuple[str, str]]  # each with the letters its members begin with that are meant
+    digits: int  # that follow these
     direction: str = "up"
     after: str = ""
     by: str = ""
@@ -52,7 +64,7 @@ class Pages:
             return []
         if isinstance(query, Available):
             return self._available(query)
-        return [*self._walk(_way(query), query.limit)]
+        return [*self._walk(self._way(query), query.limit)]
 
     def _walk(self, way: _Way, limit: int | None) -> Iterator[Row]:
         left = limit
@@ -73,9 +85,9 @@ class Pages:
         """The best of the ready ones, and of those that are due and have not ripened: as long as
         claims are made these are few."""
         now = moment(query.now)
-        ready = self._walk(_Way(["ready"], RANK + SEQ, free_at=now), query.limit)
+        ready = self._walk(_Way([("ready", "")], RANK + SEQ, free_at=now), query.limit)
         found = {row.id: row for row in ready}
-        waiting = self._walk(_Way(["waiting"], TIME + SEQ, by=now, free_at=now), None)
+        waiting = self._walk(_Way([("waiting", "")], TIME + SEQ, by=now, free_at=now), None)
         while some := [*islice(waiting, LOOK)]:
             found |= {row.id: row for row in some}
             best = heapq.nsmallest(query.limit or len(found), found.values(), key=_rank)
@@ -83,38 +95,66 @@ class Pages:
         return sorted(found.values(), key=_rank)
 
     def count(self, page: Page, by: str) -> dict[str, int]:
-        """How many rows the filters of a page leave, by a column: from the tallies, one per state,
-        queue and method that there are. Those below a seq are counted one by one."""
+        """How many rows the filters of a page leave, by a column: from the totals, one per state,
+        queue and method that there are. Of a batch the states are asked of its index. Other rows
+        of a batch, and those below a seq, are counted one by one."""
         if by not in {"state", "queue", "method"}:
             raise ValueError(f"count by {by!r}; give state, queue or method")
-        if page.below is not None:
+        filtered = (page.below, page.queue, page.method) != (None, None, None)
+        if page.batch is not None and by == "state" and not filtered:
+            return self._states_of(page)
+        if page.below is not None or page.batch is not None:
             whole = page._replace(limit=None, offset=0)
-            return dict(Counter(getattr(row, by) for row in self._walk(_way(whole), None)))
+            return dict(Counter(getattr(row, by) for row in self._walk(self._way(whole), None)))
         counts: dict[str, int] = {}
-        tallies = self._connections.ask("HGETALL", f"{self._connections.base}tallies")
-        for tally, number in pairs(tallies):
-            state, queue, method = tally_parts(tally)
+        for (state, queue, method), number in self._totals():
             left_out = page.states is not None and state not in page.states
             if left_out or page.queue not in (None, queue) or page.method not in (None, method):
                 continue
             value = {"state": state, "queue": queue, "method": method}[by]
-            counts[value] = counts.get(value, 0) + int(number)
+            counts[value] = counts.get(value, 0) + number
         return counts
 
+    def _totals(self) -> Iterator[tuple[tuple[str, str, str], int]]:
+        totals = self._connections.ask("HGETALL", f"{self._connections.base}totals")
+        return ((total_parts(total), int(number)) for total, number in pairs(totals))
 
-def _way(query: Page | Lapsed | Expired | After) -> _Way:
-    if isinstance(query, Lapsed):
-        return _Way(["running"], TIME + SEQ, by=moment(query.now))
-    if isinstance(query, Expired):
-        return _Way(["expiring"], TIME + SEQ, by=moment(query.now))
-    if isinstance(query, After):
-        return _Way(["all"], SEQ, after=_place(query.seq))
-    states = None if query.states is None else dict.fromkeys(query.states)
-    sets = ["all"] if states is None else [f"state:{state}" for state in states]
-    way = _Way(sets, SEQ, "down", skip=query.offset)
-    if query.below is not None:
-        way = way._replace(after=_place(query.below))
-    return way._replace(queue=query.queue, method=query.method)
+    def _states_of(self, page: Page) -> dict[str, int]:
+        counts: dict[str, int] = {}
+        for state, (_, letters) in zip(self._states(page), self._sets(page), strict=True):
+            first, last = f"[{letters}".encode(), f"({letters}".encode() + b"\xff"
+            name = f"{self._connections.base}batched"
+            number = self._connections.ask("ZLEXCOUNT", name, first, last)
+            if number:
+                counts[state] = number
+        return counts
+
+    def _states(self, page: Page) -> list[str]:
+        """Those of a page, or all that there are."""
+        found = (
+            (state for (state, _, _), _ in self._totals()) if page.states is None else page.states
+        )
+        return [*dict.fromkeys(found)]
+
+    def _sets(self, page: Page) -> list[tuple[str, str]]:
+        if page.batch is not None:
+            batch = grouped(page.batch)
+            return [("batched", batch + grouped(state)) for state in self._states(page)]
+        if page.states is None:
+            return [("all", "")]
+        return [(f"state:{state}", "") for state in self._states(page)]
+
+    def _way(self, query: Page | Lapsed | Expired | After) -> _Way:
+        if isinstance(query, Lapsed):
+            return _Way([("running", "")], TIME + SEQ, by=moment(query.now))
+        if isinstance(query, Expired):
+            return _Way([("expiring", "")], TIME + SEQ, by=moment(query.now))
+        if isinstance(query, After):
+            return _Way([("all", "")], SEQ, after=_place(query.seq))
+        way = _Way(self._sets(query), SEQ, "down", skip=query.offset)
+        if query.below is not None:
+            way = way._replace(after=_place(query.below))
+        return way._replace(queue=query.queue, method=query.method)
 
 
 def _place(seq: int) -> str:

@@ -1,21 +1,6 @@
--- The head of every script that writes, after rows.lua: it takes a row out of all its old places
--- and puts it into the new ones, and it answers a repeated call as the first one was answered.
---
--- ARGV[1], ARGV[2] name the call: a client's lane, and a number that it uses once. ARGV[3] is for
--- how many seconds it is remembered, and ARGV[4] what is ordered, as JSON.
+-- After lanes.lua: it takes a row out of all its old places and puts it into the new ones.
 
 local AT_ONCE = '1' .. string.rep('0', TIME - 1)  -- due_at 0
-local ORDER = cjson.decode(ARGV[4])
-
--- The answer that was lost on its way, if this is the same call again.
-local past
-do
-  local known = redis.call('GET', key('call:' .. ARGV[1]))
-  local length = #ARGV[2]
-  if known and string.sub(known, 1, length + 1) == ARGV[2] .. ' ' then
-    past = string.sub(known, length + 2)
-  end
-end
 
 local function raised(number)
   return string.format('%.0f', number + 1)
@@ -34,6 +19,29 @@ local function is_running(row)
   return row.state == 'processing' and row.lease_until
 end
 
+local function is_dormant(row)
+  return row.awaits and not row.due_at and not row.finished_at and row.state ~= 'processing'
+end
+
+-- Whether a claim of the row has a permit while its lease lasts.
+local function has_permit(row)
+  return row.permit and row.lease_until and not row.locked_by
+end
+
+-- The tallies that the end of a row counts for. A text that is damaged names none.
+local function tallies_of(row)
+  local whole, names = pcall(cjson.decode, row.counts or '[]')
+  return whole and type(names) == 'table' and names or {}
+end
+
+local function in_lane(row)
+  return row.lane and lane_of(row.lane)
+end
+
+local function place_of(row)
+  return string.format('%010.0f', 2147483648 - row.priority) .. row.seq
+end
+
 -- The sorted sets a row belongs in, with its member in each: a function of the row and no more.
 local function places(row)
   local tail = row.seq .. row.id
@@ -50,42 +58,66 @@ local function places(row)
     found.running = row.lease_until .. tail
   end
   if row.due_at and row.ripe then
-    local member = string.format('%010.0f', 2147483648 - row.priority) .. tail
-    found.ready = member
-    found['ready:' .. row.queue] = member
+    local member = place_of(row) .. row.id
+    if in_lane(row) then
+      found.laned = grouped(row.lane) .. member
+      found['laned:' .. row.queue] = member
+    else
+      found.ready = member
+      found['ready:' .. row.queue] = member
+    end
   elseif row.due_at then
     found.waiting = row.due_at .. tail
+  end
+  if row.shares then
+    if has_permit(row) then
+      found.permits = grouped(row.permit) .. row.lease_until .. tail
+    end
+    if row.batch then
+      found.batched = grouped(row.batch) .. grouped(row.state) .. tail
+    end
+    if is_dormant(row) then
+      found.awaiting = grouped(row.awaits) .. tail
+    end
+    for _, tally in ipairs(row.finished_at and {} or tallies_of(row)) do
+      found['counting:' .. tally] = tail
+    end
   end
   return found
 end
 
--- What rows in the same places are counted under: a letter per kind of place (r = ready, w =
--- waiting, e = expiring, p = running, f = finished, l = leaving, k = a key), then state, queue and
--- method. So the tallies also tell how many members each set must have.
-local function tally_of(row)
-  local letters = (row.due_at and (row.ripe and 'r' or 'w') or '')
+-- What rows in the same places are counted under: a letter per kind of place (r = ready, n = ready
+-- in a lane, w = waiting, e = expiring, p = running, m = permits, f = finished, l = leaving, b =
+-- batched, a = awaiting, k = a key), then state, queue and method. So the totals also tell how many
+-- members each set must have.
+local function total_of(row)
+  local letters = (row.due_at and (not row.ripe and 'w' or in_lane(row) and 'n' or 'r') or '')
     .. (row.due_at and row.expires_at and 'e' or '') .. (is_running(row) and 'p' or '')
     .. (row.purge_at and 'l' or row.finished_at and 'f' or '') .. (held_key(row) and 'k' or '')
+  if row.shares then
+    letters = letters .. (has_permit(row) and 'm' or '') .. (row.batch and 'b' or '')
+      .. (is_dormant(row) and 'a' or '')
+  end
   return letters .. ' ' .. #row.state .. ' ' .. #row.queue .. ' '
     .. row.state .. row.queue .. row.method
 end
 
 local changes, recounts = {}, {}
-local recounted_to = redis.call('GET', key('recount'))
 
 local function count(row, by)
-  local tally = tally_of(row)
-  changes[tally] = (changes[tally] or 0) + by
+  local total = total_of(row)
+  changes[total] = (changes[total] or 0) + by
   if recounted_to and row.seq <= recounted_to then
-    recounts[tally] = (recounts[tally] or 0) + by
+    recounts[total] = (recounts[total] or 0) + by
   end
 end
 
 local function add_up(name, sums)
-  for tally, by in pairs(sums) do
-    if by ~= 0 and redis.call('HINCRBY', key(name), tally, by) == 0 then
-      redis.call('HDEL', key(name), tally)
+  for total, by in pairs(sums) do
+    if by ~= 0 and redis.call('HINCRBY', key(name), total, by) == 0 then
+      redis.call('HDEL', key(name), total)
     end
+    sums[total] = nil
   end
 end
 
@@ -94,6 +126,17 @@ local function free_key(unique_key, id)
     redis.call('HDEL', key('keys'), unique_key)
   end
 end
+
+-- What this means for the lanes of a row.
+local function tell_lanes(was, is, old, new)
+  if old.laned and old.laned ~= new.laned then lanes().went(was.lane, place_of(was)) end
+  if new.laned and old.laned ~= new.laned then lanes().came(is.lane, place_of(is)) end
+  if old.permits and (not new.permits or is.permit ~= was.permit or new.permits < old.permits) then
+    lanes().reopen_of(was.permit)
+  end
+end
+
+local tallies  -- see tallies.lua
 
 -- Take a row from where it was to where it is. nil = it was not, or is no more.
 local function place(was, is)
@@ -117,6 +160,10 @@ local function place(was, is)
   end
   if was then count(was, -1) end
   if is then count(is, 1) end
+  if (was and was.shares) or (is and is.shares) then
+    tell_lanes(was, is, old, new)
+    tallies().tell(was, is)
+  end
 end
 
 -- A copy of a row, to be changed.
@@ -129,16 +176,8 @@ local function copy(row)
 end
 
 -- Write some columns of a row.
---
--- A full server refuses the first write of a script if it takes memory, and no later one. Claims
--- and finishes must go on there, or there would never be less: so they begin by a write that frees
--- some. New jobs begin otherwise, see insert.lua.
-local begun = false
 local function save(row, columns)
-  if not begun then
-    redis.call('DEL', key('call:' .. ARGV[1]))
-    begun = true
-  end
+  begin()
   local fields, empty = {}, {}
   for place_in_list = 1, #columns do
     local column = columns[place_in_list]
@@ -166,29 +205,25 @@ local function other_holder(unique_key, id)
   end
 end
 
--- Take a member out whose row is elsewhere, or has vanished: then its id is told, too.
-local misplaced, vanished = '', {}
+-- Take a member out whose row is elsewhere, or has vanished: then its id is told, too. It begins
+-- with so many digits, the last of which are the seq.
 local function forget(set, member, digits)
+  begin()
   redis.call('ZREM', key(set), member)
   misplaced = 'yes'
-  local id = string.sub(member, digits + 1)
+  local rest = ungrouped(set, member)
+  local id = string.sub(rest, digits + 1)
   if not read(id) then
-    redis.call('ZREM', key('all'), string.sub(member, digits - SEQ + 1))
+    redis.call('ZREM', key('all'), string.sub(rest, digits - SEQ + 1))
     vanished[#vanished + 1] = cjson.encode(id)
   end
 end
 
--- What was found wrong with the indexes, for an answer.
-local function wrong()
-  return list({'"' .. misplaced .. '"', list(vanished)})
-end
-
 -- The end of every script that changed something.
 local function answer(text, to_remember)
-  add_up('tallies', changes)
+  add_up('totals', changes)
   add_up('recounted', recounts)
-  local known = ARGV[2] .. ' ' .. (to_remember or text)
-  redis.call('SET', key('call:' .. ARGV[1]), known, 'EX', ARGV[3])
+  remember(to_remember or text)
   return text
 end
 

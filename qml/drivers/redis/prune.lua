@@ -1,6 +1,6 @@
 -- Mending, second part: take out of a sorted set what does not belong there. Order: the set, with
--- how many digits its members begin, the digits after which to begin or "", how many to look at.
--- Answer: the digits after which to go on, "" = it is over; and what was wrong.
+-- how many digits its members begin after their names, the member after which to begin or "", how
+-- many to look at. Answer: the member after which to go on, "" = it is over; and what was wrong.
 
 if past then
   return past
@@ -9,16 +9,20 @@ end
 local set, digits, after, look = unpack(ORDER)
 digits, look = tonumber(digits), tonumber(look)
 
-local last, looked = '', 0
-for member in merged({set}, digits, false, after == '' and '-' or '(' .. after .. '\255', '+') do
-  looked = looked + 1
-  local row = read(string.sub(member, digits + 1))
-  if not row or places(row)[set] ~= member then
-    forget(set, member, digits)
-  end
-  if looked == look then
-    last = string.sub(member, 1, digits)
-    break
+local HINTS = {open = true, closed = true, shut = true}
+
+local members = redis.call(
+  'ZRANGEBYLEX', key(set), after == '' and '-' or '(' .. after, '+', 'LIMIT', 0, look
+)
+for _, member in ipairs(members) do
+  if HINTS[set] then
+    lanes().hinted(set, member)
+  else
+    local row = read(string.sub(ungrouped(set, member), digits + 1))
+    if not row or places(row)[set] ~= member then
+      forget(set, member, digits)
+    end
   end
 end
-return answer(list({'"' .. last .. '"', wrong()}))
+local last = #members == look and members[look] or ''
+return answer(list({cjson.encode(last), wrong()}))

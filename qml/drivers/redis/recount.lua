@@ -19,8 +19,8 @@ local members = redis.call(
 for _, member in ipairs(members) do
   local row = read(string.sub(member, SEQ + 1))
   if row then
-    local tally = tally_of(row)
-    sums[tally] = (sums[tally] or 0) + 1
+    local total = total_of(row)
+    sums[total] = (sums[total] or 0) + 1
   end
 end
 add_up('recounted', sums)
@@ -28,8 +28,8 @@ if #members == look then
   redis.call('SET', key('recount'), string.sub(members[look], 1, SEQ))
   return answer('"on"')
 end
-redis.call('DEL', key('recount'), key('tallies'))
+redis.call('DEL', key('recount'), key('totals'))
 if redis.call('EXISTS', key('recounted')) == 1 then
-  redis.call('RENAME', key('recounted'), key('tallies'))
+  redis.call('RENAME', key('recounted'), key('totals'))
 end
 return answer('"done"')

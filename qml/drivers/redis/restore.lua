@@ -1,5 +1,5 @@
--- Mending, first part: put rows where they belong. Order: ids. Answer: "done". The tallies are
--- right again after recount.lua.
+-- Mending, first part: put rows where they belong. Order: ids. Answer: "done". The totals are
+-- right again after recount.lua, the lanes after settle.lua.
 
 if past then
   return past
@@ -26,8 +26,12 @@ end
 for _, id in ipairs(ORDER) do
   local row = read(id)
   if row then
-    for set, member in pairs(places(row)) do
+    local found = places(row)
+    for set, member in pairs(found) do
       redis.call('ZADD', key(set), 0, member)
+    end
+    if found.laned then
+      lanes().came(row.lane, place_of(row))
     end
     restore_key(row)
   end

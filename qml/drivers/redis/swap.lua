@@ -13,6 +13,8 @@ local SAVED = {
   'version', 'state', 'detail', 'failures', 'attempt', 'max_attempts', 'ahead', 'due_at', 'ripe',
   'finished_at', 'purge_at', 'key_held', 'locked_by', 'lease_until',
 }
+local TALLIED = {'batch', 'counts', 'awaits', 'needs_all'}
+local STAYS = {notes = true, batch = true, counts = true, awaits = true, needs_all = true}
 local LEASE = {'worker', 'locked_by', 'lease_until'}
 
 local function moved(row, values)
@@ -32,14 +34,18 @@ end
 local function rewritten(row, values, keeps_lease, keeps_payload)
   local new = named(values, COLUMNS)
   new.seq = row.seq
+  for _, column in ipairs(TALLIED) do
+    new[column] = row[column]
+  end
+  new.shares = shares(new)
   if keeps_lease == '1' then
     for _, column in ipairs(LEASE) do
       new[column] = row[column]
     end
   end
-  local columns = {'ripe'}
+  local columns = {'ripe', 'shares'}
   for _, column in ipairs(COLUMNS) do
-    if column ~= 'notes' and (column ~= 'payload' or keeps_payload ~= '1') then
+    if not STAYS[column] and (column ~= 'payload' or keeps_payload ~= '1') then
       columns[#columns + 1] = column
     end
   end
@@ -81,11 +87,12 @@ local function change(order)
   if new.due_at ~= row.due_at then
     new.ripe = ripe_for(new.due_at)
   end
-  save(new, columns)
-  place(row, new)
+  begin()
   if kind == 'move' then
     follow(order[7])
   end
+  save(new, columns)
+  place(row, new)  -- last: a follower may be one more of a batch that this end would end
   return 'd'
 end
 

@@ -7,7 +7,9 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from ...seam.lanes import Used
 from ...seam.rows import Change, Claim, Finished, Hold, Move, Overdue, Row, Verdict, Write
+from ...seam.tallies import Parents, Tally
 
 Texts = list[Any]
 
@@ -51,6 +53,10 @@ def _or_nothing(text: str) -> str | None:
     return text or None
 
 
+def _flag(value: int) -> str | None:
+    return str(value) if value else None
+
+
 def _writer(column: str) -> Callable[[Any], str | None] | None:
     if column in _TIMES:
         return moment
@@ -60,13 +66,15 @@ def _writer(column: str) -> Callable[[Any], str | None] | None:
         return repr
     if column == "notes":
         return _or_nothing
+    if column == "needs_all":
+        return _flag
     return seq_text if column == "seq" else None
 
 
 def _reader(column: str) -> Callable[[str], Any] | None:
     if column in _TIMES:
         return micros
-    if column in _NUMBERS or column in ("max_retries", "seq"):
+    if column in _NUMBERS or column in ("max_retries", "needs_all", "seq"):
         return int
     return float if column == "timeout_seconds" else None
 
@@ -75,6 +83,7 @@ _WRITERS = tuple(map(_writer, Row._fields))
 _READERS = tuple(map(_reader, Row._fields))
 
 _PAYLOAD, _NOTES = Row._fields.index("payload"), Row._fields.index("notes")
+_NEEDS_ALL = Row._fields.index("needs_all")
 
 
 def row_texts(row: Row) -> Texts:
@@ -87,12 +96,12 @@ def row_texts(row: Row) -> Texts:
 
 def row_of(texts: Texts) -> Row:
     """The row of what a script gives: false for an empty column."""
-    return Row._make(
-        [
-            None if text is False else text if read is None else read(text)
-            for text, read in zip(texts, _READERS, strict=True)
-        ]
-    )
+    values = [
+        None if text is False else text if read is None else read(text)
+        for text, read in zip(texts, _READERS, strict=True)
+    ]
+    values[_NEEDS_ALL] = values[_NEEDS_ALL] or 0
+    return Row._make(values)
 
 
 def rows_of(answer: Iterable[Texts]) -> list[Row]:
@@ -104,10 +113,14 @@ def _time_text(time: int | None) -> str | None:
     return None if time is None else moment(time)
 
 
-def insert_texts(rows: Sequence[Row], record: Write | None) -> Texts:
-    """New rows, and a record that is written with them."""
+def insert_texts(rows: Sequence[Row], record: Write | None, parents: Sequence[Parents]) -> Texts:
+    """New rows, a record that is written with them, and what some of them wait for."""
     written = record and [record.name, record.body, str(record.expected)]
-    return [[*map(row_texts, rows)], written]
+    waits = [
+        [str(one.index), list(dict.fromkeys(one.ids)), json.dumps(rows[one.index].awaits)]
+        for one in parents
+    ]
+    return [[*map(row_texts, rows)], written, waits]
 
 
 def change_texts(change: Change) -> Texts:
@@ -175,9 +188,32 @@ def verdicts(answer: bytes) -> list[Verdict]:
     return [VERDICTS[letter] for letter in answer.decode()]
 
 
-def tally_parts(tally: bytes) -> tuple[str, str, str]:
-    """State, queue and method of what rows are counted under, see tally_of in place.lua."""
-    _, state, queue, rest = tally.split(b" ", 3)
+def total_parts(total: bytes) -> tuple[str, str, str]:
+    """State, queue and method of what rows are counted under, see total_of in place.lua."""
+    _, state, queue, rest = total.split(b" ", 3)
     ends = (int(state), int(state) + int(queue))
     parts: Sequence[bytes] = (rest[: ends[0]], rest[ends[0] : ends[1]], rest[ends[1] :])
     return tuple(part.decode("utf-8", "replace") for part in parts)  # type: ignore[return-value]
+
+
+def grouped(name: str) -> str:
+    """A name as the beginning of a member, see rows.lua."""
+    return f"{len(name.encode())}:{name}"
+
+
+def tally_texts(name: str, more: bool | None, failed: int | None) -> Texts:
+    """What a tally is told; None = as it is."""
+    return [name, None if more is None else str(int(more)), None if failed is None else str(failed)]
+
+
+def tally_of(stored: bytes | None) -> Tally | None:
+    """A tally as it is stored; nothing, or an empty text: it is not there."""
+    if not stored:
+        return None
+    left, more, failed = map(int, stored.split())
+    return Tally(left, bool(more), failed)
+
+
+def used_of(live: Sequence[int], paced: Sequence[str]) -> Used:
+    """What of some limits is used, as used.lua tells it."""
+    return Used(list(live), [micros(time) if time else 0 for time in paced])

@@ -1,6 +1,6 @@
--- A bounded part of a walk along some sorted sets. ARGV[1], as JSON: the sets; with how many digits
--- their members begin; "up" or "down"; the digits after which to begin, or ""; the time at which to
--- end, or ""; how many members to look at; how many rows to give; how many to pass over; and what
+-- A bounded part of a walk along some sorted sets. ARGV[1], as JSON: the sets, as `merged` has
+-- them; with how many digits their members go on; "up" or "down"; the digits after which to begin,
+-- or ""; the time at which to end, or ""; how many members to look at; how many rows to give; how many to pass over; and what
 -- rows must have, or null: the queue, the method, the time at which they are due and free.
 -- Answer: the digits after which to go on, "" = it is over; how many are still to be passed over;
 -- the rows; and whether rows had vanished, "yes" or "".
@@ -18,19 +18,33 @@ if by ~= '' then
   to = '[' .. by .. '\255'
 end
 
+-- What a claim could take, if there were no lanes.
+local paused
+if free_at ~= cjson.null then
+  paused = paused_queues()
+  if sets[1][1] == 'ready' then
+    sets = paused and sets_of('ready', queues_with('r'), paused) or sets
+    for _, set in ipairs(sets_of('laned', queues_with('n'), paused)) do
+      sets[#sets + 1] = set
+    end
+  end
+end
+
 local function wanted(row)
   return (queue == cjson.null or row.queue == queue)
     and (method == cjson.null or row.method == method)
+    and not (paused and paused[row.queue])
     and (free_at == cjson.null or (row.due_at and row.due_at <= free_at and is_free(row, free_at)))
 end
 
 -- Nothing to ask of the rows passed over: the set knows which is the n-th.
-if skip > 0 and down and #sets == 1 and queue == cjson.null and method == cjson.null then
+local whole = #sets == 1 and sets[1][2] == ''
+if skip > 0 and down and whole and queue == cjson.null and method == cjson.null then
   local rank = skip - 1
   if after ~= '' then
-    rank = rank + redis.call('ZLEXCOUNT', key(sets[1]), '[' .. after, '+')
+    rank = rank + redis.call('ZLEXCOUNT', key(sets[1][1]), '[' .. after, '+')
   end
-  local passed = redis.call('ZREVRANGE', key(sets[1]), rank, rank)[1]
+  local passed = redis.call('ZREVRANGE', key(sets[1][1]), rank, rank)[1]
   from = passed and '(' .. passed or '-'
   skip = 0
 end
@@ -38,9 +52,10 @@ end
 local HEAVY = 4000000  -- bytes: what is longer is given in several steps
 
 local rows, last, looked, weight, vanished = {}, '', 0, 0, ''
-for member in merged(sets, digits, down, from, to) do
+for member, set in merged(sets, digits, down, from, to) do
   looked = looked + 1
-  local row = read(string.sub(member, digits + 1))
+  local found = ungrouped(set, member)
+  local row = read(string.sub(found, digits + 1))
   if not row then
     vanished = 'yes'
   elseif wanted(row) then
@@ -53,7 +68,7 @@ for member in merged(sets, digits, down, from, to) do
     end
   end
   if looked == look or #rows == want or weight > HEAVY then
-    last = string.sub(member, 1, digits)
+    last = string.sub(found, 1, digits)
     break
   end
 end

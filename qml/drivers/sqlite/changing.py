@@ -1,10 +1,10 @@
 """Guarded changes of rows: swap, hold, let go."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ...seam.rows import Change, Hold, Move, Rewrite, Verdict
-from . import storing
+from . import library, storing, tallies
 from .library import library as sqlite
 from .statements import SQL
 
@@ -13,6 +13,20 @@ DONE, STALE, GONE, TAKEN = Verdict.DONE, Verdict.STALE, Verdict.GONE, Verdict.TA
 
 def swap(connection: sqlite3.Connection, changes: Sequence[Change]) -> list[Verdict]:
     """Carry out guarded changes, each for itself, and what follows on each."""
+    try:
+        return _swap(connection, changes)
+    except sqlite.OperationalError as error:
+        if not library.is_malformed(error):
+            raise
+    # A row that was damaged counts for nothing, and must not stop the others.
+    connection.execute(SQL["rollback"])
+    connection.execute(SQL["begin"])
+    for change in changes:
+        tallies.mend(connection, change.id if isinstance(change, Move) else change.row.id)
+    return _swap(connection, changes)
+
+
+def _swap(connection: sqlite3.Connection, changes: Sequence[Change]) -> list[Verdict]:
     if _end_claims(connection, changes):
         return [DONE] * len(changes)
     return [_change(connection, change) for change in changes]
@@ -24,10 +38,9 @@ def _end_claims(connection: sqlite3.Connection, changes: Sequence[Change]) -> bo
     ends = [change for change in changes if isinstance(change, Move) and _ends_claim(change)]
     if len(ends) != len(changes) or not ends:
         return False
-    before = connection.total_changes
     try:
-        connection.executemany(SQL["end_claim"], map(_end_values, ends))
-        held = connection.total_changes - before == len(ends)
+        done = connection.executemany(SQL["end_claim"], map(_end_values, ends))
+        held = done.rowcount == len(ends)
     except sqlite.IntegrityError:
         held = False  # a key was taken meanwhile: one by one tells whose
     if not held:
@@ -52,22 +65,31 @@ def _end_values(move: Move) -> tuple[str | int | None, ...]:
 
 def _ends_claim(move: Move) -> bool:
     final = move.ends_lease and move.due_at is None
+    if any(row.counts is not None or row.awaits is not None for row in move.then):
+        return False  # it comes before the end
     return final and move.seq is not None and move.lapsed_by is None
 
 
 def _change(connection: sqlite3.Connection, change: Change) -> Verdict:
+    if not isinstance(change, Move):
+        return _changed(connection, change.row.id, lambda: _rewrite(connection, change))
+    if not change.then:
+        return _changed(connection, change.id, lambda: _move(connection, change))
+    # They come first: they may be more of a batch that the end of this one would end.
+    connection.execute(SQL["mark"])
+    storing.insert_new(connection, change.then)
+    verdict = _changed(connection, change.id, lambda: _move(connection, change))
+    if verdict is not DONE:
+        connection.execute(SQL["back_to_mark"])
+    connection.execute(SQL["unmark"])
+    return verdict
+
+
+def _changed(connection: sqlite3.Connection, job_id: str, change: Callable[[], int]) -> Verdict:
     try:
-        changed = (
-            _move(connection, change) if isinstance(change, Move) else _rewrite(connection, change)
-        )
+        return DONE if change() else _stale_or_gone(connection, job_id)
     except sqlite.IntegrityError:
         return TAKEN
-    if changed:
-        if isinstance(change, Move) and change.then:
-            storing.insert_new(connection, change.then)
-        return DONE
-    job_id = change.id if isinstance(change, Move) else change.row.id
-    return _stale_or_gone(connection, job_id)
 
 
 def _stale_or_gone(connection: sqlite3.Connection, job_id: str) -> Verdict:
@@ -93,9 +115,9 @@ def _rewrite(connection: sqlite3.Connection, change: Rewrite) -> int:
 
 def hold(connection: sqlite3.Connection, order: Hold) -> Verdict:
     """Extend a lease, and write the notes of its run; or take a lock."""
-    statement = SQL["lock"] if order.fence is None else SQL["renew"]
+    statements = ("lock",) if order.fence is None else ("renew", "renew_lapsed")
     values = order._asdict()
-    if connection.execute(statement, values).rowcount:
+    if any(connection.execute(SQL[statement], values).rowcount for statement in statements):
         if order.fence is not None and order.notes is not None:
             connection.execute(SQL["write_notes"], values)
         return DONE

@@ -1,50 +1,111 @@
 """Claims: a look that costs nobody anything, then the best rows in one transaction."""
 
 import sqlite3
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from ...seam.rows import Claim, Claimed, Row, chosen
+from ..lanes import Choice, choose
+from . import lanes
 from .statements import SQL
+
+Queues = Sequence[str] | None
+
+
+class _Outlook(NamedTuple):
+    """When the next row falls due, and the first closed lane may open; whether there are lanes with
+    ready rows, and paused queues."""
+
+    next_waiting: int | None
+    next_open: int | None
+    lanes: bool
+    paused: bool
+
+    def next_due(self) -> int | None:
+        if self.next_waiting is None or self.next_open is None:
+            return self.next_open if self.next_waiting is None else self.next_waiting
+        return min(self.next_waiting, self.next_open)
+
+    def is_due(self, now: int) -> bool:
+        next_due = self.next_due()
+        return next_due is not None and next_due <= now
 
 
 def outlook(connection: sqlite3.Connection, claim: Claim) -> tuple[bool, int | None]:
     """Whether the claim would find nothing, and when the next waiting row falls due."""
-    next_due = _next_due(connection)
-    if next_due is not None and next_due <= claim.now:
-        return False, next_due
-    limits = {"now": claim.now, "worker": claim.worker}
-    for queue in claim.queues or (None,):
-        statement = SQL["anything_for" if queue is None else "anything_in_queue"]
-        if connection.execute(statement, {**limits, "queue": queue}).fetchone():
-            return False, next_due
-    return True, next_due
+    look = _look(connection)
+    if look.is_due(claim.now):
+        return False, look.next_due()
+    queues = _queues(connection, claim, look)
+    for queue in (None,) if queues is None else queues:
+        if _anything(connection, claim, queue, look):
+            return False, look.next_due()
+    return True, look.next_due()
 
 
-def _next_due(connection: sqlite3.Connection) -> int | None:
-    found = connection.execute(SQL["next_waiting"]).fetchone()
-    return int(found[0]) if found else None
+def _look(connection: sqlite3.Connection) -> _Outlook:
+    return _Outlook._make(connection.execute(SQL["outlook"]).fetchone())
+
+
+def _queues(connection: sqlite3.Connection, claim: Claim, look: _Outlook) -> Queues:
+    """The queues to look into; None = all. No claim walks past the rows of a paused queue."""
+    if not look.paused:
+        return claim.queues
+    paused = {queue for (queue,) in connection.execute(SQL["paused_queues"])}
+    if claim.queues is not None:
+        within = [*claim.queues]
+    else:
+        within = [queue for (queue,) in connection.execute(SQL["queues"])]
+        within += lanes.queues(connection) if look.lanes else []
+    return [queue for queue in within if queue not in paused]
+
+
+def _anything(
+    connection: sqlite3.Connection, claim: Claim, queue: str | None, look: _Outlook
+) -> bool:
+    values = {"now": claim.now, "worker": claim.worker, "queue": queue}
+    statement = SQL["anything_for" if queue is None else "anything_in_queue"]
+    if connection.execute(statement, values).fetchone():
+        return True
+    return look.lanes and lanes.may_be_open(connection, queue)
 
 
 def take(connection: sqlite3.Connection, claim: Claim) -> Claimed:
     """Ripen what has fallen due, then take the best rows."""
-    next_due = _next_due(connection)
-    if next_due is not None and next_due <= claim.now:
+    look = _look(connection)
+    if look.is_due(claim.now):
         connection.execute(SQL["ripen"], {"now": claim.now})
-        next_due = _next_due(connection)
-    taken = chosen(_best(connection, claim), claim)
+        connection.execute(SQL["reopen"], {"now": claim.now})
+        look = _look(connection)
+    queues = _queues(connection, claim, look)
+    plain = _best(connection, claim, queues)
+    if not look.lanes:
+        taken = chosen(plain, claim)
+        _write(connection, taken)
+        return Claimed(taken, look.next_due())
+    seen = lanes.Seen(connection, claim, queues)
+    choice: Choice[Row | lanes.Head] = choose(claim, plain, seen)
+    taken = chosen(lanes.whole(connection, choice.rows), claim)
+    _write(connection, taken)
+    lanes.put_back(connection, {row.permit for row in taken if row.permit}, claim.now)
+    lanes.settle(connection, choice, claim.now)
+    return Claimed(taken, _look(connection).next_due())
+
+
+def _write(connection: sqlite3.Connection, taken: Sequence[Row]) -> None:
     connection.executemany(
         SQL["take"],
         [(row.ahead, row.worker, row.lease_until, row.detail, row.seq) for row in taken],
     )
-    return Claimed(taken, next_due)
 
 
-def _best(connection: sqlite3.Connection, claim: Claim) -> list[Row]:
+def _best(connection: sqlite3.Connection, claim: Claim, queues: Queues) -> list[Row]:
     limits = {"now": claim.now, "worker": claim.worker, "limit": claim.limit + claim.ahead}
-    if claim.queues is None:
+    if queues is None:
         return [*map(Row._make, connection.execute(SQL["best"], limits))]
     heads = [
         Row._make(values)
-        for queue in dict.fromkeys(claim.queues)
+        for queue in dict.fromkeys(queues)
         for values in connection.execute(SQL["best_in_queue"], {**limits, "queue": queue})
     ]
     return sorted(heads, key=lambda row: (-row.priority, row.seq))

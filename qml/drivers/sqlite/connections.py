@@ -6,7 +6,6 @@ a fork, and opened again when next needed, on either side.
 """
 
 import contextlib
-import random
 import sqlite3
 import threading
 import time
@@ -14,10 +13,11 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from ...values.config import SqliteConfig
-from ...values.errors import StorageError, StorageUnavailable
+from ...values.errors import ConfigurationError, StorageError, StorageUnavailable
 from .. import forks
 from . import library
 from .library import library as sqlite
+from .naps import again_while_busy, nap
 from .statements import SQL
 
 T = TypeVar("T")
@@ -49,11 +49,13 @@ class Connections:
         self._writer: Connection | None = None
         self._writer_sync = ""
         self._watcher: Connection | None = None
+        self._apart: list[Connection] = []  # those that tasks have transactions on
+        self._busy_here: int | None = None  # the thread whose transaction has the turn
         self._tolerant = False
 
     # -- opening -------------------------------------------------------------------------------
 
-    def _open(self) -> Connection:
+    def _open(self, **options: Any) -> Connection:
         path = self._config.path
         if not path.parent.is_dir():
             raise StorageUnavailable(f"{self.name}: the folder {path.parent} does not exist")
@@ -65,11 +67,12 @@ class Connections:
             isolation_level=None,
             check_same_thread=False,
             cached_statements=256,
+            **options,
         )
         return connection
 
     def _ready(self, connection: Connection) -> Connection:
-        connection.text_factory = _tolerant_text if self._tolerant else str
+        connection.text_factory = library.tolerant_text if self._tolerant else str
         return connection
 
     @property
@@ -130,17 +133,26 @@ class Connections:
         sync = "sync_full" if flush and self._config.durability == "full" else "sync_normal"
         return self._patiently(lambda deadline: self._write_once(work, sync, deadline))
 
-    def _write_once(self, work: Callable[[Connection], T], sync: str, deadline: float) -> T:
+    def _take_turn(self, deadline: float) -> None:
+        if self._busy_here == threading.get_ident():
+            raise ConfigurationError(
+                f"{self.name}: this thread has a transaction open (tx), and would wait for itself; "
+                "enqueue within that, with using(connection=tx.connection), or make this call "
+                "before the first use of tx"
+            )
         if not self._turn.acquire(timeout=max(0.0, deadline - time.monotonic())):
             raise StorageUnavailable(self._busy_message())
+
+    def _write_once(self, work: Callable[[Connection], T], sync: str, deadline: float) -> T:
+        self._take_turn(deadline)
         try:
             with self._lend():
                 connection = self._writing(sync)
-                _again_while_busy(lambda: connection.execute(SQL["begin"]), deadline)
+                again_while_busy(lambda: connection.execute(SQL["begin"]), deadline)
                 try:
                     result = work(connection)
                     if connection.in_transaction:  # else ``work`` has rolled it back
-                        _again_while_busy(lambda: connection.execute(SQL["commit"]), deadline)
+                        again_while_busy(lambda: connection.execute(SQL["commit"]), deadline)
                     return result
                 except BaseException:
                     # After "disk full" or an I/O error SQLite has ended the transaction itself.
@@ -151,12 +163,45 @@ class Connections:
         finally:
             self._turn.release()
 
+    def begin(self, kind: type[Connection]) -> tuple[Connection, Callable[[], None]]:
+        """A connection of its own in a transaction that holds the write lock, and what gives the
+        turn to write back once that is over; then ``end`` it."""
+        return self._patiently(lambda deadline: self._begin_once(kind, deadline))
+
+    def _begin_once(
+        self, kind: type[Connection], deadline: float
+    ) -> tuple[Connection, Callable[[], None]]:
+        with contextlib.ExitStack() as stack:
+            self._take_turn(deadline)
+            stack.callback(self._turn.release)
+            stack.enter_context(self._lend())
+            connection = self._for_writing(factory=kind)
+            self._apart.append(connection)
+            try:
+                connection.execute(SQL[f"sync_{self._config.durability}"])
+                again_while_busy(lambda: connection.execute(SQL["begin"]), deadline)
+            except BaseException:
+                self.end(connection)
+                raise
+            self._busy_here = threading.get_ident()
+            stack.callback(setattr, self, "_busy_here", None)
+            return connection, stack.pop_all().close
+
+    def end(self, connection: Connection) -> None:
+        """Close one that had a transaction of its own."""
+        self._apart.remove(connection)
+        sqlite.Connection.close(connection)
+
+    def _for_writing(self, **options: Any) -> Connection:
+        connection = self._open(**options)
+        connection.execute(SQL["limit_wal"])
+        if self._config.durability == "full":
+            connection.execute(SQL["flush_the_drive"])
+        return connection
+
     def _writing(self, sync: str) -> Connection:
         if self._writer is None:
-            self._writer = self._open()
-            self._writer.execute(SQL["limit_wal"])
-            if self._config.durability == "full":
-                self._writer.execute(SQL["flush_the_drive"])
+            self._writer = self._for_writing()
             self._writer_sync = ""
         if sync != self._writer_sync:
             self._writer.execute(SQL[sync])
@@ -169,7 +214,7 @@ class Connections:
         def once(deadline: float) -> T:
             with self._turn, self._lend():
                 connection = self._writing("sync_full")
-                return _again_while_busy(lambda: work(connection), deadline)
+                return again_while_busy(lambda: work(connection), deadline)
 
         return self._patiently(once)
 
@@ -190,7 +235,7 @@ class Connections:
                 elif time.monotonic() > deadline:
                     raise StorageUnavailable(self._busy_message()) from error
                 else:
-                    _nap()
+                    nap()
 
     def _busy_message(self) -> str:
         return (
@@ -242,38 +287,12 @@ class Connections:
 
     def after_fork_in_child(self) -> None:
         """Begin anew. What could not be closed in time is leaked: neither used nor ever closed."""
-        for inherited in (*self._idle, self._writer, self._watcher):
+        for inherited in (*self._idle, *self._apart, self._writer, self._watcher):
             if inherited is not None:
-                _leak(inherited)
+                forks.leak(inherited)
         self._fresh()
         self._in_child()
 
     def when_forked(self, begin_anew: Callable[[], None]) -> None:
         """Have ``begin_anew`` called in a forked child, for whoever has locks of his own."""
         self._in_child = begin_anew
-
-
-def _tolerant_text(raw: bytes) -> str:
-    return raw.decode("utf-8", "replace")
-
-
-def _nap() -> None:
-    """A short wait of uneven length, so that those who wait do not keep step. SQLite's own waits
-    grow to 100 ms, and with them the worst wait (measured: 1.7 s among four processes)."""
-    time.sleep(random.uniform(0.0002, 0.002))
-
-
-def _again_while_busy(step: Callable[[], T], deadline: float) -> T:
-    while True:
-        try:
-            return step()
-        except sqlite.Error as error:
-            if not library.is_busy(error) or time.monotonic() > deadline:
-                raise
-            _nap()
-
-
-def _leak(thing: Any) -> None:
-    import ctypes
-
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))

@@ -3,8 +3,10 @@
 import json
 import os
 from collections.abc import Sequence
+from typing import Any
 
 from ...seam.findings import Findings
+from ...seam.lanes import Used
 from ...seam.rows import (
     Change,
     Claim,
@@ -20,11 +22,26 @@ from ...seam.rows import (
     Verdict,
     Write,
 )
+from ...seam.tallies import Parents, Tally
+from ...seam.transactions import Transaction
 from ...values.config import SqliteConfig
-from . import changing, claiming, examination, library, pages, records, schema, storing
+from . import (
+    changing,
+    claiming,
+    examination,
+    foreign,
+    lanes,
+    library,
+    pages,
+    records,
+    schema,
+    storing,
+    tallies,
+)
 from .clock import SharedClock
 from .connections import Connections
 from .statements import SQL
+from .transactions import SqliteTransaction
 from .wakeups import Wakeups
 from .walwatch import WalWatch
 
@@ -43,9 +60,14 @@ class SqliteDriver:
 
     # -- rows ----------------------------------------------------------------------------------
 
-    def insert(self, rows: Sequence[Row], record: Write | None = None) -> Inserted:
+    def insert(
+        self,
+        rows: Sequence[Row],
+        record: Write | None = None,
+        parents: Sequence[Parents] = (),
+    ) -> Inserted:
         """See Driver.insert."""
-        return self._connections.write(lambda connection: storing.insert(connection, rows, record))
+        return self._connections.write(lambda c: storing.insert(c, rows, record, parents))
 
     def load(self, ids: Sequence[str]) -> list[Row | None]:
         """See Driver.load."""
@@ -101,7 +123,25 @@ class SqliteDriver:
         """See Driver.erase."""
         return self._connections.write(lambda connection: storing.erase(connection, target, limit))
 
-    # -- records -------------------------------------------------------------------------------
+    def insert_in(self, connection: Any, rows: Sequence[Row]) -> Inserted:
+        """See Transactional.insert_in."""
+        return foreign.insert_in(self._config, connection, rows)
+
+    def begin(self) -> Transaction:
+        """See Transactional.begin."""
+        return SqliteTransaction(self._connections)
+
+    # -- what rows share, records --------------------------------------------------------------
+
+    def used(self, now: int, permits: Sequence[str], paces: Sequence[str]) -> Used:
+        """See Driver.used."""
+        return self._connections.read(lambda c: lanes.used(c, now, permits, paces))
+
+    def tally(self, name: str, more: bool | None = None, failed: int | None = None) -> Tally | None:
+        """See Driver.tally."""
+        if more is None and failed is None:
+            return self._connections.read(lambda connection: tallies.read(connection, name))
+        return self._connections.write(lambda c: tallies.tell(c, name, more, failed))
 
     def read(self, name: str) -> Record | None:
         """See Driver.read."""

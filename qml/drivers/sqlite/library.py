@@ -63,3 +63,13 @@ def is_busy(error: sqlite3.Error) -> bool:
 def is_undecodable(error: sqlite3.Error) -> bool:
     """Whether a stored text is no UTF-8."""
     return "Could not decode to UTF-8" in str(error)
+
+
+def is_malformed(error: sqlite3.Error) -> bool:
+    """Whether a stored text that SQLite has to read is no JSON."""
+    return "malformed JSON" in str(error)
+
+
+def tolerant_text(raw: bytes) -> str:
+    """A stored text, readable whatever it is."""
+    return raw.decode("utf-8", "replace")

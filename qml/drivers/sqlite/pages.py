@@ -32,7 +32,7 @@ def count(connection: sqlite3.Connection, page: Page, by: str) -> dict[str, int]
     """How many rows the filters of a page leave, by a column."""
     if by not in {"state", "queue", "method"}:
         raise ValueError(f"count by {by!r}; give state, queue or method")
-    statement = SQL["count"].replace("{by}", by)
+    statement = SQL["count" if page.batch is None else "count_of_batch"].replace("{by}", by)
     filters = page._asdict() | {"states": None if page.states is None else json.dumps(page.states)}
     return dict(connection.execute(statement, filters).fetchall())
 
@@ -44,6 +44,9 @@ def _limit(limit: int | None) -> int:
 def _page(connection: sqlite3.Connection, page: Page) -> Rows:
     below = TOP if page.below is None else page.below
     filters = page._asdict() | {"limit": _limit(page.limit), "below": below}
+    if page.batch is not None:
+        filters["states"] = None if page.states is None else json.dumps(page.states)
+        return [*map(Row._make, connection.execute(SQL["page_of_batch"], filters))]
     if page.states is None:
         return [*map(Row._make, connection.execute(SQL["page"], filters))]
     states = dict.fromkeys(page.states)

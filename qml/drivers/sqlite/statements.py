@@ -1,7 +1,9 @@
-"""The page of statements, read once."""
+"""The pages of statements, read once."""
 
 from ..statements import read_statements
 
-FRAGMENTS = ("columns", "jobs", "claimable", "lapsed_claim")
+PAGES = ("statements.sql", "sharing.sql")
 
-SQL = read_statements("qml.drivers.sqlite", "statements.sql", *FRAGMENTS)
+FRAGMENTS = ("columns", "jobs", "claimable", "free", "lapsed_claim", "may_live", "paused")
+
+SQL = read_statements("qml.drivers.sqlite", PAGES, *FRAGMENTS)

@@ -5,18 +5,23 @@ import sqlite3
 from collections.abc import Sequence
 
 from ...seam.rows import Finished, Inserted, Obstacle, Overdue, Row, Verdict, Write
-from . import records
+from ...seam.tallies import Parents
+from . import records, tallies
 from .library import library as sqlite
 from .statements import SQL
 
-_WORKER, _DUE_AT, _FINISHED_AT, _EXPIRES_AT = map(
-    Row._fields.index, ("worker", "due_at", "finished_at", "expires_at")
+_WORKER, _DUE_AT, _FINISHED_AT, _EXPIRES_AT, _LANE, _COUNTS, _DETAIL = map(
+    Row._fields.index,
+    ("worker", "due_at", "finished_at", "expires_at", "lane", "counts", "detail"),
 )
-_NONE_OF_3, _NONE_OF_2 = (None,) * 3, (None,) * 2
+_NONE_OF_3, _NONE_OF_2, _NOTHING_SHARED = (None,) * 3, (None,) * 2, (*(None,) * 5, 0)
 
 
 def insert(
-    connection: sqlite3.Connection, rows: Sequence[Row], record: Write | None = None
+    connection: sqlite3.Connection,
+    rows: Sequence[Row],
+    record: Write | None = None,
+    parents: Sequence[Parents] = (),
 ) -> Inserted:
     """Store all rows and the record, or nothing, and say what stands in the way."""
     if record is not None and records.write(connection, *record) is not Verdict.DONE:
@@ -24,7 +29,10 @@ def insert(
     cursor = connection.cursor()
     obstacles: list[Obstacle] = []
     payloads: list[tuple[int, str, str]] = []
+    after = {one.index: one.ids for one in parents}
     for index, row in enumerate(rows):
+        if index in after:
+            row = tallies.attached(connection, row, after[index])  # noqa: PLW2901
         try:
             _insert_job(cursor, row)
         except sqlite.IntegrityError:
@@ -40,11 +48,17 @@ def insert(
 
 def _insert_job(cursor: sqlite3.Cursor, row: Row) -> None:
     ready = 1 if row.due_at == 0 else 0
-    if row[_WORKER:_DUE_AT] == _NONE_OF_3 and row[_FINISHED_AT:_EXPIRES_AT] == _NONE_OF_2:
-        fresh = (*row[1:_WORKER], row.due_at, *row[_EXPIRES_AT:-2], ready)
-        cursor.execute(SQL["insert_fresh"], fresh)
+    fresh = row[_WORKER:_DUE_AT] == _NONE_OF_3 and row[_FINISHED_AT:_EXPIRES_AT] == _NONE_OF_2
+    if fresh and row[_LANE:_DETAIL] == _NOTHING_SHARED:
+        values = (*row[1:_WORKER], row.due_at, *row[_EXPIRES_AT:_LANE], *row[_DETAIL:-2], ready)
+        cursor.execute(SQL["insert_fresh"], values)
+        return
+    counts = None if row.counts is None else tallies.stored(row.counts)
+    shared = (*row[_EXPIRES_AT:_COUNTS], counts, *row[_COUNTS + 1 : -2], ready)
+    if fresh:
+        cursor.execute(SQL["insert_fresh_shared"], (*row[1:_WORKER], row.due_at, *shared))
     else:
-        cursor.execute(SQL["insert_job"], (*row[1:-2], ready))
+        cursor.execute(SQL["insert_job"], (*row[1:_EXPIRES_AT], *shared))
 
 
 def insert_new(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:

@@ -12,7 +12,7 @@ from ...storage import checks
 from ...storage.claims import Batch
 from ...storage.schedules import Schedules
 from ...storage.storage import Storage
-from ...values.errors import JobLost
+from ...values.errors import ConfigurationError, JobLost
 from ...values.job import Failure, Job
 from ...values.notes import Notes
 from ...values.selection import JobFilter
@@ -45,8 +45,15 @@ class RecordedStorage(Storage):
 
     # -- storing, looking ----------------------------------------------------------------------
 
-    def enqueue_many(self, jobs: Iterable[Job]) -> builtins.list[Job]:
-        """Noted with each job as given and as stored."""
+    def enqueue_many(
+        self, jobs: Iterable[Job], *, on_conflict: str = "raise"
+    ) -> builtins.list[Job]:
+        """Noted with each job as given and as stored. ConfigurationError for another policy."""
+        if on_conflict != "raise":
+            raise ConfigurationError(
+                f"on_conflict is {on_conflict!r}, and a recorded storage notes no such enqueue; "
+                "leave it out, or use the storage that is recorded"
+            )
         given = list(jobs)
         self._note_retention(given)
         with self._noted("enqueue", [facts(job) for job in given]) as reply:

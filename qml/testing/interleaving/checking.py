@@ -3,7 +3,7 @@
 import random
 from collections.abc import Sequence
 from contextlib import closing
-from itertools import combinations_with_replacement, pairwise
+from itertools import chain, combinations_with_replacement, pairwise, zip_longest
 
 import attrs
 
@@ -65,9 +65,10 @@ def check_interleavings(
     situation, in real threads, and compare each run with the oracle.
 
     ``make_storage(clock)`` returns an empty storage that lives by the ManualClock it is given;
-    it is used for all schedules, and emptied between. ``pairs``: so many, drawn by ``seed``,
-    instead of all; ``triples``: so many runs of three operations, each by a schedule at random;
-    ``situations``: start from these only; ``retry``: the policy the storage was made with.
+    it is used for all schedules, and emptied between. ``pairs``: so many, drawn by ``seed``
+    from each situation in turn, instead of all; ``triples``: so many runs of three operations, each
+    by a schedule at random; ``situations``: start from these only; ``retry``: the policy the
+    storage was made with.
 
     AssertionError at the first schedule that no order of its operations explains: it tells the
     story, and how to replay it.
@@ -91,11 +92,15 @@ def _pairs(
     starts: Sequence[Situation], wanted: int | None, chance: random.Random
 ) -> Sequence[Case]:
     every = [
-        Case(start, pair)
+        [Case(start, pair) for pair in combinations_with_replacement(names(start), 2)]
         for start in starts
-        for pair in combinations_with_replacement(names(start), 2)
     ]
-    return every if wanted is None else chance.sample(every, min(wanted, len(every)))
+    if wanted is None:
+        return [*chain.from_iterable(every)]
+    for cases in every:
+        chance.shuffle(cases)
+    in_turn = chain.from_iterable(zip_longest(*every))
+    return [case for case in in_turn if case is not None][:wanted]
 
 
 def _check_all(trials: Trials, case: Case, retry: RetryPolicy | None, tally: Tally) -> None:

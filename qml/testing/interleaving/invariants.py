@@ -1,10 +1,16 @@
-"""What must hold after any schedule, whatever the oracle says."""
+"""What must hold after any schedule, whatever the oracle says.
+
+How jobs are ordered is the business of ``available``; what limits, batches and pauses keep back has
+laws of its own.
+"""
 
 from collections import Counter
 from collections.abc import Iterator
 
-from ...values.states import Processing, StateKind
+from ...values.job import Job
+from ...values.states import FINAL, Processing, StateKind
 from ..table import due_time
+from .together import BATCH
 from .trials import Run
 
 
@@ -19,6 +25,8 @@ def _all(run: Run) -> Iterator[str]:
     yield from _counts(run)
     yield from _available(run)
     yield from _key(run)
+    yield from _limits(run)
+    yield from _woken(run)
 
 
 def _fences(run: Run) -> Iterator[str]:
@@ -54,13 +62,8 @@ def _counts(run: Run) -> Iterator[str]:
 def _available(run: Run) -> Iterator[str]:
     """Available is what is due and held by nobody; who is held by nobody has no live lease."""
     held = {kept.job for kept in run.ending.kept if kept.holder is not None}
-    ready = [
-        job.id
-        for job in reversed(run.ending.records)  # oldest first; priorities are equal
-        if (due := due_time(job.state)) and due <= run.now and job.id not in held
-        if job.expires_at is None or job.expires_at > run.now
-    ]
-    shown = [job.id for job in run.ending.available]
+    ready = [job.id for job in _ready(run) if not _is_kept_back(job)]
+    shown = [job.id for job in run.ending.available if not _is_kept_back(job)]
     if shown != ready:
         yield f"available are {shown}, by the records {ready}"
     for job in run.ending.records:
@@ -87,3 +90,59 @@ def _key(run: Run) -> Iterator[str]:
         waits = job.state.kind in (StateKind.ENQUEUED, StateKind.SCHEDULED)
         if waits and job.fence == 0 and job.unique_key and job.id != run.ending.key_holder:
             yield f"job {job.id} waits under a key that {run.ending.key_holder} holds"
+
+
+def _ready(run: Run) -> list[Job]:
+    """By the records: due, held by nobody, in no paused queue; oldest first, since their priorities
+    are equal."""
+    held = {kept.job for kept in run.ending.kept if kept.holder is not None}
+    return [
+        job
+        for job in reversed(run.ending.records)
+        if (due := due_time(job.state)) and due <= run.now and job.id not in held
+        if job.expires_at is None or job.expires_at > run.now
+        if job.queue not in run.ending.paused
+    ]
+
+
+def _is_kept_back(job: Job) -> bool:
+    """Whether it may be ready, and others stand in its way."""
+    waits = job.waits and job.state.kind is StateKind.SCHEDULED
+    return waits or job.concurrency_key is not None
+
+
+def _limits(run: Run) -> Iterator[str]:
+    """Of a key as many run as may, and no more: the last claim leaves none waiting that
+    could start, whoever came and went before it."""
+    ending = run.ending
+    live = {kept.job for kept in ending.kept if kept.runs}
+    live |= {job.id for job, holds in zip(ending.claims, ending.renewed, strict=True) if holds}
+    for key, limit in {(job.concurrency_key, job.concurrency_limit) for job in ending.records}:
+        if key is None or limit is None:
+            continue
+        running = [
+            job.id for job in ending.records if job.id in live and job.concurrency_key == key
+        ]
+        taken = [job.id for job in ending.following if job.concurrency_key == key]
+        ready = [job.id for job in _ready(run) if job.concurrency_key == key]
+        if len(running) + len(taken) > limit:
+            yield f"of key {key} {limit} may run; {running} do, and {taken} were claimed besides"
+        if len(running) + len(taken) < limit and set(ready) - set(taken):
+            yield f"of key {key} {limit} may run; {running} do, and of {ready} {taken} were claimed"
+
+
+def _woken(run: Run) -> Iterator[str]:
+    """Who waits for others is due once none is left of them; one was not claimed before."""
+    unfinished = {job.id for job in run.ending.records if job.state.kind not in FINAL}
+    shown = {job.id for job in run.ending.following}
+    for job in _ready(run):
+        if job.waits and job.id not in shown and not _left(job, run, unfinished):
+            yield f"job {job.id} waits, and nothing is left of what it is to come after"
+
+
+def _left(job: Job, run: Run, unfinished: set[str]) -> bool:
+    if job.after:
+        return bool(unfinished.intersection(job.after))
+    _, more = run.ending.batch
+    members = {job.id for job in run.ending.records if job.batch == BATCH}
+    return more or bool(unfinished & members)

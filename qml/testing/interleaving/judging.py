@@ -21,7 +21,10 @@ from .turns import Call
 Order = tuple[int, ...]
 Part = tuple[int, int]  # a hand, and which part of what it does
 
-AFTERWARDS = ("records", "counts", "available", "kept", "key_holder", "schedules", "renewed")
+AFTERWARDS = (
+    *("records", "counts", "available", "kept", "key_holder", "schedules", "batch", "paused"),
+    *("renewed", "following"),
+)
 """Of an ending: what shows of the storage once all hands have their answers."""
 
 

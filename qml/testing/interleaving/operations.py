@@ -99,10 +99,16 @@ ANYBODYS: dict[str, Act] = {
     "delete": lambda storage, start: storage.delete(JOB),
     "enqueue": lambda storage, start: storage.enqueue(a_job(storage.now())),
     "enqueue twin": lambda storage, start: storage.enqueue(a_job(storage.now(), TWIN)),
+    "share with a twin": lambda storage, start: storage.enqueue(
+        a_job(storage.now(), TWIN), on_conflict="existing"
+    ),
+    "put a twin in place": lambda storage, start: storage.enqueue(
+        a_job(storage.now(), TWIN, arguments=["twin"]), on_conflict="replace"
+    ),
     "purge": lambda storage, start: storage.purge(),
     "cancel all": lambda storage, start: storage.cancel_many(TASKS, "none of them"),
 }
-"""Whoever does them. "enqueue" has the job's id, "enqueue twin" another id and its key."""
+"""Whoever does them. "enqueue" has the job's id, the twins have another id and its key."""
 
 WORKERS: dict[str, Callable[[str, Any, Start], Any]] = {
     "claim": lambda worker, storage, start: storage.fetch_available_jobs_atomic(worker),

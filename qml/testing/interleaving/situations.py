@@ -1,7 +1,7 @@
 """Where the job stands when the hands reach for it: the situations that schedules start from."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import attrs
@@ -9,9 +9,9 @@ import attrs
 from ...values.clock import ManualClock
 from ...values.errors import ConfigurationError
 from ...values.followup import Followup
-from ...values.job import Job
 from ...values.retention import Retention
 from ...values.states import AwaitingRetry, Failed, Scheduled, Succeeded
+from . import together
 from .operations import (
     JOB,
     SCHEDULE,
@@ -23,52 +23,9 @@ from .operations import (
     of_schedules,
     operations,
 )
+from .setting import Claims, Setting
 
 DAY = 86_400.0
-
-
-@attrs.frozen
-class Setting:
-    """An empty storage, or the oracle, and its clock."""
-
-    storage: Any
-    clock: ManualClock
-
-    def add(self, job_id: str = JOB, **fields: Any) -> Job:
-        """The job, enqueued."""
-        job: Job = self.storage.enqueue(a_job(self.clock.now(), job_id, **fields))
-        return job
-
-    def claim(self, worker: str = "w1") -> Job:
-        """The job, claimed."""
-        job: Job = self.storage.fetch_and_lock_job(worker)
-        return job
-
-    def running(self, worker: str = "w1", **fields: Any) -> Job:
-        """The job, enqueued and claimed."""
-        self.add(**fields)
-        return self.claim(worker)
-
-    def lapsed(self, **fields: Any) -> Job:
-        """The job, claimed by w1, its lease just over."""
-        claim = self.running(**fields)
-        self.clock.advance(30)
-        return claim
-
-    def later(self, seconds: float) -> Any:
-        """A moment so many seconds from now."""
-        return self.clock.now() + timedelta(seconds=seconds)
-
-    def rescued(self) -> Job:
-        """A lapsed claim whose job is due again after a rescue."""
-        claim = self.lapsed()
-        for job in self.storage.rescue():
-            if isinstance(job.state, AwaitingRetry):
-                self.clock.advance((job.state.retry_at - self.clock.now()) / timedelta(seconds=1))
-        return claim
-
-
-Claims = dict[str, Job]
 
 
 def waiting(at: Setting) -> Claims:
@@ -214,14 +171,18 @@ def slot_due_while_the_one_before_runs(at: Setting) -> Claims:
     return {"w1": claim}
 
 
+Acts = Callable[[Start], dict[str, Act]]
+
+
 @attrs.frozen
 class Situation:
-    """A start by name: ``prepare`` brings an empty storage or oracle there."""
+    """A start by name: ``prepare`` brings an empty storage or oracle there; ``operations`` may be
+    done from there, by name."""
 
     name: str
     text: str
     steps: Callable[[Setting], Claims]
-    workers: tuple[str, str]
+    operations: Acts
 
     def prepare(self, storage: Any, clock: ManualClock) -> Start:
         """Bring the job there; what the hands know."""
@@ -230,28 +191,30 @@ class Situation:
         schedules = getattr(storage, "schedules", None)
         return Start(claims, seen, schedules and schedules.known(SCHEDULE))
 
-    def operations(self, start: Start) -> dict[str, Act]:
-        """What may be done from there, by name."""
-        return operations(start, self.workers) if start.known is None else of_schedules(start)
 
-
-def _situation(steps: Callable[[Setting], Claims]) -> Situation:
+def _situation(steps: Callable[[Setting], Claims], acts: Acts) -> Situation:
     text = " ".join((steps.__doc__ or "").split())
-    workers = ("w1", "w3") if steps is locked else ("w1", "w2")
-    return Situation(steps.__name__.replace("_", " "), text, steps, workers)
+    return Situation(steps.__name__.replace("_", " "), text, steps, acts)
 
+
+_OF_ONE_JOB = partial(operations, workers=("w1", "w2"))
 
 SITUATIONS: dict[str, Situation] = {
     one.name: one
-    for one in map(
-        _situation,
-        (
-            *(waiting, scheduled, awaiting, claimed, claimed_key_free, lapsed, lapsed_for_good),
-            *(claimed_again, claimed_again_by_the_same, cancelled, cancelled_lapsed),
-            *(succeeded, failed, failed_key_taken, locked, gone),
-            *(expired, failed_with_a_time_of_its_own),
-            *(slot_due, slot_due_while_the_one_before_runs),
+    for one in (
+        *(
+            _situation(steps, _OF_ONE_JOB)
+            for steps in (
+                *(waiting, scheduled, awaiting, claimed, claimed_key_free, lapsed, lapsed_for_good),
+                *(claimed_again, claimed_again_by_the_same, cancelled, cancelled_lapsed),
+                *(succeeded, failed, failed_key_taken, gone),
+                *(expired, failed_with_a_time_of_its_own),
+            )
         ),
+        _situation(locked, partial(operations, workers=("w1", "w3"))),
+        _situation(slot_due, of_schedules),
+        _situation(slot_due_while_the_one_before_runs, of_schedules),
+        *(_situation(steps, acts) for steps, acts in together.SITUATIONS),
     )
 }
 """Every situation, by name."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ...seam.rows import (
+    Available,
     Claim,
     Claimed,
     Expired,
@@ -100,7 +101,7 @@ def _words(order: Any) -> str:
             return order.id
         case Finished():
             return f"{order.state} long ago"
-        case Lapsed() | Overdue() | Expired() | Page():
+        case Available() | Lapsed() | Overdue() | Expired() | Page():
             return type(order).__name__.lower()
         case Write():
             return f"{order.name}, if version {order.expected}"

@@ -11,14 +11,15 @@ from typing import Any
 import attrs
 
 from ...seam.driver import Driver
+from ...seam.grouping import batch_tally
 from ...seam.rows import Page, Row, holder, is_free
-from ...storage.schedules import PREFIX
 from ...values.clock import ManualClock
 from ...values.errors import ConfigurationError, QmlError
 from ...values.job import Job
 from ...values.retry import RetryPolicy
 from ...values.states import FINAL
 from ...values.times import to_micros
+from ..asking import answer
 from ..compare import outcome
 from ..making import MakeStorage, fresh
 from ..model import StorageModel
@@ -27,6 +28,7 @@ from .operations import KEY, Act, Start
 from .parts import InParts, in_parts
 from .schedules import HANDS, Schedule
 from .situations import Situation, situation
+from .together import BATCH
 from .turns import Call, Choose, Turns
 
 
@@ -84,22 +86,23 @@ def drawn(chance: random.Random, starts: Sequence[Situation], hands: int) -> Cas
 class Kept:
     """What a storage keeps of a job beside its record.
 
-    ``holder``: who has the lease or the lock, if it lives; ``finished_at``: when a job in a final
-    state came to an end, in microseconds since 1970 UTC.
+    ``holder``: who has the lease or the lock, if it lives; ``runs``: whether that is a claim;
+    ``finished_at``: when a job in a final state came to an end, in microseconds since 1970 UTC.
     """
 
     job: str
     holder: str | None
+    runs: bool
     finished_at: int | None
 
 
 @attrs.frozen
 class Ending:
-    """What the hands were answered, and all that shows of the storage afterwards, ``schedules``
-    included.
+    """What the hands were answered, and all that shows of the storage afterwards, ``schedules``,
+    the ``batch`` and ``paused`` queues included.
 
     ``claims``: every claim given, from the start on; ``renewed``: whether each of them, asked at
-    the very end, still holds its job.
+    the end, still holds its job; ``following``: what a claim then takes that comes last.
     """
 
     answers: list[Any]
@@ -111,6 +114,9 @@ class Ending:
     schedules: list[Any]
     claims: list[Job]
     renewed: list[bool]
+    batch: Any
+    paused: Any
+    following: list[Job]
 
 
 @attrs.frozen
@@ -173,8 +179,9 @@ def _empty(driver: Driver) -> None:
     ids = [row.id for row in driver.scan(Page())]
     if ids:
         driver.erase(ids, len(ids))
-    for record in driver.list(PREFIX):
+    for record in driver.list(""):
         driver.write(record.name, None, record.version)
+    driver.tally(batch_tally(BATCH), False)
 
 
 def in_order(
@@ -203,11 +210,11 @@ def _ending(
     key_holder: str | None,
 ) -> Ending:
     claims = list(start.claims.values())
-    for name, answer in zip(case.operations, answers, strict=True):
-        if name.endswith(" claim") and isinstance(answer, list):
-            claims += answer
-        elif name.endswith(" start") and isinstance(answer, Job):
-            claims.append(answer)
+    for name, answered in zip(case.operations, answers, strict=True):
+        if name.endswith(" claim") and isinstance(answered, list):
+            claims += answered
+        elif name.endswith(" start") and isinstance(answered, Job):
+            claims.append(answered)
     return Ending(
         answers=answers,
         records=storage.list(),
@@ -216,18 +223,21 @@ def _ending(
         kept=kept,
         key_holder=key_holder,
         schedules=storage.schedules.list() if hasattr(storage, "schedules") else [],
+        batch=answer(storage, "progress", BATCH),
+        paused=storage.queues.paused() if hasattr(storage, "queues") else {},
         claims=claims,
-        renewed=storage.renew(claims),  # last: it changes what it asks
+        renewed=storage.renew(claims),  # last but one: it changes what it asks
+        following=storage.fetch_available_jobs_atomic("the last"),
     )
 
 
 def _kept_row(row: Row, now: int) -> Kept:
     held = None if is_free(row, now) else holder(row)
-    return Kept(row.id, held, row.finished_at)
+    return Kept(row.id, held, held is not None and row.locked_by is None, row.finished_at)
 
 
 def _kept_entry(entry: Entry, clock: ManualClock) -> Kept:
     held = entry.holder if entry.held_at(clock.now()) else None
     final = entry.job.state.kind in FINAL and entry.finished_at is not None
     finished = to_micros(entry.finished_at) if final and entry.finished_at else None
-    return Kept(entry.job.id, held, finished)
+    return Kept(entry.job.id, held, held is not None and entry.running, finished)

@@ -4,7 +4,7 @@ They know the promises and nothing of the code that keeps them: they share no li
 of ``qml.storage``. Each is a generator of what is wrong, and its docstring begins with the law.
 """
 
-from . import claims, ends, records, slots
+from . import claims, ends, records, sharing, slots
 from .calls import Call, End, Law, Place, Who
 
 __all__ = ["LAWS", "Call", "End", "Law", "Place", "Who", "broken"]
@@ -24,6 +24,10 @@ LAWS: tuple[Law, ...] = (
     ends.kept_as_long_as_asked,
     ends.a_run_notes_for_itself,
     ends.followups_come_once,
+    sharing.permits_are_kept,
+    sharing.rates_are_kept,
+    sharing.paused_queues_rest,
+    sharing.who_waits_is_woken,
     slots.slots_move_with_their_jobs,
     slots.slots_go_by_the_rule,
     slots.none_overlap,

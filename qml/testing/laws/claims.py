@@ -1,9 +1,11 @@
 """Laws of claims: who gets a job, when, and which hand ends it."""
 
 import re
+from itertools import islice
 
 from ...seam.rows import Row
 from .calls import Broken, Call, changed, difference, holder, is_held
+from .sharing import passing
 
 MARK = re.compile(r"\(claim (\S+)/(\d+)\)")
 """What a simulated task writes into its result or exception: worker and fence of its claim."""
@@ -28,7 +30,7 @@ def never_early(call: Call) -> Broken:
 
 
 def best_first(call: Call) -> Broken:
-    """A claim takes the best of what is due, and leaves no thread without work."""
+    """A claim takes the best of what is due and may start, and leaves no thread without work."""
     if call.verb == "claim":
         claim = call.order
         due = [
@@ -38,7 +40,8 @@ def best_first(call: Call) -> Broken:
             if claim.queues is None or row.queue in claim.queues
             if not is_held(row, claim.now) or holder(row) == claim.worker
         ]
-        best = sorted(due, key=lambda row: (-row.priority, row.seq))[: claim.limit]
+        due.sort(key=lambda row: (-row.priority, row.seq or 0))
+        best = [*islice(passing(due, call), claim.limit)]
         expected, found = [r.id for r in best], [r.id for r in call.answer.rows[: claim.limit]]
         if expected != found:
             yield f"it took {found}, the best are {expected}"

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 
 from ...seam.rows import Row
 from .calls import FINAL, Broken, Call, arrived, changed, set_once
@@ -21,16 +22,20 @@ def a_run_notes_for_itself(call: Call) -> Broken:
 
 
 def followups_come_once(call: Call) -> Broken:
-    """A job that fails for good has the job that follows on it enqueued, in the same step."""
+    """A job that fails for good, or succeeds, has what follows on it enqueued, in the same step."""
     if call.verb == "swap" and call.who.acts != "updates":
-        failed = {
-            was.id: set_once(was)["on_failure"][0]
-            for was, now in changed(call)
-            if (was.state, now.state) == ("processing", "failed") and "on_failure" in set_once(was)
-        }
+        wanted = Counter(told for was, now in changed(call) for told in _followed(was, now))
         found = Counter((json.loads(row.payload)[0][0], row.method) for row in arrived(call))
-        if found != Counter(failed.items()):
-            yield f"on {failed} follow {sorted(found.elements())}"
+        if found != wanted:
+            yield f"{sorted(wanted.elements())} should follow, {sorted(found.elements())} do"
+
+
+def _followed(was: Row, now: Row) -> Iterator[tuple[str, str]]:
+    """The first argument and the method of what follows."""
+    role = {"failed": "on_failure", "succeeded": "on_success"}.get(now.state)
+    after = set_once(was).get(role) if role and was.state == "processing" else None
+    if after is not None:
+        yield was.id if role == "on_failure" else after["arguments"][0], after["method"]
 
 
 def only_the_late_expire(call: Call) -> Broken:

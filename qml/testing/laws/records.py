@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from ...seam.rows import Change, Finished, Move, Overdue, Row, Verdict
-from .calls import BY_HAND, FINAL, Broken, Call, Who, changed
+from ...seam.rows import Change, Move, Row, Verdict
+from .calls import BY_HAND, FINAL, Broken, Call, Who, changed, id_of, is_touched, named
 
 
 def final_is_final(call: Call) -> Broken:
@@ -107,47 +107,11 @@ def fences_and_versions_rise(call: Call) -> Broken:
 
 def changes_only_what_it_names(call: Call) -> Broken:
     """A call changes the rows that it names, and no others."""
-    named = _named(call)
+    names = named(call)
     for job_id in call.before.keys() | call.after.keys():
-        if call.before.get(job_id) != call.after.get(job_id) and job_id not in named:
+        was, now = call.before.get(job_id), call.after.get(job_id)
+        if was != now and job_id not in names and not (was and now and is_touched(call, was, now)):
             yield f"{call.verb} changed {job_id}"
-
-
-def _named(call: Call) -> set[str]:
-    if call.verb == "claim":
-        return {row.id for row in call.answer.rows}
-    if call.verb == "insert":
-        return set() if call.answer.obstacles else {row.id for row in call.order[0]}
-    if call.verb == "let_go":
-        return {call.order[0]}
-    if call.verb == "erase":
-        return {job_id for job_id, row in call.before.items() if _may_go(row, call.order)}
-    if call.verb in ("hold", "swap"):
-        done = [
-            order
-            for order, verdict in zip(call.order, call.answer, strict=True)
-            if verdict is Verdict.DONE
-        ]
-        return {_id(order) for order in done} | {row.id for order in done for row in _then(order)}
-    return set()
-
-
-def _then(order: Any) -> tuple[Row, ...]:
-    """What is inserted with a change that is done."""
-    return order.then if isinstance(order, Move) else ()
-
-
-def _id(order: Any) -> str:
-    return str(order.id if hasattr(order, "id") else order.row.id)
-
-
-def _may_go(row: Row, target: Any) -> bool:
-    if isinstance(target, Overdue):
-        return row.purge_at is not None and row.purge_at <= target.by
-    if not isinstance(target, Finished):
-        return row.id in target
-    ended = row.finished_at is not None and row.finished_at <= target.by
-    return row.state == target.state and ended and row.purge_at is None
 
 
 def answers_are_true(call: Call) -> Broken:
@@ -158,13 +122,20 @@ def answers_are_true(call: Call) -> Broken:
                 yield f"{row.id} was handed out other than it is stored"
     elif call.verb == "insert" and not call.answer.obstacles:
         for row, seq in zip(call.order[0], call.answer.seqs, strict=True):
-            if call.after.get(row.id) != row._replace(seq=seq):
+            if _as_given(call.after.get(row.id), row) != row._replace(seq=seq):
                 yield f"{row.id} was stored other than it was given"
     elif call.verb in ("swap", "hold"):
         for order, verdict in zip(call.order, call.answer, strict=True):
-            row = call.after.get(_id(order))
+            row = call.after.get(id_of(order))
             if verdict is Verdict.DONE and (row is None or not _is_done(order, row)):
-                yield f"{call.verb} of {_id(order)} was answered by done, and is not"
+                yield f"{call.verb} of {id_of(order)} was answered by done, and is not"
+
+
+def _as_given(stored: Row | None, given: Row) -> Row | None:
+    """What comes after others may have been woken as it was stored."""
+    if stored is None or given.awaits is None:
+        return stored
+    return stored._replace(due_at=given.due_at, expires_at=given.expires_at)
 
 
 def _is_done(order: Any, row: Row) -> bool:

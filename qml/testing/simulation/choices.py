@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from ...values.followup import Followup
 from ...values.retention import Retention
 from ...values.selection import JobFilter
-from . import chores, clients, recurring, working
+from . import chores, clients, recurring, together, working
 from .mishaps import SECONDS
 from .steps import Step
 from .store import SCHEDULES
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from .world import World
 
 IDS = "abcdef"
+
+CROWDS = ("abc", "def", "ab")
+"""Jobs that are enqueued together."""
 
 FIELDS: dict[str, tuple[Any, ...]] = {
     "priority": (None, None, 1),
@@ -27,6 +30,9 @@ FIELDS: dict[str, tuple[Any, ...]] = {
     "expires_in": (None, None, None, 3.0, 31.0),
     "retention": (None, None, None, Retention(succeeded=20, deleted=20, failed=20)),
     "on_failure": (None, None, Followup("task")),
+    "on_success": (None, None, *together.NEXT),
+    "limits": (None, None, *together.LIMITS),
+    "groups": (None, None, *together.GROUPS),
 }
 """What may be said of a job; None = nothing."""
 
@@ -69,6 +75,13 @@ def enqueue(world: "World") -> Step:
     count = world.pick((1, 1, 2, 3))
     jobs = tuple((world.pick(IDS), _fields(world)) for _ in range(count))
     return clients.Enqueues(jobs=jobs, again=world.pick((False, True)))
+
+
+def crowd(world: "World") -> Step:
+    """Jobs under one limit, more than it lets start at once."""
+    limits = world.pick(together.LIMITS)
+    fields = {"limits": limits, "max_retries": world.pick((None, 0))}
+    return clients.Enqueues(jobs=tuple((job_id, fields) for job_id in world.pick(CROWDS)))
 
 
 def _fields(world: "World") -> dict[str, Any]:
@@ -157,6 +170,12 @@ def change_schedule(world: "World") -> Step:
     return kind(schedule=world.pick(there or [recurring.ADDED]))
 
 
+def share(world: "World") -> Step:
+    """A queue is paused or goes on, a batch has more to come or no more."""
+    kind = world.pick((together.ClosesBatch, together.OpensBatch, together.ResumesQueue))
+    return world.pick((kind, kind, together.PausesQueue))()
+
+
 def purge(world: "World") -> Step:
     """What ended long ago."""
     return chores.Purges(server=_server(world))
@@ -206,6 +225,10 @@ PLANS: tuple[Plan, ...] = (
     (change_schedule,),
     (ask_of_many,),
     (ask_of_many,),
+    (share,),
+    (share,),
+    (crowd, claim),
+    (crowd, claim, claim),
     (claim, run),
     (run, record),
     (claim, run, record),

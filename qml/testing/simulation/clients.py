@@ -61,6 +61,7 @@ class Enqueues(ClientStep):
             now = world.moment()
             given = {"created_at": now, **fields}
             due_in, expires_in = given.pop("due_in", None), given.pop("expires_in", None)
+            given |= given.pop("limits", {}) | given.pop("groups", {})
             if due_in is not None:
                 given["state"] = Scheduled(now, now + timedelta(seconds=due_in))
             if expires_in is not None:

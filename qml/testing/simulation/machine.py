@@ -89,6 +89,16 @@ class ClientRules(Rules):
         self._take(choices.change_schedule)
 
     @rule()
+    def crowd(self) -> None:
+        """Jobs under one limit, and claims for more of them than may start."""
+        self._take(choices.crowd, choices.claim, choices.claim)
+
+    @rule()
+    def share(self) -> None:
+        """A client pauses a queue or closes a batch, or takes that back."""
+        self._take(choices.share)
+
+    @rule()
     def wait(self) -> None:
         """Time passes."""
         self._take(choices.wait)

@@ -4,6 +4,7 @@ from ...values.states import FINAL
 from .chores import Expires, Limits, Renews, Rescues, Syncs, Watches
 from .recurring import Issues
 from .steps import ServerStep
+from .together import ClosesBatch, ResumesQueue
 from .working import Claims, Records, Runs
 from .world import World
 
@@ -26,6 +27,8 @@ def settle(world: World) -> None:
 
 
 def _settle(world: World) -> None:
+    world.take(ResumesQueue())
+    world.take(ClosesBatch())
     for _ in range(ROUNDS):
         for number in range(len(world.servers)):
             _round(world, number)

@@ -5,17 +5,19 @@ from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
 from ...seam.driver import Driver
+from ...seam.lanes import LAPSED_FOR_GOOD
 from ...seam.rows import After, Record, Row
 from ...values.clock import ManualClock
 from ...values.times import from_micros
 from .. import laws
 from ..laws.calls import FINAL, Call, Place, Who, arrived, set_once
 from .indexes import differences
+from .sharing import Sharing
 from .tally import Tally
 
 T = TypeVar("T")
 
-LOOKS = frozenset({"load", "scan", "count", "holder", "read", "list"})
+LOOKS = frozenset({"load", "scan", "count", "holder", "read", "list", "used"})
 """Verbs that change nothing."""
 
 SCHEDULES = "schedule/"
@@ -48,13 +50,14 @@ class Store:
         self._stopped: BaseException | None = None
         self._checked: dict[str, Row] | None = None
         self.rows = self._look()
+        self.sharing = Sharing()
         self.schedules: dict[str, Record] = {}
 
     def call(self, who: Who, verb: str, order: Any, call: Callable[[], T]) -> T:
         """Carry a call out, and judge it."""
         self.go_on()
         self._tally.calls[verb] += 1
-        if verb in LOOKS:
+        if verb in LOOKS or (verb == "tally" and order[1] is None):
             return call()
         before, known = self.rows, self.schedules
         answer = call()
@@ -65,7 +68,8 @@ class Store:
             place = self._place(known)
         if verb != "write":
             self.rows = self._look()
-        self._judge(Call(verb, order, answer, before, self.rows, now, who, place))
+        made = Call(verb, order, answer, before, self.rows, now, who, place)
+        self._judge(made._replace(shared=self.sharing.after(made)))
         return answer
 
     def _place(self, known: dict[str, Record]) -> Place | None:
@@ -86,8 +90,7 @@ class Store:
         if what:
             self.broken(f"{what} ({call.who.name} {call.who.acts})")
         for row in call.after.values():
-            if row.lease_until is not None:
-                self.leases[row.seq, row.worker, row.fence] = row.lease_until
+            self._note_lease(row)
         if call.verb == "claim":
             self._note_claims(call.answer.rows)
         for row in arrived(call):
@@ -101,6 +104,12 @@ class Store:
             new = call.after.get(was.id)
             if was.state not in FINAL and (new is None or new.state in FINAL):
                 self._ended[was.id] = call.now
+
+    def _note_lease(self, row: Row) -> None:
+        """Until when a claim lasted; it is no less for being put back once it had lapsed."""
+        claim, until = (row.seq, row.worker, row.fence), row.lease_until
+        if until is not None and until + LAPSED_FOR_GOOD != self.leases.get(claim):
+            self.leases[claim] = until
 
     def _name(self, row: Row) -> None:
         """A recurring job is named by its slot, one that follows by the one before."""
@@ -136,7 +145,7 @@ class Store:
         """Counters and indexes say what the records say."""
         if self._checked != self.rows:
             self._checked = self.rows
-            for what in differences(self.driver, self.rows, self._clock.micros()):
+            for what in differences(self.driver, self.rows, self.sharing, self._clock.micros()):
                 self.broken(f"Counters and indexes say what the records say: {what}")
 
     def broken(self, what: str) -> NoReturn:

@@ -11,6 +11,7 @@ from ...values.retention import Retention
 from ...values.times import from_micros, span_micros
 from ..laws import slots
 from ..laws.calls import Who
+from ..laws.sharing import lane_of, opens_at
 from ..making import MakeStorage, fresh
 from .choices import PLANS, Plan
 from .mishaps import KINDS, Mishaps
@@ -142,9 +143,13 @@ class World:
         self.clock.advance(micros / 1e6)
 
     def moments(self) -> list[int]:
-        """What lies ahead: due times, ends of leases, of retention and of patience, slots, in
-        microseconds."""
+        """What lies ahead: due times, ends of leases, of retention and of patience, slots, and when
+        rates allow the next start, in microseconds."""
         ahead: set[int | None] = {at for _, at in self._slots()}
+        ahead |= {
+            opens_at(lane, self.store.sharing.starts.get(lane.pace or "", ()))
+            for lane in map(lane_of, self.store.rows.values())
+        }
         for row in self.store.rows.values():
             ahead |= {row.due_at, row.lease_until, row.purge_at, row.expires_at}
             if row.finished_at is not None:

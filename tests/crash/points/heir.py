@@ -19,7 +19,7 @@ from qml.values.states import FINAL
 
 from ..ledger import Ledger, Note
 from .migrations import NEWEST
-from .scenario import STEPS
+from .scenario import BATCH, SHARED, STEPS
 from .stores import Stores
 from .story import Expected
 from .victim import claims
@@ -156,6 +156,8 @@ class Heir:
         world.storage.retention = Retention()  # or the first purge would leave little to look at
         for schedule in world.storage.schedules.list():  # or there would never be an end
             world.storage.schedules.remove(schedule.name)
+        world.storage.queues.resume(SHARED)  # whoever paused it, or filled the batch, may be dead
+        world.expect(BATCH, False)
         before = {job.id: job for job in world.storage.list() if job.retention is None}
         given = self._work(world)
         after = {job.id: job for job in world.storage.list() if job.retention is None}

@@ -74,6 +74,13 @@ BRIEF = job("brief", queue="brief", retention=Retention(succeeded=50, deleted=50
 NEVER = [job(f"never-{n}", queue="never", expires_at=at(1.0)) for n in range(3)]
 MANY = [job(f"many-{n}", queue="many", metadata={"odd": n % 2 == 1}) for n in range(6)]
 
+SHARED, BATCH = "shared", "b"  # a queue, a batch
+ONE_A_SECOND = {"concurrency_key": "k", "concurrency_limit": 1, "rate": "1/s", "rate_key": "pace"}
+LIMITED = [job(f"limited-{n}", queue=SHARED, **ONE_A_SECOND) for n in range(3)]
+MEMBERS = [job(f"member-{n}", queue=SHARED, batch=BATCH, place=n) for n in range(2)]
+AFTER_ALL = job("after-all", queue=SHARED, after_batch=BATCH)
+PARENT, CHILD = job("parent", queue=SHARED), job("child", queue=SHARED, after=("parent",))
+
 DONE, FAILED = Succeeded(BEGAN, 12.5, {"sent": [1, 2]}), Failed(BEGAN, "ValueError: no", "", 0)
 AWAY = AwaitingRetry(BEGAN, at(90.0), 1, "OSError: away")
 
@@ -232,6 +239,7 @@ STEPS = (
     Step("claim its jobs", lambda w: w.claim("w7", 3, ["slots"])),
     Step("note what they do", _note_run),
     Step("fail, and have what follows", _fail_some),
+    Step("fail once more", lambda w: w.storage.finish(_hands(w, "w7")[0], FAILED)),
     Step("enqueue what is kept briefly", lambda w: w.storage.enqueue(BRIEF)),
     Step("claim it", lambda w: w.claim("w8", 1, ["brief"])),
     Step("finish it", lambda w: w.storage.finish(w.hand("brief"), DONE)),
@@ -242,6 +250,31 @@ STEPS = (
     Step("store what has ended", lambda w: w.storage.enqueue_many(ENDED)),
     Step("enqueue many", lambda w: w.storage.enqueue_many(MANY)),
     Step("cancel some of them", _cancel_odd),
+    # -- limits, pauses, batches, what comes after others
+    Step("enqueue under limits", lambda w: w.storage.enqueue_many(LIMITED)),
+    Step("claim what they let pass", lambda w: w.claim("w9", 3, [SHARED])),
+    Step("finish it, and free its permit", lambda w: w.storage.finish(w.hand("limited-0"), DONE)),
+    Step("claim too early", lambda w: w.claim("w9", 3, [SHARED])),
+    Step("the pace goes on", lambda w: w.clock.advance(1.5)),
+    Step("pause the queue", lambda w: w.storage.queues.pause(SHARED)),
+    Step("claim what is paused", lambda w: w.claim("w9", 3, [SHARED])),
+    Step("go on with the queue", lambda w: w.storage.queues.resume(SHARED)),
+    Step("claim the next", lambda w: w.claim("w9", 3, [SHARED])),
+    Step("its lease lapses", lambda w: w.clock.advance(31.0)),
+    Step("renew it, as its permit is free", lambda w: _renew(w, "limited-1")),
+    Step("cancel what is kept back", lambda w: w.storage.cancel("limited-2")),
+    Step("expect a batch", lambda w: w.expect(BATCH, True)),
+    Step("enqueue it", lambda w: w.storage.enqueue_many([*MEMBERS, AFTER_ALL])),
+    Step("expect no more of it", lambda w: w.expect(BATCH, False)),
+    Step("claim the batch", lambda w: w.claim("w10", 3, [SHARED])),
+    Step("finish the batch", lambda w: _finish_all(w, "w10")),
+    Step("claim what waited for it", lambda w: w.claim("w11", 3, [SHARED])),
+    Step("enqueue a parent", lambda w: w.storage.enqueue(PARENT)),
+    Step("enqueue what comes after it", lambda w: w.storage.enqueue(CHILD)),
+    Step("claim the parent", lambda w: w.claim("w12", 3, [SHARED])),
+    Step("finish the parent", lambda w: w.storage.finish(w.hand("parent"), DONE)),
+    Step("claim the child", lambda w: w.claim("w12", 3, [SHARED])),
+    # -- servers that are gone
     Step("a server falls silent", lambda w: w.clock.advance(601.0)),
     Step("heartbeat of another", lambda w: w.beat("server-2")),
     Step("goodbye", lambda w: w.leave("server-2")),

@@ -20,6 +20,26 @@ PATIENCE = 60.0
 """Seconds in which a server has to be done with what a dead client had in flight."""
 
 
+UNLIKE_THE_ROWS = """
+SELECT 'job ' || id || ' is ready, and its lane does not know' FROM qml_jobs AS j
+WHERE ready = 1 AND lane IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM qml_lanes AS l
+    WHERE l.lane = j.lane AND (l.priority, -l.seq) >= (j.priority, -j.seq)
+)
+UNION ALL
+SELECT 'tally ' || name || ' says that ' || unfinished || ' are left' FROM qml_tallies
+WHERE unfinished <> (
+    SELECT count(*) FROM qml_jobs AS j, json_each(j.counts)
+    WHERE j.finished_at IS NULL AND value = name
+)
+UNION ALL
+SELECT 'job ' || id || ' waits for ' || awaits || ', which is not there' FROM qml_jobs
+WHERE awaits IS NOT NULL AND due_at IS NULL AND finished_at IS NULL AND state <> 'processing'
+  AND awaits NOT IN (SELECT name FROM qml_tallies)
+"""
+"""Hints of a lane may tell a better row than there is, never a worse one."""
+
+
 class SqliteStores:
     """Files, each in a folder of its own."""
 
@@ -42,7 +62,8 @@ class SqliteStores:
             return sorted(" ".join(map(str, row)) for row in rows)
 
     def flaws(self, config: Any) -> Iterator[str]:
-        """What is wrong with it, as SQLite sees it, and rows of one table without the other's."""
+        """What is wrong with it, as SQLite sees it, rows of one table without the other's, and what
+        is kept of lanes and tallies that does not fit the rows."""
         with _opened(config) as connection:
             found = [text for (text,) in connection.execute("PRAGMA integrity_check")]
             if found != ["ok"]:
@@ -52,6 +73,7 @@ class SqliteStores:
                 [(number,)] = connection.execute(alone)
                 if number:
                     yield f"{number} rows of {table} have none in {other}"
+            yield from (flaw for (flaw,) in connection.execute(UNLIKE_THE_ROWS))
 
     def remove(self, config: Any) -> None:
         """It is not needed any more."""
@@ -152,9 +174,12 @@ class RedisStores:
             return [f"schema {client.get(f'{{{config.key_prefix}}}:schema')}"]
 
     def flaws(self, config: Any) -> Iterator[str]:
-        """Where the sets and tallies are not what the rows make of them."""
+        """Where the sets and tallies are not what the rows make of them; hints are not made of rows
+        alone."""
         with redis_client(self._url) as client:
             found = redis_indexes.stored(client, config.key_prefix)
+            for name in redis_indexes.HINTS:
+                found.pop(name, None)
             should = redis_indexes.rebuilt(redis_indexes.rows(client, config.key_prefix))
         for name in sorted(found.keys() | should.keys()):
             has, needs = _members(found.get(name, ())), _members(should.get(name, ()))

@@ -9,7 +9,7 @@ import attrs
 
 from qml import Discard, Job, Qml, RetryPolicy, Snooze, connect
 from qml.seam.rows import Lapsed
-from qml.storage import servers
+from qml.storage import batches, servers
 from qml.storage.storage import Storage
 from qml.storage.urls import Config
 from qml.testing import ManualClock, StorageModel
@@ -125,6 +125,9 @@ class Real(World):
     def leave(self, name: str) -> None:
         servers.leave(self.storage, name)
 
+    def expect(self, batch: str, more: bool) -> None:
+        batches.expect(self.storage.driver, batch, more)
+
     def serve(self, threads: int) -> int:
         """One step of a server: claim, run, record."""
         server = self.app().server(threads=threads, name="server")
@@ -196,6 +199,8 @@ class Oracle(World):
         other.storage.entries = [copy(entry) for entry in self.storage.entries]
         other.storage.seqs = self.storage.seqs
         other.storage.schedules._known = self.storage.schedules._known.copy()
+        for shared in ("tallies", "times", "paused"):
+            getattr(other.storage, shared).update(getattr(self.storage, shared))
         other.hands = self.hands.copy()
         other._records = self._records.copy()
         return other
@@ -224,6 +229,9 @@ class Oracle(World):
 
     def leave(self, name: str) -> None:
         self._records.pop(f"server/{name}", None)
+
+    def expect(self, batch: str, more: bool) -> None:
+        self.storage.expect(batch, more)
 
     def serve(self, threads: int) -> int:
         """A claim; what is handed back, job by job; all outcomes in one step."""

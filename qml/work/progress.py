@@ -4,7 +4,7 @@ import sys
 import time
 from typing import TextIO
 
-from .texts import cut, encodable, plain, terminal_width
+from ..values.texts import cut, encodable, plain, terminal_width
 
 ON_TERMINAL = 0.1
 ELSEWHERE = 5.0

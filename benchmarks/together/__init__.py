@@ -1,0 +1,1 @@
+"""What working together costs: limits, batches, unique keys, locks, steps, transactions, maps."""

@@ -1,0 +1,35 @@
+"""Looking at the memory driver's rows: the filters of a page, and what may be claimed."""
+
+import heapq
+from collections.abc import Iterable, Set
+
+from ...seam.rows import Available, Page, Row, is_free
+from ..lanes import place
+
+
+def available(rows: Iterable[Row], query: Available, paused: Set[str]) -> list[Row]:
+    """What a claim by a new worker could take, in its order."""
+    free = [
+        row
+        for row in rows
+        if row.due_at is not None
+        and row.due_at <= query.now
+        and is_free(row, query.now)
+        and row.queue not in paused
+    ]
+    limit = len(free) if query.limit is None else query.limit
+    return heapq.nsmallest(limit, free, key=place)
+
+
+def filtered(rows: Iterable[Row], page: Page) -> Iterable[Row]:
+    """The rows that the filters of a page leave, limit and offset aside."""
+    if page.states is not None:
+        states = frozenset(page.states)
+        rows = [row for row in rows if row.state in states]
+    if page.below is not None:
+        rows = [row for row in rows if (row.seq or 0) < page.below]
+    for column in ("queue", "method", "batch"):
+        wanted = getattr(page, column)
+        if wanted is not None:
+            rows = [row for row in rows if getattr(row, column) == wanted]
+    return rows

@@ -1,0 +1,42 @@
+"""Tallies: how many rows of a group have not ended, and who waits for it."""
+
+import json
+from typing import NamedTuple
+
+from .rows import PROCESSING, Row
+
+
+class Parents(NamedTuple):
+    """The row at ``index`` of an insert waits for the rows with these ids."""
+
+    index: int  # type: ignore[assignment]  # hides the method of tuples, which nobody needs
+    ids: tuple[str, ...]
+
+
+class Tally(NamedTuple):
+    """How many of the rows that count for it have not finished, whether more are to come, and how
+    many finished otherwise than well."""
+
+    left: int
+    open: bool
+    failed: int
+
+
+def names(counts: str | None) -> list[str]:
+    """The tallies that a row ``counts`` for. A text that is damaged names none."""
+    try:
+        found = json.loads(counts or "[]")
+    except (ValueError, RecursionError):
+        return []
+    return found if isinstance(found, list) else []
+
+
+def is_dormant(row: Row) -> bool:
+    """Whether the row waits for a tally: it is not due, and neither runs nor has finished."""
+    return row.due_at is None and row.finished_at is None and row.state != PROCESSING
+
+
+def woken(row: Row, failed: int) -> Row:
+    """A dormant row once what it waits for is over, with so many that failed."""
+    expires_at = 0 if failed and row.needs_all else row.expires_at
+    return row._replace(due_at=0, expires_at=expires_at)

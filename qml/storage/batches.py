@@ -1,0 +1,80 @@
+"""Batches: named groups of jobs, whose end other jobs wait for."""
+
+from collections.abc import Iterator
+from uuid import UUID, uuid5
+
+import attrs
+
+from ..seam.driver import Driver
+from ..seam.grouping import batch_tally
+from ..seam.rows import Page
+from ..values import jsontext
+from ..values.job import Job
+from ..values.states import FINAL, StateKind
+
+BATCHES = UUID("5b0a7f0e-0f0c-5d2b-8a52-9d9d2b3f7a11")
+"""The namespace of the ids of a batch's jobs: the same call of the same batch has the same id,
+whoever enqueues it, and however often."""
+
+
+@attrs.frozen
+class BatchProgress:
+    """How far a batch is: its jobs by state, and whether more may still be enqueued into it."""
+
+    counts: dict[StateKind, int]
+    open: bool
+
+    @property
+    def total(self) -> int:
+        """How many jobs it has by now."""
+        return sum(self.counts.values())
+
+    @property
+    def done(self) -> int:
+        """How many have ended, well or not."""
+        return sum(self.counts[kind] for kind in FINAL)
+
+    @property
+    def failed(self) -> int:
+        """How many have failed for good, or were deleted."""
+        return self.counts[StateKind.FAILED] + self.counts[StateKind.DELETED]
+
+    @property
+    def finished(self) -> bool:
+        """Whether all have ended, and none is to come."""
+        return not self.open and self.done == self.total
+
+    def __str__(self) -> str:
+        failed = f", {self.failed:,} failed" if self.failed else ""
+        return f"{self.done:,} of {self.total:,} done{failed}"
+
+
+def member_id(batch: str, place: int, method: str, call: object) -> str:
+    """The id of the job at a place of a batch; another call there is another job."""
+    return str(uuid5(BATCHES, jsontext.dumps([batch, place, method, call])))
+
+
+def follower_id(batch: str, role: str) -> str:
+    """The id of the job that waits for a batch, in this role."""
+    return str(uuid5(BATCHES, jsontext.dumps([batch, role])))
+
+
+def expect(driver: Driver, batch: str, more: bool) -> None:
+    """Say that more jobs of the batch are to come, or that there are no more: then it is over once
+    all have ended, and what waits for it falls due in that same step."""
+    driver.tally(batch_tally(batch), more)
+    if not more:
+        driver.notify()  # of an empty batch, or one whose jobs were faster
+
+
+def progress(driver: Driver, batch: str) -> BatchProgress:
+    """How far the batch is."""
+    tally = driver.tally(batch_tally(batch))
+    counts = driver.count(Page(batch=batch), "state")
+    by_kind = {kind: counts.get(kind.value, 0) for kind in StateKind}
+    return BatchProgress(by_kind, tally is not None and tally.open)
+
+
+def in_order(jobs: Iterator[Job]) -> list[Job]:
+    """The jobs of a batch by their place; those that have none last, as they were enqueued."""
+    return sorted(jobs, key=lambda job: (job.place is None, job.place or 0, job.seq or 0))

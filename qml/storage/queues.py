@@ -1,0 +1,72 @@
+"""Queues of a store: paused and resumed while servers run, and what is in them."""
+
+import builtins
+from datetime import datetime
+
+import attrs
+
+from ..seam.driver import Driver
+from ..seam.rows import PAUSED, Page, Verdict
+from ..values import jsontext
+from ..values.clock import Clock
+from ..values.errors import SerializationError
+from ..values.states import StateKind
+from ..values.times import from_micros
+from . import checks
+
+
+@attrs.frozen
+class Queue:
+    """A queue by ``name``, since when it is paused (UTC; None = it is not), its jobs by state."""
+
+    name: str
+    paused_at: datetime | None
+    counts: dict[StateKind, int]
+
+
+class Queues:
+    """The queues of one store. Every claim, on whatever server, goes by the pauses at its moment.
+    StorageUnavailable when the store does not answer."""
+
+    def __init__(self, driver: Driver, clock: Clock) -> None:
+        self._driver = driver
+        self._clock = clock
+
+    def pause(self, name: str) -> None:
+        """Have no job of the queue claimed any more, until ``resume``; what runs goes on. A queue
+        may be paused before it has a job. Doing so twice is as good as once."""
+        record = PAUSED + checks.queue_name(name)
+        if self._driver.read(record) is None:
+            body = jsontext.dumps({"since": self._clock.micros()})
+            self._driver.write(record, body, 0)  # STALE: another was faster, to the same end
+
+    def resume(self, name: str) -> bool:
+        """Go on with a queue, at once. False: it was not paused."""
+        record = PAUSED + checks.queue_name(name)
+        while (known := self._driver.read(record)) is not None:
+            if self._driver.write(record, None, known.version) is Verdict.DONE:
+                self._driver.notify()
+                return True
+        return False
+
+    def paused(self) -> dict[str, datetime]:
+        """The queues that are paused, and since when (UTC)."""
+        records = self._driver.list(PAUSED)
+        return {one.name.removeprefix(PAUSED): _since(one.body) for one in records}
+
+    def list(self) -> "builtins.list[Queue]":
+        """Every queue that has jobs or is paused, by name."""
+        paused = self.paused()
+        names = sorted({*self._driver.count(Page(), "queue"), *paused})
+        return [Queue(name, paused.get(name), self._counts(name)) for name in names]
+
+    def _counts(self, name: str) -> dict[StateKind, int]:
+        counts = self._driver.count(Page(queue=name), "state")
+        return {kind: counts.get(kind.value, 0) for kind in StateKind}
+
+
+def _since(body: str) -> datetime:
+    try:
+        return from_micros(jsontext.loads(body)["since"])
+    except (SerializationError, KeyError, TypeError, ValueError, OverflowError):
+        return from_micros(0)

@@ -1,0 +1,139 @@
+"""Batches: named groups, and what comes after all of them, once."""
+
+import pytest
+
+from qml import ConfigurationError
+
+
+@pytest.fixture
+def ran(app):
+    return []
+
+
+@pytest.fixture
+def work(app, ran):
+    @app.task(max_retries=0)
+    def work(n):
+        ran.append(n)
+        if n < 0:
+            raise ValueError(f"{n} is too low")
+        return n * n
+
+    return work
+
+
+@pytest.fixture
+def success(app, ran):
+    return app.task(name="success")(lambda name: ran.append(f"success of {name}"))
+
+
+@pytest.fixture
+def finish(app, ran):
+    return app.task(name="finish")(lambda name: ran.append(f"finish of {name}"))
+
+
+def drain(app):
+    server = app.server()
+    while server.step():
+        pass
+
+
+def test_what_comes_after_comes_once_all_have_ended(app, ran, work, success, finish):
+    with app.batch("b", on_success=success, on_finish=finish) as batch:
+        batch.enqueue(work, 1)
+        work.using(batch=batch).enqueue(2)
+        drain(app)
+        assert ran == [1, 2]
+        work.using(batch="b").enqueue_many([(3,), (4,)])
+    drain(app)
+    assert ran[:4] == [1, 2, 3, 4]
+    assert sorted(ran[4:]) == ["finish of b", "success of b"]
+    assert batch.progress.finished
+    assert sorted(batch.results()) == [1, 4, 9, 16]
+
+
+def test_a_failure(app, ran, work, success, finish):
+    with app.batch("b", on_success=success, on_finish=finish) as batch:
+        work.using(batch=batch).enqueue_many([(1,), (-1,), (2,)])
+    drain(app)
+    assert ran == [1, -1, 2, "finish of b"]
+    [failed] = batch.failures()
+    assert failed.arguments == [-1]
+    assert batch.retry_failed() == 1
+    drain(app)
+    assert ran[4:] == [-1]  # what came after has come
+
+
+def test_an_empty_one(app, ran, success, finish):
+    with app.batch("b", on_success=success, on_finish=finish) as batch:
+        pass
+    drain(app)
+    assert sorted(ran) == ["finish of b", "success of b"]
+    assert batch.progress.finished
+
+
+def test_made_again_it_comes_once_all_the_same(app, ran, finish):
+    for _ in range(3):
+        with app.batch("b", on_finish=finish):
+            pass
+        drain(app)
+    assert ran == ["finish of b"]
+
+
+def test_a_block_that_raises_leaves_it_open(app, ran, work, finish):
+    batch = app.batch("b", on_finish=finish)
+
+    def begin():
+        with batch:
+            batch.enqueue(work, 1)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        begin()
+    drain(app)
+    assert ran == [1]
+    assert batch.progress.open
+    with batch:
+        batch.enqueue(work, 2)
+    drain(app)
+    assert ran == [1, 2, "finish of b"]
+
+
+def test_cancelled_it_is_over(app, ran, work, success, finish):
+    with app.batch("b", on_success=success, on_finish=finish) as batch:
+        work.using(batch=batch).enqueue_many([(1,), (2,)])
+    assert batch.cancel("no need") == 2
+    drain(app)
+    assert ran == ["finish of b"]
+    assert [job.state.reason for job in batch.failures()] == ["no need", "no need"]
+
+
+def test_a_task_may_wait_for_it(app, ran, work, finish):
+    batch = app.batch("b")
+    finish.using(run_after=batch).enqueue("mine")
+    with batch:
+        batch.enqueue(work, 1)
+    drain(app)
+    assert ran == [1, "finish of mine"]
+
+
+def test_deleted_nothing_is_left(app, work):
+    with app.batch("b") as batch:
+        work.using(batch=batch).enqueue_many([(1,), (2,)])
+    assert batch.delete() == 2
+    assert batch.progress.total == 0
+
+
+@pytest.mark.parametrize("name", ["", None, "a\0b", 7])
+def test_what_is_no_name(app, name):
+    with pytest.raises(ConfigurationError, match="batch name"):
+        app.batch(name)
+
+
+def test_two_of_one_name_are_one(app, ran, work, finish):
+    with app.batch("b", on_finish=finish) as one, app.batch("b", on_finish=finish) as other:
+        one.enqueue(work, 1)
+        other.enqueue(work, 2)
+    drain(app)
+    assert ran == [1, 2, "finish of b"]
+    assert one.progress.total == other.progress.total == 2
