@@ -79,7 +79,8 @@ def test_every_public_operation_is_passed_on_or_noted():
     """An operation that Storage gains must not go past the history by being inherited."""
     inherited = {
         "enqueue", "get", "fetch_and_lock_job", "fetch_available_jobs_atomic", "finish", "release",
-        "note", "select", "count", "limits",
+        "note", "select", "count", "limits", "kept_back", "queues", "transactional",
+        "begin", "enqueue_in", "finish_in",  # what others' transactions do is not noted yet
     }  # fmt: skip
     public = {name for name in dir(Storage) if name[0] != "_"}
     assert public - vars(RecordedStorage).keys() == inherited

@@ -23,6 +23,8 @@ CALLS = {
     "scan": (Page(),),
     "count": (Page(), "state"),
     "erase": (Finished("succeeded", 1), 9),
+    "used": (1, ["k"], ["r"]),
+    "tally": ("t", None, None),
     "read": ("r",),
     "write": ("r", "{}", 0),
     "list": ("",),
