@@ -1,6 +1,7 @@
 """Any order of verbs: a driver and the naive one answer the same and hold the same rows."""
 
 import json
+import math
 import tempfile
 from pathlib import Path
 
@@ -117,6 +118,14 @@ def tallies(row):
     return {*json.loads(row.counts or "[]"), *([] if row.awaits is None else [row.awaits])}
 
 
+def _without_checks(driver):
+    """Rows are any mixture here. No storage makes one wait for a tally that is over; Redis takes
+    such a one for damage when it checks itself, every 10 seconds, and mends it."""
+    mending = getattr(driver, "_mending", None)
+    if mending is not None:
+        mending._next_check = math.inf
+
+
 class DriverMachine(RuleBasedStateMachine):
     """``hands`` are rows as they were at any time: stale ones as likely as fresh."""
 
@@ -128,6 +137,7 @@ class DriverMachine(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self.driver = self.make(Path(self.folder.name))
         self.driver.install()
+        _without_checks(self.driver)
         self.naive = NaiveDriver()
         self.now = 1_000
         self.last_seq = 0
@@ -414,9 +424,5 @@ def test_any_order_of_verbs(kind):
     machine = type(f"{kind.title()}Machine", (DriverMachine,), {"make": staticmethod(MAKERS[kind])})
     run_state_machine_as_test(
         machine,
-        settings=settings(
-            derandomize=True,
-            stateful_step_count=40,
-            suppress_health_check=[HealthCheck.too_slow],
-        ),
+        settings=settings(stateful_step_count=40, suppress_health_check=[HealthCheck.too_slow]),
     )
