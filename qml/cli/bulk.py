@@ -1,7 +1,6 @@
 """Many jobs at once: the filter that names them, their number first, and a yes before anything."""
 
 import argparse
-import sys
 from typing import Any
 
 from ..storage.storage import Storage
@@ -9,7 +8,8 @@ from ..values import jsontext
 from ..values.errors import ConfigurationError, SerializationError
 from ..values.selection import JobFilter
 from ..values.states import StateKind
-from ..values.texts import plain, say
+from ..values.texts import say
+from . import verbs
 from .figures import counted
 from .settings import Setting, switch
 
@@ -89,10 +89,6 @@ def agreed(arguments: argparse.Namespace, storage: Storage, where: JobFilter, to
     if not number:
         say("No job.")
         return 0
-    if arguments.yes:
-        return number
-    if not sys.stdin.isatty():
-        say(f"{jobs} to {to_do}; nothing is done yet. To go on, give --yes")
-        return 0
-    print(f"{plain(to_do.capitalize())} {jobs}? [y/N] ", end="", flush=True)
-    return number if sys.stdin.readline().strip().lower() in ("y", "yes") else 0
+    nobody_to_ask = f"{jobs} to {to_do}; nothing is done yet. To go on, give --yes"
+    agrees = verbs.agreed(arguments, f"{to_do.capitalize()} {jobs}?", nobody_to_ask)
+    return number if agrees else 0

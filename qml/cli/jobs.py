@@ -9,15 +9,16 @@ from typing import Any
 from ..seam.rows import Move
 from ..storage import changes, rules, selecting
 from ..storage.storage import Storage
-from ..values.errors import ConfigurationError, InvalidTransition, QmlError, StorageUnavailable
+from ..values.errors import ConfigurationError, InvalidTransition
 from ..values.job import Job
 from ..values.selection import JobFilter
 from ..values.states import FINAL, JobState, StateKind, Succeeded
-from ..values.texts import as_json, complain, plain, say, terminal_width
+from ..values.texts import as_json, say, terminal_width
 from . import bulk, codes, describing, settings, stores
 from .figures import counted
 from .logs import warnings_of_qml
 from .settings import Setting
+from .verbs import add_verb, each
 
 LIMIT = Setting("limit", "QML_LIMIT", settings.number(0), 20, "how many at most (20)", "N")
 
@@ -30,31 +31,26 @@ def add_to(commands: Any) -> None:
     )
     verbs = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_list(verbs)
-    shower = _add(verbs, "show", "everything about one job", show, (stores.URL, stores.JSON))
+    shower = add_verb(verbs, "show", "everything about one job", show, (stores.URL, stores.JSON))
     shower.add_argument("id", metavar="ID")
     for name, help_text, command in (
         ("retry", "run jobs again that failed or wait", retry),
         ("cancel", "have jobs not run, or tell their run to stop", cancel),
         ("delete", "remove the records of jobs", delete),
     ):
-        verb = _add(verbs, name, help_text, command, (stores.URL, bulk.YES))
+        verb = add_verb(verbs, name, help_text, command, (stores.URL, bulk.YES))
         verb.add_argument("ids", metavar="ID", nargs="*")
         bulk.add_filters(verb)
         if command is cancel:
             verb.add_argument("--reason", metavar="TEXT", help="is kept with the job")
     about = "remove what has ended: all whose retention is over, or those that flags name"
-    bulk.add_filters(_add(verbs, "purge", about, purge, (stores.URL, bulk.YES)))
-
-
-def _add(verbs: Any, name: str, about: str, command: Any, given: tuple[Setting, ...]) -> Any:
-    parser = verbs.add_parser(name, help=about, description=about[0].upper() + about[1:] + ".")
-    settings.add(parser, given)
-    parser.set_defaults(command=command)
-    return parser
+    bulk.add_filters(add_verb(verbs, "purge", about, purge, (stores.URL, bulk.YES)))
 
 
 def _add_list(verbs: Any) -> None:
-    parser = _add(verbs, "list", "the newest jobs first", listed, (stores.URL, stores.JSON, LIMIT))
+    parser = add_verb(
+        verbs, "list", "the newest jobs first", listed, (stores.URL, stores.JSON, LIMIT)
+    )
     bulk.add_filters(parser)
     parser.add_argument("--offset", metavar="N", type=int, default=0, help="leave out the newest N")
 
@@ -200,15 +196,8 @@ def _each(
 def _one_by_one(
     storage: Storage, ids: Sequence[str], done: str, change: Callable[[Storage, str], object]
 ) -> int:
-    code = codes.DONE
-    for job_id in dict.fromkeys(ids):
-        try:
-            change(storage, job_id)
-        except StorageUnavailable:
-            raise
-        except QmlError as error:
-            complain(str(error))
-            code = codes.FAILED
-        else:
-            say(f"{plain(job_id)}  {done}")
-    return code
+    def changed(job_id: str) -> str:
+        change(storage, job_id)
+        return done
+
+    return each(ids, changed)

@@ -1,7 +1,6 @@
 """``qml locks``: list the named locks that are held, and free one whose holder is dead."""
 
 import argparse
-import sys
 from datetime import datetime
 from typing import Any
 
@@ -11,34 +10,24 @@ from ..storage.storage import Storage
 from ..values.errors import SerializationError
 from ..values.texts import as_json, complain, plain, say, table, terminal_width
 from ..values.times import from_micros
-from . import codes, settings, stores
+from . import codes, stores
 from .bulk import YES
 from .figures import when
 from .logs import warnings_of_qml
+from .verbs import add_group, add_verb, agreed
 
 GIVEN = (stores.URL, stores.JSON)
 
 
 def add_to(commands: Any) -> None:
     """Add the commands to ``qml``."""
-    about = "List the named locks that are held, and free one."
-    parser = commands.add_parser("locks", help="list, flush", description=about)
-    settings.add(parser, GIVEN)
-    parser.set_defaults(command=listed)
-    verbs = parser.add_subparsers(metavar="COMMAND", required=False)
-    _add(verbs, "list", "all locks that are held, by name", listed, GIVEN)
-    about = "free a lock, whoever holds it; only when its holder is dead, or both will be at work"
-    verb = _add(verbs, "flush", about, flushed, (stores.URL, YES))
-    verb.add_argument("name", metavar="NAME")
-
-
-def _add(verbs: Any, name: str, about: str, command: Any, given: Any) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = verbs.add_parser(
-        name, help=about, description=about[0].upper() + about[1:] + "."
+    verbs = add_group(
+        commands, "locks", "list the named locks that are held, free one", listed, GIVEN
     )
-    settings.add(parser, given)
-    parser.set_defaults(command=command)
-    return parser
+    add_verb(verbs, "list", "all locks that are held, by name", listed, GIVEN)
+    about = "free a lock, whoever holds it; only when its holder is dead, or both will be at work"
+    verb = add_verb(verbs, "flush", about, flushed, (stores.URL, YES))
+    verb.add_argument("name", metavar="NAME")
 
 
 def listed(arguments: argparse.Namespace) -> int:
@@ -110,11 +99,6 @@ def _cleared(arguments: argparse.Namespace, storage: Storage, why: str) -> int:
 
 
 def _agreed(arguments: argparse.Namespace, what: str) -> bool:
-    """Whether a person, or ``--yes``, agrees to free it."""
-    if arguments.yes:
-        return True
-    if not sys.stdin.isatty():
-        say(f"To free: {plain(what)}. Nothing is done yet; if its holder is dead, give --yes")
-        return False
-    print(f"Free {plain(what)}? [y/N] ", end="", flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    """Whether it is agreed to free it."""
+    to_do = f"To free: {what}. Nothing is done yet; if its holder is dead, give --yes"
+    return agreed(arguments, f"Free {what}?", to_do)

@@ -8,36 +8,25 @@ from typing import Any
 from ..storage.queues import Queue, Queues
 from ..values.states import FINAL, StateKind
 from ..values.texts import as_json, complain, plain, say, table, terminal_width
-from . import codes, settings, stores
+from . import codes, stores
 from .figures import when
 from .logs import warnings_of_qml
+from .verbs import add_group, add_verb
 
 GIVEN = (stores.URL, stores.JSON)
 
 
 def add_to(commands: Any) -> None:
     """Add the commands to ``qml``."""
-    about = "List the queues with what is in them; have servers leave one alone, and go on with it."
-    parser = commands.add_parser("queues", help="list, pause, resume", description=about)
-    settings.add(parser, GIVEN)
-    parser.set_defaults(command=listed)
-    verbs = parser.add_subparsers(metavar="COMMAND", required=False)
-    _add(verbs, "list", "all queues that have jobs or are paused", listed, GIVEN)
+    about = "list the queues and what is in them, pause and resume them"
+    verbs = add_group(commands, "queues", about, listed, GIVEN)
+    add_verb(verbs, "list", "all queues that have jobs or are paused", listed, GIVEN)
     for name, about, command in (
         ("pause", "have no server claim a job of these queues, until they are resumed", paused),
         ("resume", "go on with these queues", resumed),
     ):
-        verb = _add(verbs, name, about, command, (stores.URL,))
+        verb = add_verb(verbs, name, about, command, (stores.URL,))
         verb.add_argument("names", metavar="NAME", nargs="+")
-
-
-def _add(verbs: Any, name: str, about: str, command: Any, given: Any) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = verbs.add_parser(
-        name, help=about, description=about[0].upper() + about[1:] + "."
-    )
-    settings.add(parser, given)
-    parser.set_defaults(command=command)
-    return parser
 
 
 def listed(arguments: argparse.Namespace) -> int:

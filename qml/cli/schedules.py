@@ -9,27 +9,23 @@ from typing import Any
 from ..storage.schedules import Schedules
 from ..values import jsontext, records
 from ..values.cron import Cron
-from ..values.errors import ConfigurationError, QmlError, SerializationError, StorageUnavailable
+from ..values.errors import ConfigurationError, SerializationError
 from ..values.job import Job
 from ..values.schedule import CATCH_UP, Every, Schedule
 from ..values.texts import as_json, complain, plain, say, table, terminal_width
-from . import codes, settings, stores
+from . import codes, stores
 from .figures import when
 from .logs import warnings_of_qml
+from .verbs import add_group, add_verb, each
 
 GIVEN = (stores.URL, stores.JSON)
 
 
 def add_to(commands: Any) -> None:
     """Add the commands to ``qml``."""
-    about = "List the recurring jobs, and change them. Servers see a change within a second or so."
-    parser = commands.add_parser(
-        "schedules", help="list, add, pause, resume, remove, trigger", description=about
-    )
-    settings.add(parser, GIVEN)
-    parser.set_defaults(command=listed)
-    verbs = parser.add_subparsers(metavar="COMMAND", required=False)
-    _add(verbs, "list", "all recurring jobs, by name", listed, GIVEN)
+    about = "list, add, pause, resume, remove and trigger recurring jobs"
+    verbs = add_group(commands, "schedules", about, listed, GIVEN)
+    add_verb(verbs, "list", "all recurring jobs, by name", listed, GIVEN)
     _add_adding(verbs)
     for name, about, change in (
         ("pause", "issue nothing until resume", lambda found, name: found.pause(name)),
@@ -37,7 +33,7 @@ def add_to(commands: Any) -> None:
         ("remove", "forget schedules; their jobs stay", _remove),
         ("trigger", "enqueue a job of a schedule now", lambda found, name: found.trigger(name)),
     ):
-        verb = _add(verbs, name, about, _each, (stores.URL,))
+        verb = add_verb(verbs, name, about, _each, (stores.URL,))
         verb.add_argument("names", metavar="NAME", nargs="+")
         verb.set_defaults(change=change, done=_DONE[name])
 
@@ -45,18 +41,9 @@ def add_to(commands: Any) -> None:
 _DONE = {"pause": "paused", "resume": "resumed", "remove": "removed", "trigger": "triggered"}
 
 
-def _add(verbs: Any, name: str, about: str, command: Any, given: Any) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = verbs.add_parser(
-        name, help=about, description=about[0].upper() + about[1:] + "."
-    )
-    settings.add(parser, given)
-    parser.set_defaults(command=command)
-    return parser
-
-
 def _add_adding(verbs: Any) -> None:
     about = "have a task called again and again; a name that is known is changed"
-    parser = _add(verbs, "add", about, added, (stores.URL,))
+    parser = add_verb(verbs, "add", about, added, (stores.URL,))
     parser.add_argument("name", metavar="NAME")
     parser.add_argument("method", metavar="METHOD", help="the task, such as app.report")
     rule = parser.add_mutually_exclusive_group(required=True)
@@ -176,16 +163,10 @@ def _remove(found: Schedules, name: str) -> None:
 def _each(arguments: argparse.Namespace) -> int:
     """Change each schedule that is named; a refusal does not stop the others."""
     change: Callable[[Schedules, str], object] = arguments.change
-    code = codes.DONE
     with warnings_of_qml(complain), _open(arguments) as storage:
-        for name in dict.fromkeys(arguments.names):
-            try:
-                change(storage.schedules, name)
-            except StorageUnavailable:
-                raise
-            except QmlError as error:
-                complain(str(error))
-                code = codes.FAILED
-            else:
-                say(f"{plain(name)}  {arguments.done}")
-    return code
+
+        def changed(name: str) -> str:
+            change(storage.schedules, name)
+            return str(arguments.done)
+
+        return each(arguments.names, changed)

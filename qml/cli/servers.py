@@ -1,41 +1,29 @@
 """``qml servers``: list the servers of a store, and have some drain."""
 
 import argparse
-import sys
 from typing import Any
 
 from ..storage import servers
 from ..storage.storage import Storage
 from ..values.texts import as_json, complain, plain, say, terminal_width
-from . import codes, settings, stores
+from . import codes, stores
 from .bulk import YES
 from .figures import counted
 from .logs import warnings_of_qml
 from .stats import server_table
+from .verbs import add_group, add_verb, agreed
 
 GIVEN = (stores.URL, stores.JSON)
 
 
 def add_to(commands: Any) -> None:
     """Add the commands to ``qml``."""
-    about = "List the servers, and have some drain."
-    parser = commands.add_parser("servers", help="list, drain", description=about)
-    settings.add(parser, GIVEN)
-    parser.set_defaults(command=listed)
-    verbs = parser.add_subparsers(metavar="COMMAND", required=False)
-    _add(verbs, "list", "all servers that gave a sign of late, and what they are at", listed, GIVEN)
+    verbs = add_group(commands, "servers", "list the servers, have some drain", listed, GIVEN)
+    about = "all servers that gave a sign of late, and what they are at"
+    add_verb(verbs, "list", about, listed, GIVEN)
     about = "have servers claim nothing more, and end when what runs there has ended"
-    verb = _add(verbs, "drain", about, drained, (stores.URL, YES))
+    verb = add_verb(verbs, "drain", about, drained, (stores.URL, YES))
     verb.add_argument("names", metavar="NAME", nargs="+", help="as list shows it")
-
-
-def _add(verbs: Any, name: str, about: str, command: Any, given: Any) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = verbs.add_parser(
-        name, help=about, description=about[0].upper() + about[1:] + "."
-    )
-    settings.add(parser, given)
-    parser.set_defaults(command=command)
-    return parser
 
 
 def listed(arguments: argparse.Namespace) -> int:
@@ -65,17 +53,11 @@ def drained(arguments: argparse.Namespace) -> int:
 
 
 def _agreed(arguments: argparse.Namespace, server: dict[str, Any]) -> bool:
-    """Without ``--yes`` a person is asked; where there is none, it is said what to give."""
     number = server.get("running")
     running = counted(number, "job") if isinstance(number, int) else "jobs"
-    what = f"{plain(server['name'])}, where {running} run"
-    if arguments.yes:
-        return True
-    if not sys.stdin.isatty():
-        say(f"{what}: nothing is done yet. To have it drain, give --yes")
-        return False
-    print(f"Drain {what}? [y/N] ", end="", flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    what = f"{server['name']}, where {running} run"
+    to_do = f"{what}: nothing is done yet. To have it drain, give --yes"
+    return agreed(arguments, f"Drain {what}?", to_do)
 
 
 def _ask(storage: Storage, name: str) -> int:

@@ -5,7 +5,17 @@ from datetime import timedelta
 
 import pytest
 
-from qml import Deleted, Failed, Failure, Job, JobNotFound, Scheduled, Succeeded, connect
+from qml import (
+    Deleted,
+    Failed,
+    Failure,
+    Job,
+    JobNotFound,
+    Scheduled,
+    StorageUnavailable,
+    Succeeded,
+    connect,
+)
 from qml.cli import jobs as commands
 
 EVIL = "\x1b[31m\x1b]0;pwned\x07\x9b\u202e\x00"
@@ -267,7 +277,7 @@ def test_what_cannot_be_retried(qml, store):
 
 def test_an_outage_ends_the_command(qml, store, monkeypatch):
     def away(self, job_id):
-        raise commands.StorageUnavailable("the store is away")
+        raise StorageUnavailable("the store is away")
 
     monkeypatch.setattr(type(store), "retry", away)
     called = qml("jobs", "retry", "a", "b")
