@@ -21,6 +21,8 @@ from .settings import Setting
 from .verbs import add_verb, each
 
 LIMIT = Setting("limit", "QML_LIMIT", settings.number(0), 20, "how many at most (20)", "N")
+OFFSET = Setting("offset", "QML_OFFSET", settings.number(0), 0, "leave out the newest N (0)", "N")
+REASON = Setting("reason", "QML_REASON", settings.text, None, "is kept with the job", "TEXT")
 
 
 def add_to(commands: Any) -> None:
@@ -42,17 +44,16 @@ def add_to(commands: Any) -> None:
         verb.add_argument("ids", metavar="ID", nargs="*")
         bulk.add_filters(verb)
         if command is cancel:
-            verb.add_argument("--reason", metavar="TEXT", help="is kept with the job")
+            settings.add(verb, (REASON,))
     about = "remove what has ended: all whose retention is over, or those that flags name"
     bulk.add_filters(add_verb(verbs, "purge", about, purge, (stores.URL, bulk.YES)))
 
 
 def _add_list(verbs: Any) -> None:
     parser = add_verb(
-        verbs, "list", "the newest jobs first", listed, (stores.URL, stores.JSON, LIMIT)
+        verbs, "list", "the newest jobs first", listed, (stores.URL, stores.JSON, LIMIT, OFFSET)
     )
     bulk.add_filters(parser)
-    parser.add_argument("--offset", metavar="N", type=int, default=0, help="leave out the newest N")
 
 
 def _open(arguments: argparse.Namespace) -> Storage:

@@ -13,12 +13,42 @@ from ..values.errors import ConfigurationError, SerializationError
 from ..values.job import Job
 from ..values.schedule import CATCH_UP, Every, Schedule
 from ..values.texts import as_json, complain, plain, say, table, terminal_width
-from . import codes, stores
+from . import codes, settings, stores
 from .figures import when
 from .logs import warnings_of_qml
+from .settings import Setting
 from .verbs import add_group, add_verb, each
 
 GIVEN = (stores.URL, stores.JSON)
+
+ADDING = (
+    stores.URL,
+    Setting("timezone", "QML_TIMEZONE", settings.text, "UTC", "of --cron (UTC)", "ZONE"),
+    Setting(
+        "catch_up",
+        "QML_CATCH_UP",
+        settings.one_of(*CATCH_UP),
+        "one",
+        f"missed slots: {', '.join(CATCH_UP)} (one)",
+        "HOW",
+        choices=CATCH_UP,
+    ),
+    Setting(
+        "overlap",
+        "QML_OVERLAP",
+        settings.switch,
+        True,
+        "no: skip a slot while the job before has not ended (yes)",
+    ),
+    Setting(
+        "spread",
+        "QML_SPREAD",
+        settings.seconds(0, "give seconds, 0 or more"),
+        0.0,
+        "issue up to so many seconds after the slot (0)",
+        "SECONDS",
+    ),
+)
 
 
 def add_to(commands: Any) -> None:
@@ -43,24 +73,15 @@ _DONE = {"pause": "paused", "resume": "resumed", "remove": "removed", "trigger":
 
 def _add_adding(verbs: Any) -> None:
     about = "have a task called again and again; a name that is known is changed"
-    parser = add_verb(verbs, "add", about, added, (stores.URL,))
+    parser = add_verb(verbs, "add", about, added, ADDING)
     parser.add_argument("name", metavar="NAME")
     parser.add_argument("method", metavar="METHOD", help="the task, such as app.report")
     rule = parser.add_mutually_exclusive_group(required=True)
     rule.add_argument("--cron", metavar="RULE", help="such as '0 9 * * 1-5', or @daily")
-    rule.add_argument("--every", metavar="SECONDS", type=float)
-    parser.add_argument("--timezone", metavar="ZONE", default="UTC", help="of --cron (UTC)")
+    rule.add_argument("--every", metavar="SECONDS", type=float, help="such as 300")
     parser.add_argument("--args", metavar="JSON", default="[]", help="a list for the task")
     parser.add_argument("--kwargs", metavar="JSON", default="{}", help="an object for the task")
-    parser.add_argument("--queue", metavar="QUEUE", default="default")
-    parser.add_argument("--catch-up", choices=CATCH_UP, default="one", help="missed slots (one)")
-    parser.add_argument(
-        "--overlap",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="no: skip a slot while the job before has not ended",
-    )
-    parser.add_argument("--spread", metavar="SECONDS", type=float, default=0.0)
+    parser.add_argument("--queue", metavar="QUEUE", default="default", help="of its jobs (default)")
 
 
 def _open(arguments: argparse.Namespace) -> Any:

@@ -12,7 +12,9 @@ from ..values.errors import ConfigurationError
 
 @attrs.frozen
 class Setting:
-    """One setting. ``convert`` makes its value from text, or raises ValueError with the remedy."""
+    """One setting. ``convert`` makes its value from text, or raises ValueError with the remedy;
+    ``bare``: the text that the flag stands for when none follows it, None = one has to;
+    ``choices``: the only texts there are."""
 
     name: str
     env: str
@@ -20,6 +22,8 @@ class Setting:
     default: Any
     says: str
     metavar: str | None = None
+    bare: str | None = None
+    choices: tuple[str, ...] | None = None
 
     def add_to(self, parser: argparse.ArgumentParser) -> None:
         """Give ``parser`` the flag (``--name``), or with ``convert=switch`` the flag and its no."""
@@ -28,8 +32,12 @@ class Setting:
         if self.convert is switch:
             action = argparse.BooleanOptionalAction
             parser.add_argument(flag, action=action, default=None, help=help_text)
+        elif self.bare is not None:
+            parser.add_argument(
+                flag, nargs="?", const=self.bare, metavar=self.metavar, help=help_text
+            )
         else:
-            parser.add_argument(flag, metavar=self.metavar, help=help_text)
+            parser.add_argument(flag, metavar=self.metavar, choices=self.choices, help=help_text)
 
     def value(self, given: Any, environment: os._Environ[str] | dict[str, str]) -> Any:
         """What holds; a ConfigurationError names the flag or variable at fault."""
@@ -72,6 +80,17 @@ def switch(given: str) -> bool:
     if given.strip().lower() not in answers:
         raise ValueError("give 1 or 0")
     return answers[given.strip().lower()]
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    """One of these texts."""
+
+    def convert(given: str) -> str:
+        if given not in choices:
+            raise ValueError(f"give one of {', '.join(choices)}")
+        return given
+
+    return convert
 
 
 def number(low: int) -> Callable[[str], int]:

@@ -2,7 +2,9 @@
 
 import pytest
 
+from qml import Job, connect
 from qml.cli import run
+from tests.docs.test_cli import everything
 
 FLAGS = [
     ("--threads", "QML_THREADS", "0", "whole number"),
@@ -85,3 +87,52 @@ def test_every_flag_that_sets_something_names_its_variable(qml, monkeypatch):
     out = qml("run", "--help").out
     for setting in (*run.SETTINGS, run.APP):
         assert f"[{setting.env}]" in out
+
+
+# -- of every command ------------------------------------------------------------------------------
+
+NAMES_OF_DATA = {
+    *("--state", "--queue", "--method", "--batch", "--older-than", "--metadata"),
+    *("--cron", "--every", "--args", "--kwargs"),
+}
+"""What says which jobs, or what a schedule is: the variable of it, forgotten in a shell, would have
+``qml jobs delete`` mean other jobs than its line says."""
+
+
+def test_every_flag_of_every_command_has_a_variable_unless_it_names_data():
+    without = {
+        flag
+        for parser in everything()
+        for action in parser._actions
+        for flag in action.option_strings[:1]
+        if "[QML_" not in (action.help or "")
+    }
+    assert without == {"-h", "--version", *NAMES_OF_DATA}
+
+
+def test_a_variable_has_no_jobs_deleted(qml, folder, monkeypatch):
+    with connect("sqlite:///jobs.db") as store:
+        store.enqueue(Job("a", queue="mail"))
+        for name in NAMES_OF_DATA:
+            monkeypatch.setenv(f"QML_{name[2:].upper().replace('-', '_')}", "mail")
+        assert qml("jobs", "delete", "--url", "sqlite:///jobs.db", "--yes").code == 2
+        assert len(store.list()) == 1
+
+
+def test_the_variables_of_a_new_schedule(qml, folder, monkeypatch):
+    given = {"TIMEZONE": "Europe/Berlin", "CATCH_UP": "none", "OVERLAP": "0", "SPREAD": "7"}
+    for name, value in given.items():
+        monkeypatch.setenv(f"QML_{name}", value)
+    with connect("sqlite:///jobs.db") as store:
+        url = ("--url", "sqlite:///jobs.db")
+        assert qml("schedules", "add", *url, "a", "app.a", "--cron", "0 9 * * *").code == 0
+        [added] = store.schedules.list()
+    assert "Europe/Berlin" in str(added.rule)
+    assert (added.catch_up, added.overlap, added.spread) == ("none", False, 7.0)
+
+
+def test_a_wrong_choice_in_a_variable_is_named(qml, monkeypatch):
+    monkeypatch.setenv("QML_CATCH_UP", "some")
+    called = qml("schedules", "add", "a", "app.a", "--every", "5")
+    assert called.code == 2
+    assert "QML_CATCH_UP is 'some'; give one of one, all, none" in called.err
