@@ -36,6 +36,8 @@ def add_filters(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--older-than", metavar="AGE", help="only enqueued so long ago: 90s, 15m, 12h, 7d, 2w"
     )
+    parser.add_argument("--newer-than", metavar="AGE", help="only enqueued less long ago")
+    parser.add_argument("--text", metavar="TEXT", help="only with this text in an argument")
     parser.add_argument(
         "--metadata",
         metavar="NAME=VALUE",
@@ -47,28 +49,33 @@ def add_filters(parser: argparse.ArgumentParser) -> None:
 
 def filter_of(arguments: argparse.Namespace) -> JobFilter | None:
     """The filter that was given; None = none was."""
-    given = (arguments.state, arguments.queue, arguments.method, arguments.batch)
-    if not any(given) and not arguments.older_than and not arguments.metadata:
+    given = (arguments.state, arguments.queue, arguments.method, arguments.batch, arguments.text)
+    ages = (arguments.older_than, arguments.newer_than)
+    if not any(given) and not any(ages) and not arguments.metadata:
         return None
     return JobFilter(
         states=arguments.state,
         queue=arguments.queue,
         method=arguments.method,
         batch=arguments.batch,
-        older_than=None if arguments.older_than is None else age(arguments.older_than),
+        older_than=_age_or_none("--older-than", arguments.older_than),
+        newer_than=_age_or_none("--newer-than", arguments.newer_than),
+        text=arguments.text,
         metadata=dict(_item(text) for text in arguments.metadata),
     )
 
 
-def age(text: str) -> float:
+def _age_or_none(flag: str, text: str | None) -> float | None:
+    return None if text is None else age(text, flag)
+
+
+def age(text: str, flag: str = "--older-than") -> float:
     """Seconds: ``90s``, ``15m``, ``12h``, ``7d``, ``2w``, or a plain number of them."""
     number, unit = (text[:-1], text[-1:]) if text[-1:] in _UNITS else (text, "s")
     try:
         return float(number) * _UNITS[unit]
     except ValueError:
-        raise ConfigurationError(
-            f"--older-than is {text!r}; give 90s, 15m, 12h, 7d or 2w"
-        ) from None
+        raise ConfigurationError(f"{flag} is {text!r}; give 90s, 15m, 12h, 7d or 2w") from None
 
 
 def _item(text: str) -> tuple[str, Any]:

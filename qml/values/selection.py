@@ -1,12 +1,12 @@
-"""Which jobs: a filter for bulk operations."""
+"""Which jobs: a filter for pages and bulk operations."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import attrs
 
-from . import jsontext
+from . import jsontext, searching
 from .errors import ConfigurationError
 from .job import Job
 from .states import StateKind, kinds
@@ -18,16 +18,19 @@ def _text(where: object, field: "attrs.Attribute[Any]", value: object) -> None:
         raise ConfigurationError(f"JobFilter {field.name} is {value!r}; give text, or None for all")
 
 
-def _age(value: Any) -> float | None:
-    if isinstance(value, timedelta):
-        value = value.total_seconds()
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e11:
-        raise ConfigurationError(
-            f"JobFilter older_than is {value!r}; give seconds, 0 or more, a timedelta or None"
-        )
-    return float(value)
+def _age(name: str) -> Any:
+    def convert(value: Any) -> float | None:
+        if isinstance(value, timedelta):
+            value = value.total_seconds()
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e11:
+            raise ConfigurationError(
+                f"JobFilter {name} is {value!r}; give seconds, 0 or more, a timedelta or None"
+            )
+        return float(value)
+
+    return attrs.field(default=None, converter=convert)
 
 
 def _items(value: Any) -> dict[str, Any]:
@@ -39,21 +42,25 @@ def _items(value: Any) -> dict[str, Any]:
 @attrs.frozen(kw_only=True)
 class JobFilter:
     """Jobs by ``states`` (a kind, its text, or several), ``queue``, ``method``, ``batch``;
-    ``older_than``: enqueued so many seconds ago or more; ``metadata``: each of these items is equal
-    in theirs.
+    ``older_than``: enqueued so many seconds ago or more; ``newer_than``: less long ago;
+    ``metadata``: each of these items is equal in theirs; ``text``: an argument, by position or by
+    name, contains it, large or small letters, wherever it lies within.
     What is not given leaves all."""
 
     states: tuple[StateKind, ...] | None = attrs.field(default=None, converter=kinds)
     queue: str | None = attrs.field(default=None, validator=_text)
     method: str | None = attrs.field(default=None, validator=_text)
     batch: str | None = attrs.field(default=None, validator=_text)
-    older_than: float | None = attrs.field(default=None, converter=_age)
+    older_than: float | None = _age("older_than")
+    newer_than: float | None = _age("newer_than")
     metadata: dict[str, Any] = attrs.field(factory=dict, converter=_items)
+    text: str | None = attrs.field(default=None, validator=_text)
 
     @property
     def looks_within(self) -> bool:
-        """Whether it asks for more than states, queue and method."""
-        return self.older_than is not None or bool(self.metadata)
+        """Whether it asks for more than states, queue, method and batch."""
+        asked = (self.older_than, self.newer_than, self.text)
+        return asked != (None, None, None) or bool(self.metadata)
 
     def passes(self, job: Job, now: int) -> bool:
         """Whether a job is meant at ``now`` (microseconds)."""
@@ -62,15 +69,23 @@ class JobFilter:
             and (self.queue is None or job.queue == self.queue)
             and (self.batch is None or job.batch == self.batch)
             and (self.method is None or job.method == self.method)
-            and (
-                self.older_than is None
-                or job.created_at <= from_micros(now - span_micros(self.older_than))
-            )
+            and self._is_of_age(job, now)
             and all(
                 name in job.metadata and _same(job.metadata[name], value)
                 for name, value in self.metadata.items()
             )
+            and (self.text is None or searching.contains([job.arguments, job.kwargs], self.text))
         )
+
+    def _is_of_age(self, job: Job, now: int) -> bool:
+        old, new = self.older_than, self.newer_than
+        return (old is None or job.created_at <= _before(now, old)) and (
+            new is None or job.created_at > _before(now, new)
+        )
+
+
+def _before(now: int, seconds: float) -> datetime:
+    return from_micros(now - span_micros(seconds))
 
 
 def _same(one: Any, other: Any) -> bool:

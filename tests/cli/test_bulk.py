@@ -146,3 +146,12 @@ def test_what_is_no_metadata(qml, store, text):
     called = qml("jobs", "cancel", "--metadata", text)
     assert called.code == 2
     assert "give NAME=VALUE" in called.err
+
+
+def test_jobs_by_a_text_and_by_age(qml, store):
+    store.enqueue(Job("mail", [{"to": "Ada"}], queue="q"))
+    found = json.loads(qml("jobs", "list", "--text", "ADA", "--newer-than", "1h", "--json").out)
+    assert [job["arguments"] for job in found] == [[{"to": "Ada"}]]
+    assert qml("jobs", "cancel", "--text", "ada", "--yes").out == "1 job cancelled\n"
+    assert json.loads(qml("jobs", "list", "--newer-than", "0s", "--json").out) == []
+    assert "--newer-than is 'soon'" in qml("jobs", "list", "--newer-than", "soon").err

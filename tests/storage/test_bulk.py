@@ -125,3 +125,25 @@ def test_no_state_is_no_job(few):
     assert list(few.select(nothing)) == []
     assert few.cancel_many(nothing) == few.delete_many(nothing) == 0
     assert len(few.list()) == 4
+
+
+def test_texts_and_ages(make_storage, clock):
+    storage = make_storage(clock)
+    for number, name in enumerate(["Ada", "Grace", 'Ada \u00e4"x"']):
+        job = Job("t", [{"to": name}], {"n": 10 + number}, id=str(number), created_at=storage.now())
+        storage.enqueue(job)
+        clock.advance(60)
+
+    def ids_of(**filters):
+        return [job.id for job in storage.select(JobFilter(**filters))]
+
+    assert ids_of(text="ada") == ["2", "0"]
+    assert ids_of(text='\u00c4"X') == ["2"]
+    assert ids_of(text="11") == ["1"]
+    assert ids_of(newer_than=120) == ["2"]  # the second is exactly as old
+    assert ids_of(older_than=120) == ["1", "0"]
+    assert ids_of(newer_than=121, older_than=61) == ["1"]
+    assert storage.count(JobFilter(text="ada", newer_than=100)) == 1
+    assert storage.cancel_many(JobFilter(text="grace")) == 1
+    assert storage.delete_many(JobFilter(newer_than=100)) == 1
+    assert ids_of() == ["1", "0"]
