@@ -20,6 +20,9 @@ PAGES = [REPO / "README.rst", *sorted((REPO / "docs").rglob("*.rst"))]
 # `code-block:: pycon`. `.. skip: next` in front of a block leaves it out.
 SYBIL = Sybil(parsers=[PythonCodeBlockParser(), DocTestParser(), SkipParser()])
 
+# These connect by Python's sqlite3, so qml has to use that, too: in a process of their own.
+APART = ("howto", "transactions")
+
 
 def build(root, target):
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "docs", target]
@@ -57,14 +60,14 @@ def test_the_readme_renders_on_its_own():
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_code_runs(page, monkeypatch, tmp_path):
-    if page.stem == "transactions":
+    if page.stem in APART:
         run_apart(page, tmp_path)
     else:
         run_code_of(page, monkeypatch, tmp_path)
 
 
 def run_apart(page, folder):
-    """In a process of its own: it connects by Python's sqlite3, so qml has to use that, too."""
+    """In a process of its own, where qml uses Python's sqlite3."""
     code = (
         "import pathlib, pytest, sys; from tests.house.test_docs import run_code_of\n"
         "page, folder = map(pathlib.Path, sys.argv[1:])\n"
