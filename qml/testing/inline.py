@@ -15,7 +15,7 @@ from ..values.clock import ManualClock
 from ..values.errors import ConfigurationError, JobFailed
 from ..values.job import Job
 from ..values.states import AwaitingRetry, Failed, Scheduled, StateKind
-from ..work.app import Qml
+from ..work.app import Qml, Served
 from ..work.committing import execute
 from ..work.control import Retry
 from ..work.executor import Discarded, Outcome, Raised, Runnable, Snoozed
@@ -85,9 +85,10 @@ def drain(
     ``limit``: attempts after which an AssertionError says that there is no end.
     """
     __tracebackhide__ = True
-    storage = jobs.storage
+    served = jobs.served()
+    storage = served.storage
     clock = _movable(storage) if with_scheduled else None
-    hand = _Hand(jobs, storage, raises, limit)
+    hand = _Hand(jobs, served, raises, limit)
     while until is None or not until():
         batch = storage.claim(
             hand.worker, 1, queues, lease_seconds=LEASE_SECONDS, server_name="drain"
@@ -133,11 +134,11 @@ def _next_due(storage: Storage, queues: Sequence[str] | None, batch: Batch) -> d
 class _Hand:
     """Runs claimed jobs one after the other, and keeps what came of them."""
 
-    def __init__(self, jobs: Qml, storage: Storage, raises: bool, limit: int) -> None:
+    def __init__(self, jobs: Qml, served: Served, raises: bool, limit: int) -> None:
         # Each drain is a worker of its own, as each server is.
         self.worker = f"drain-{uuid4().hex[:8]}"
-        self._jobs = jobs
-        self._storage = storage
+        self._tasks = served.tasks
+        self._storage = storage = served.storage
         self._raises = raises
         self._limit = limit
         self._noter = Noter(storage, LEASE_SECONDS)
@@ -150,7 +151,7 @@ class _Hand:
         if len(self._ended) >= self._limit:
             self._storage.release(job)
             raise AssertionError(self._endless(job))
-        run, tasks = _Unhurried(job, writer=self._noter), self._jobs.tasks
+        run, tasks = _Unhurried(job, writer=self._noter), self._tasks
         task = tasks.get(job.method)
         watched = None if task is None else _Watched(task)
         # In an empty context, as in a server's thread: what a test has set there, servers have not.

@@ -1,11 +1,12 @@
 """The app: tasks, the storage they are enqueued in, and servers to run them."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any, ParamSpec, Self, TypeVar, overload
 
-from ..storage.connect import connect
+import attrs
+
 from ..storage.engines import config_of, split_options
 from ..storage.hooks import Hook, Hooks, kind_of
 from ..storage.storage import Storage
@@ -16,17 +17,28 @@ from ..values.retry import RetryPolicy, policy_or_none
 from ..values.states import Deleted, Failed, Succeeded
 from .executor import Middleware
 from .naming import MAIN, method_name
+from .opening import Opening
 from .options import Options
 from .recurring import Recurring
 from .server import Server
 from .shares import Queues
 from .task import Task
+from .timetable import Declared
 from .together import Together
 
 P = ParamSpec("P")
 R = TypeVar("R")
 H = TypeVar("H", bound=Hook)
 M = TypeVar("M", bound=Middleware)
+
+
+@attrs.frozen
+class Served:
+    """What a server made here and now works with: its storage, tasks by name, and schedules."""
+
+    storage: Storage
+    tasks: Mapping[str, Task[..., Any]]
+    declared: Declared
 
 
 class Qml(Recurring, Together):
@@ -49,38 +61,32 @@ class Qml(Recurring, Together):
         self.middleware: tuple[Middleware, ...] = ()
         self.declared = {}
         self._lock = threading.Lock()
-        self._storage: Storage | None = None
         self._lent: tuple[tuple[Storage], ...] = ()  # by ``using_storage``, the last one counts
         if isinstance(url_or_storage, Storage):
             if options:
                 raise ConfigurationError(f"options {', '.join(options)} beside a storage")
-            self._storage = storage = url_or_storage
-            self._config: Config | None = None
+            storage = url_or_storage
             self.retry = retry or storage.retry_policy
             self.hooks = storage.hooks
             self._options: dict[str, Any] = {
                 "retention": storage.retention,
                 "max_job_bytes": storage.max_job_bytes,
             }
+            self._opening = Opening(storage)
         else:
             self.hooks = Hooks()
             self._options, settings = split_options(options)
-            self._config = config_of(url_or_storage, settings)
+            config = config_of(url_or_storage, settings)
+            self._opening = Opening(config, lambda: self.storage_options)
 
     @property
     def storage(self) -> Storage:
         """The storage, connected at the first use."""
         lent = self._lent
-        if lent:
-            return lent[-1][0]
-        storage = self._storage
-        if storage is None:
-            with self._lock:
-                storage = self._storage
-                if storage is None:
-                    assert self._config is not None
-                    storage = self._storage = connect(self._config, **self.storage_options)
-        return storage
+        return lent[-1][0] if lent else self._own_storage()
+
+    def _own_storage(self) -> Storage:
+        return self._opening.storage()
 
     @property
     def storage_options(self) -> dict[str, Any]:
@@ -199,9 +205,10 @@ class Qml(Recurring, Together):
     ) -> Server:
         """A server for this app's tasks, of 8 threads unless told otherwise, not started yet: see
         ``Server``."""
+        served = self.served()
         return Server(
-            self.storage,
-            self.tasks,
+            served.storage,
+            served.tasks,
             self.policy_of,
             threads=threads,
             queues=queues,
@@ -209,20 +216,19 @@ class Qml(Recurring, Together):
             poll_interval=poll_interval,
             grace_seconds=grace_seconds,
             name=name,
-            declared=self.declared,
+            declared=served.declared,
             max_jobs=max_jobs,
             max_memory_mb=max_memory_mb,
         )
 
+    def served(self) -> Served:
+        """What a server made here and now works with."""
+        return Served(self.storage, self.tasks, self.declared)
+
     def close(self) -> None:
         """Close the app's storage, if it was opened. One that the app opened itself is opened anew
         should it be needed again."""
-        with self._lock:
-            storage = self._storage
-            if self._config is not None:
-                self._storage = None
-        if storage is not None:
-            storage.close()
+        self._opening.close()
 
     def __enter__(self) -> Self:
         return self

@@ -28,6 +28,8 @@ LIBRARY_OWNERS = {
     "redis": "qml.drivers.redis",
     "hypothesis": "qml.testing",
     "pytest": "qml.testing",
+    "flask": ("qml.flask", "qml.web"),
+    "click": "qml.flask",  # Flask brings it, for commands
 }
 
 DRIVERS = ("memory", "sqlite", "postgres", "redis")

@@ -113,7 +113,7 @@ def test_is_put_back():
     with pytest.raises(StorageUnavailable, match="closed"):
         kept[0].list()
     assert shop.jobs._lent == ()
-    assert shop.jobs._storage is None
+    assert shop.jobs._opening._storage is None
 
 def test_gets_another(qml_storage):
     assert qml_storage is not kept[0]

@@ -1,0 +1,81 @@
+"""Runs each job in an app context of its own."""
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask
+
+from ..storage.storage import Storage
+from ..values.retry import RetryPolicy
+from ..work.context import CurrentJob
+from ..work.executor import Middleware
+from ..work.task import Task
+
+if TYPE_CHECKING:
+    from .extension import QmlFlask
+
+
+class InAppContext:
+    """Goes around each run, outside of everything else that does. ``app``: whose context; None =
+    the only one there is, as in a spawned process."""
+
+    def __init__(self, jobs: "QmlFlask", app: Flask | None = None) -> None:
+        self._jobs = jobs
+        self._app = app
+
+    def __call__(self, current: CurrentJob, call: Callable[[], Any]) -> Any:
+        """Call it in a fresh app context, which is torn down afterwards, whatever comes of it."""
+        app = self._app or self._jobs.app_to_run_in()
+        with app.app_context():
+            return call()
+
+
+class InApp:
+    """What a task needs of its app, for runs of one Flask app's server."""
+
+    def __init__(self, jobs: "QmlFlask", app: Flask, storage: Storage) -> None:
+        self._jobs = jobs
+        self._around = InAppContext(jobs, app)
+        self.storage = storage
+        self.retry: RetryPolicy = jobs.retry
+
+    @property
+    def middleware(self) -> tuple[Middleware, ...]:
+        """What goes around each run: first of all the context of this app."""
+        return (self._around, *self._jobs.middleware[1:])
+
+    @property
+    def map(self) -> Callable[..., Iterator[Any]]:
+        """Calls a task for each input."""
+        return self._jobs.map
+
+
+def in_app(task: Task[..., Any], app: InApp) -> Task[..., Any]:
+    """The task as the server of one Flask app runs it."""
+    mine = copy.copy(task)
+    mine.app = app
+    return mine
+
+
+class TasksInApp(Mapping[str, Task[..., Any]]):
+    """The tasks of a QmlFlask as the server of one Flask app runs them; those that come later are
+    there, too."""
+
+    def __init__(self, tasks: Mapping[str, Task[..., Any]], app: InApp) -> None:
+        self._tasks = tasks
+        self._app = app
+        self._made: dict[str, tuple[Task[..., Any], Task[..., Any]]] = {}
+
+    def __getitem__(self, name: str) -> Task[..., Any]:
+        task = self._tasks[name]
+        known = self._made.get(name)
+        if known is None or known[0] is not task:
+            known = self._made[name] = (task, in_app(task, self._app))
+        return known[1]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tasks)
+
+    def __len__(self) -> int:
+        return len(self._tasks)

@@ -1,0 +1,80 @@
+"""What one Flask app has of a QmlFlask: its storage, opened when first needed."""
+
+import logging
+import os
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask
+
+from ..storage.storage import Storage
+from ..storage.urls import Config
+from ..values.config import SqliteConfig
+from ..values.errors import QmlError
+from ..work.opening import Opening
+from .config import storage_config
+
+if TYPE_CHECKING:
+    from .extension import QmlFlask
+
+log = logging.getLogger("qml.flask")
+
+NAME = "qml"
+"""Under which an app has it in ``app.extensions``."""
+
+
+class Home:
+    """What is an app's own. ``jobs``: whose tasks; ``default``, ``settings``: of its storage, where
+    the app's configuration says nothing. It is read when the storage is first needed, so what is
+    configured after ``init_app`` counts."""
+
+    def __init__(
+        self, jobs: "QmlFlask", app: Flask, default: str | Config | None, settings: dict[str, Any]
+    ) -> None:
+        self.jobs = jobs
+        self.app = app
+        self._default = default
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._opening: Opening | None = None
+        self._seen_by = 0
+
+    def config(self) -> Config:
+        """Where its jobs are kept. ConfigurationError."""
+        return storage_config(self.app, self._default, self._settings)
+
+    def storage(self) -> Storage:
+        """The storage. ConfigurationError, StorageUnavailable."""
+        opening = self._opening
+        if opening is None:
+            with self._lock:
+                opening = self._opening
+                if opening is None:
+                    config = self.config()
+                    self._make_folder(config)
+                    options = self.jobs.storage_options
+                    opening = self._opening = Opening(config, lambda: options)
+        return opening.storage()
+
+    def _make_folder(self, config: Config) -> None:
+        instance = Path(self.app.instance_path)
+        if isinstance(config, SqliteConfig) and config.path.is_relative_to(instance):
+            config.path.parent.mkdir(parents=True, exist_ok=True)
+
+    def close(self) -> None:
+        """Close the storage, if it was opened."""
+        if self._opening is not None:
+            self._opening.close()
+
+    def before_request(self) -> None:
+        """Before the first request of this process: open a SQLite file, since the view may enqueue
+        in a transaction of its own, which would hold the lock that opening needs."""
+        if self._seen_by == os.getpid():
+            return
+        self._seen_by = os.getpid()
+        try:
+            if isinstance(self.config(), SqliteConfig):
+                _ = self.jobs.storage
+        except QmlError as error:  # the first use says so, too, to who can do something about it
+            log.warning("the jobs' store cannot be opened: %s", error)
