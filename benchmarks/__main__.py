@@ -4,10 +4,11 @@ import argparse
 import os
 import platform
 import sys
+from pathlib import Path
 
 from qml import __version__
 
-from . import idle, latency, peers, rates
+from . import aims, chart, idle, latency, peers, rates
 from .loops import Effort
 from .stores import SERVERS, STORES, kind_of, opened
 
@@ -23,11 +24,16 @@ def main(arguments: list[str] | None = None) -> int:
     )
     effort = Effort(options.seconds, options.size)
     with opened(options.stores, options.url) as stores:
-        found = []
-        for store in stores:
-            found.append(rates.measure(store, effort, options.rounds))
-            print(rates.beside(store, found[-1]), flush=True)
-        print(rates.overview(stores, found), flush=True)
+        named = dict(zip(options.stores, stores, strict=True))
+        found = {}
+        for key, store in named.items():
+            found[key] = rates.measure(store, effort, options.rounds)
+            print(rates.beside(store, found[key]), flush=True)
+        print(rates.overview(stores, [*found.values()]))
+        print(aims.shown(named, found), flush=True)
+        if options.chart:
+            text = chart.svg("drain", f"{rates.ROWS['drain']}: jobs per second", named, found)
+            options.chart.write_text(text, encoding="utf-8")
         latency.show(stores, options.latencies)
         idle.show(stores, options.schedules, options.idle)
     if missing := set(peers.PEERS) - peers.there():
@@ -45,6 +51,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--latencies", type=int, default=150, help="jobs whose start is timed")
     parser.add_argument("--schedules", type=int, default=1_000, help="those of the idle server")
     parser.add_argument("--idle", type=float, default=10.0, help="seconds a server sits idle")
+    parser.add_argument("--chart", type=Path, metavar="FILE", help="draw the drain as SVG there")
     parser.add_argument(
         "--quick", action="store_true", help="a little of all, to see that it works"
     )

@@ -1,6 +1,6 @@
 """Rates of enqueueing and draining: qml beside the bare driver of its store and beside others."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from . import peers
 from .contest import Turn, medians
@@ -15,6 +15,20 @@ ROWS = {
     "drain": "drain, 8 threads",
 }
 """What is measured, by the name of its loop."""
+
+SHORT = {
+    "enqueue": "enqueue",
+    "enqueue_threads": "by 8 threads",
+    "enqueue_many": "of 1,000",
+    "drain": "drain",
+}
+"""The same as the head of a column."""
+
+KEPT = {
+    "qml": ("state, value, times, attempts, 7 days", "back within 32 s"),
+    "bare": ("state and value, by the driver alone in batches of 100", "nobody looks"),
+}
+"""Of the two that are no peers: what is kept of a job, and what becomes of a killed worker's."""
 
 BARE = ("sqlite", "postgresql", "redis")
 """The kinds of stores that there are without qml."""
@@ -33,25 +47,35 @@ def _turns(store: Store, row: str, effort: Effort) -> Iterator[tuple[str, Turn]]
     if store.kind in BARE:
         yield "bare", Turn("bare", row, effort)
     for name in peers.of(store.kind, row):
-        some = effort._replace(size=max(1, round(effort.size * peers.PEERS[name].share)))
+        some = effort._replace(
+            size=max(1, round(effort.size * peers.PEERS[name].kinds[store.kind]))
+        )
         yield name, Turn(name, row, some, peers.python())
 
 
 def beside(store: Store, found: Rates) -> str:
-    """A table of one store: qml, and what it is of each of the others."""
+    """A table of one store: each contestant in a line, and what qml is of it; with what each keeps
+    of a job."""
     names = dict.fromkeys(name for rates in found.values() for name in rates)
     head = ["jobs/s"]
-    for name in names:
-        head += [name] if name == "qml" else [name, f"qml of {name}"]
-    rows = [[ROWS[row], *_cells(rates, names)] for row, rates in found.items()]
-    return table(f"{store.name}: {store.facts()}", head, rows)
+    for row in found:
+        head += [SHORT[row], "qml is"]
+    rows = [[name, *_cells(name, found)] for name in names]
+    facts = table(f"{store.name}: {store.facts()}", head, rows)
+    return facts + "".join(f"{line}\n" for line in _notes(names))
 
 
-def _cells(rates: Mapping[str, float], names: Mapping[str, None]) -> Iterator[str]:
-    for name in names:
+def _cells(name: str, found: Rates) -> Iterator[str]:
+    for rates in found.values():
         yield rate(rates[name]) if name in rates else "-"
-        if name != "qml":
-            yield share(rates["qml"], rates[name]) if name in rates else "-"
+        other = name in rates and name != "qml"
+        yield share(rates["qml"], rates[name]) if other else ""
+
+
+def _notes(names: Iterable[str]) -> Iterator[str]:
+    for name in names:
+        keeps, killed = KEPT.get(name) or peers.PEERS[name][1:3]
+        yield f"  {name} keeps {keeps}; jobs of a killed worker: {killed}"
 
 
 def overview(stores: Sequence[Store], found: Sequence[Rates]) -> str:

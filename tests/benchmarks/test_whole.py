@@ -12,7 +12,7 @@ TINY = ["--few=20", "--many=200", "--times=2", "--clients=2", "--due=20", "--cro
 URLS = {"postgres": postgres_url, "redis": redis_url}
 
 
-def test_quick_prints_every_table(monkeypatch, capsys):
+def test_quick_prints_every_table(monkeypatch, capsys, tmp_path):
     taken = []
 
     def take(turn, store):
@@ -22,17 +22,19 @@ def test_quick_prints_every_table(monkeypatch, capsys):
     monkeypatch.setattr(contest, "take", take)
     monkeypatch.setattr(peers, "there", frozenset)
     urls = [f"--url={url()}" for url in URLS.values()]
-    assert whole.main(["--quick", "--stores", "memory", "postgres", "redis", *urls]) == 0
+    stores = ["--stores", "memory", "postgres", "redis", "--chart", str(tmp_path / "drain.svg")]
+    assert whole.main(["--quick", *stores, *urls]) == 0
+    assert "PostgreSQL" in (tmp_path / "drain.svg").read_text()
     printed = capsys.readouterr().out
     assert len(taken) == len(set(taken)) == 4 * 3 + 4 * 2
     for text in (
         "PostgreSQL: PostgreSQL ",
         "fsync is o",
-        "qml of bare",
+        "qml is",
         "25%",
         "PostgreSQL, across processes: the call of enqueue",
         "of a core",
-        "Left out: dramatiq, huey, procrastinate",
+        "Left out: apscheduler, celery, dramatiq, huey, oban",
     ):
         assert text in printed, printed
 
