@@ -19,7 +19,8 @@ whoever enqueues it, and however often."""
 
 @attrs.frozen
 class BatchProgress:
-    """How far a batch is: its jobs by state, and whether more may still be enqueued into it."""
+    """How far a batch is: ``counts``, its jobs by state; ``open``, whether more may still be
+    enqueued into it."""
 
     counts: dict[StateKind, int]
     open: bool

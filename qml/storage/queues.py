@@ -17,7 +17,8 @@ from . import checks
 
 @attrs.frozen
 class Queue:
-    """A queue by ``name``, since when it is paused (UTC; None = it is not), its jobs by state."""
+    """A queue by ``name``; ``paused_at``: since when it is paused (aware UTC; None = it is not);
+    ``counts``: its jobs by state."""
 
     name: str
     paused_at: datetime | None

@@ -35,8 +35,9 @@ class Drained:
     """What a drain ran: by what came of each attempt, its job as stored after it, in order. A job
     that was tried twice stands there twice. ``len()`` counts the attempts.
 
-    ``retrying``: the attempt failed and another follows; ``failed``: no other does; ``lost``: the
-    claim held the job no more, as when the task cancelled its own job.
+    ``succeeded``; ``retrying``: the attempt failed and another follows; ``failed``: no other does;
+    ``discarded`` and ``snoozed``: the task said so; ``lost``: the claim held the job no more, as
+    when the task cancelled its own job.
     """
 
     succeeded: Jobs = ()

@@ -26,7 +26,8 @@ def _failed_at(moment: object) -> datetime:
 
 @attrs.frozen
 class Failure:
-    """One failed attempt: its number, when (UTC), which worker, the exception, the traceback."""
+    """One failed attempt: its number, ``attempt``; ``at`` what time (aware UTC); the id of its
+    ``worker``; ``exception`` and ``traceback``, as text."""
 
     attempt: int = attrs.field(validator=attrs.validators.instance_of(int))
     at: datetime = attrs.field(converter=_failed_at)

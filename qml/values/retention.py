@@ -16,7 +16,8 @@ def _span(retention: object, field: "attrs.Attribute[Any]", value: object) -> No
 
 @attrs.frozen(kw_only=True)
 class Retention:
-    """Seconds that finished jobs are kept, counted from when they finished."""
+    """Seconds that finished jobs are kept, counted from when they finished: ``succeeded`` and
+    ``deleted`` 7 days, ``failed`` 90 days unless given. ConfigurationError below 0."""
 
     succeeded: float = attrs.field(default=7 * DAY, validator=_span)
     deleted: float = attrs.field(default=7 * DAY, validator=_span)

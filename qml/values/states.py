@@ -102,7 +102,7 @@ class JobState:
 
 @attrs.frozen
 class Enqueued(JobState):
-    """Ready to be claimed since ``enqueued_at``."""
+    """Ready to be claimed since ``enqueued_at`` (aware UTC), in ``queue``."""
 
     kind = StateKind.ENQUEUED
     enqueued_at: datetime = _moment()
@@ -111,7 +111,10 @@ class Enqueued(JobState):
 
 @attrs.frozen
 class Processing(JobState):
-    """Held by ``worker_id`` since ``started_at``."""
+    """Held by ``worker_id`` since ``started_at`` (aware UTC), on the server ``server_name``.
+
+    ConfigurationError without a worker.
+    """
 
     kind = StateKind.PROCESSING
     started_at: datetime = _moment()
@@ -125,7 +128,8 @@ class Processing(JobState):
 
 @attrs.frozen
 class Succeeded(JobState):
-    """Done. ``total_duration_ms``: milliseconds the run took; ``result``: its JSON value."""
+    """Done at ``succeeded_at`` (aware UTC). ``total_duration_ms``: milliseconds the run took;
+    ``result``: its JSON value; SerializationError when JSON cannot keep it."""
 
     kind = StateKind.SUCCEEDED
     succeeded_at: datetime = _moment()
@@ -135,7 +139,8 @@ class Succeeded(JobState):
 
 @attrs.frozen
 class Failed(JobState):
-    """Given up after ``retry_count`` retries, with the last ``exception`` and its traceback."""
+    """Given up at ``failed_at`` (aware UTC) after ``retry_count`` retries, with the last
+    ``exception`` and its traceback, ``stack_trace``, both text."""
 
     kind = StateKind.FAILED
     failed_at: datetime = _moment()
@@ -146,7 +151,8 @@ class Failed(JobState):
 
 @attrs.frozen
 class Deleted(JobState):
-    """Cancelled or discarded; the record is kept until it is purged."""
+    """Cancelled or discarded at ``deleted_at`` (aware UTC), with the ``reason`` if one was given;
+    the record is kept until it is purged."""
 
     kind = StateKind.DELETED
     deleted_at: datetime = _moment()
@@ -155,7 +161,8 @@ class Deleted(JobState):
 
 @attrs.frozen
 class Scheduled(JobState):
-    """Waits for ``enqueue_at``; claimable from that moment on."""
+    """Waits since ``scheduled_at`` for ``enqueue_at`` (both aware UTC), claimable from that moment
+    on. ``reason``: why, or None."""
 
     kind = StateKind.SCHEDULED
     scheduled_at: datetime = _moment()
@@ -165,7 +172,8 @@ class Scheduled(JobState):
 
 @attrs.frozen
 class AwaitingRetry(JobState):
-    """Failed ``retry_count`` times and waits for ``retry_at``; claimable from that moment on."""
+    """Failed ``retry_count`` times, waits since ``scheduled_at`` for ``retry_at`` (both aware UTC),
+    claimable from that moment on. ``last_exception``: of the attempt before, as text."""
 
     kind = StateKind.AWAITING_RETRY
     scheduled_at: datetime = _moment()
