@@ -1,15 +1,14 @@
 """Finds the Qml that ``module:attribute`` names, and says what stands in the way of it."""
 
 import importlib
-import os
 import sys
-import sysconfig
 import traceback
 from pathlib import Path
 from types import ModuleType
 
 from ..values.errors import ConfigurationError
 from ..work.app import Qml
+from .sources import libraries
 
 
 def load_app(target: str) -> tuple[str, Qml]:
@@ -104,17 +103,11 @@ def _where(error: BaseException) -> str:
         for step in traceback.extract_tb(error.__traceback__)
         if not step.filename.startswith("<frozen importlib") and step.filename != __file__
     ]
-    own = [step for step in steps if not step.filename.startswith(_libraries())]
+    own = [step for step in steps if not step.filename.startswith(libraries())]
     if not steps:
         return "before its first line"
     last = (own or steps)[-1]
     return f"{last.filename}, line {last.lineno}"
-
-
-def _libraries() -> tuple[str, ...]:
-    paths = sysconfig.get_paths()
-    kinds = ("stdlib", "platstdlib", "purelib", "platlib")
-    return tuple(paths[kind] + os.sep for kind in kinds if kind in paths)
 
 
 def _named(module: ModuleType, attribute: str) -> Qml:

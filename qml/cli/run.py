@@ -14,6 +14,7 @@ from ..work.server import Server
 from . import codes, settings
 from .loading import load_app
 from .logs import logging_to_stderr
+from .reloading import run_and_reload
 from .restarting import Beginning
 from .settings import Setting
 
@@ -79,6 +80,13 @@ SETTINGS = (
         "the same, once a job has ended and so many MB are in use (never; Linux)",
         "MB",
     ),
+    Setting(
+        "reload",
+        "QML_RELOAD",
+        settings.switch,
+        False,
+        "for development: begin again when a source file of the app changes",
+    ),
 )
 
 ABOUT = """\
@@ -93,7 +101,11 @@ has ended, however long that takes; so does qml servers drain.
 
 With --max-jobs or --max-memory it claims nothing more once that is reached,
 lets what runs end, and begins again: same process id, arguments and folder. On
-Windows it ends with exit code 7 instead."""
+Windows it ends with exit code 7 instead.
+
+With --reload it stops as after a first signal once a file ending in .py changes
+that the app has imported, or that lies below the current folder, and begins
+again. What cannot be imported is said, and the next change waited for."""
 
 
 def add_to(commands: Any) -> None:
@@ -113,27 +125,43 @@ def run(arguments: argparse.Namespace) -> int:
     target = APP.value(arguments.app, os.environ)
     if target is None:
         raise ConfigurationError("which app? Give module:attribute, such as qml run myapp:jobs")
-    limited = arguments.max_jobs or arguments.max_memory
-    beginning = Beginning() if limited and arguments.own_process else None
     with logging_to_stderr():
-        name, app = load_app(target)
-        with app:
-            server = app.server(
-                threads=arguments.threads,
-                queues=arguments.queues,
-                lease_seconds=arguments.lease,
-                grace_seconds=arguments.grace,
-                name=arguments.name,
-                max_jobs=arguments.max_jobs,
-                max_memory_mb=arguments.max_memory,
+        if arguments.reload:
+            return run_and_reload(
+                lambda: _made(target, arguments),
+                lambda server: _run(server, arguments),
+                arguments.own_process,
             )
-            for line in banner(name, app, server):
-                say(line, to=sys.stderr)
-            server.run(burst=arguments.burst)
-    if server.retired:
-        if beginning is not None:
+        limited = arguments.max_jobs or arguments.max_memory
+        beginning = Beginning() if limited and arguments.own_process else None
+        app, server = _made(target, arguments)
+        with app:
+            code = _run(server, arguments)
+        if code == codes.RETIRED and beginning is not None:
             beginning.ask_for()
-        return codes.RETIRED  # seen where it does not begin again
+        return code  # seen where it does not begin again
+
+
+def _made(target: str, arguments: argparse.Namespace) -> tuple[Qml, Server]:
+    name, app = load_app(target)
+    server = app.server(
+        threads=arguments.threads,
+        queues=arguments.queues,
+        lease_seconds=arguments.lease,
+        grace_seconds=arguments.grace,
+        name=arguments.name,
+        max_jobs=arguments.max_jobs,
+        max_memory_mb=arguments.max_memory,
+    )
+    for line in banner(name, app, server):
+        say(line, to=sys.stderr)
+    return app, server
+
+
+def _run(server: Server, arguments: argparse.Namespace) -> int:
+    server.run(burst=arguments.burst)
+    if server.retired:
+        return codes.RETIRED
     return codes.LEFT_OVER if server.interrupted else codes.DONE
 
 

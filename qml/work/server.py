@@ -55,7 +55,7 @@ class Server:
     Every log record tells the job it was made in, from the first server on: see ``joblog``.
     Start it with ``run()`` (until a signal or ``stop``), ``run(burst=True)`` (until nothing is
     left to do), ``start()``, or as a context manager. ``handed_back`` counts the jobs given back
-    at a stop, ``interrupted`` those of them that had begun.
+    at a stop, ``interrupted`` those of them that had begun; ``signalled``: a signal ended ``run``.
     """
 
     def __init__(
@@ -93,6 +93,7 @@ class Server:
         self.grace_seconds = float(grace_seconds)
         self.steady = steady
         self.handed_back = self.interrupted = 0
+        self.signalled = False
         self.retired: str | None = None
         self.retirement = Retirement(max_jobs, max_memory_mb, steady=steady)
         self._wire(policy_of, declared or {})
@@ -142,6 +143,7 @@ class Server:
             finally:
                 asked = self._stopping.is_set()
                 self._stop(self.grace_seconds, hurried=lambda: signals.count > 1)
+            self.signalled = signals.count > 0
             drained = claiming.draining
             complete = claiming.ended.is_set() and self.retired is None and not drained
             if asked or signals.count or drained:
@@ -183,15 +185,20 @@ class Server:
         """Whether it was told to ``drain``."""
         return self._claiming.draining
 
+    def ask_to_stop(self) -> None:
+        """Have ``run`` stop within the server's grace period and return, as a first signal does.
+        Returns at once, in any thread."""
+        self._stopping.set()
+        self.pool.nudge()
+        aside(self._wake)
+
     def stop(self, grace_seconds: float | None = None) -> None:
         """Claim nothing more, let running jobs end within ``grace_seconds`` (the server's by
         default), hand the rest back uncharged, record what ended, and return."""
         self._stop(self.grace_seconds if grace_seconds is None else grace_seconds)
 
     def _stop(self, grace: float, hurried: Callable[[], bool] = lambda: False) -> None:
-        self._stopping.set()
-        self.pool.nudge()
-        aside(self._wake)
+        self.ask_to_stop()
         if self._started:
             come_to_rest(self, grace, hurried)
         self.processes.close()

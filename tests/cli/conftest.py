@@ -89,6 +89,7 @@ def start(folder):
             stdout=options.pop("stdout", subprocess.PIPE),
             stderr=options.pop("stderr", subprocess.PIPE),
             text=True,
+            **options,
         )
         started.append(process)
         return process
