@@ -27,6 +27,7 @@ Nothing here skips: a server that does not come up raises `ServerFailed` with th
 import os
 from functools import cache
 
+from .meter import Meter
 from .pooler import Pooler
 from .postgres import PostgresServer
 from .proxy import Proxy
@@ -34,6 +35,7 @@ from .server import ServerFailed
 from .valkey import ValkeyServer
 
 __all__ = [
+    "Meter",
     "Pooler",
     "PostgresServer",
     "Proxy",
