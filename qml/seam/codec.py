@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Set
 from datetime import datetime
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 import attrs
@@ -147,12 +148,13 @@ _SAME = (
     "seq", "id", "version", "queue", "priority", "method", "attempt", "fence", "max_attempts",
     "unique_key", "unique_while", "max_retries", "timeout_seconds", "job_type",
 )  # fmt: skip
+_same = attrgetter(*_SAME)
 
 
 def encode_job(job: Job, *, max_attempts: int, lease_until: int | None, max_bytes: int) -> Row:
     """The row of a job as it stands."""
     state = job.state
-    columns = {name: getattr(job, name) for name in _SAME}
+    columns = dict(zip(_SAME, _same(job), strict=True))
     columns |= {
         "max_attempts": max_attempts,
         "state": state.kind.value,
@@ -185,7 +187,7 @@ def decode_job(row: Row, state: JobState | None = None) -> Job:
         return trusted.make(
             Job,
             {
-                **{name: getattr(row, name) for name in _SAME},
+                **dict(zip(_SAME, _same(row), strict=True)),
                 "arguments": arguments,
                 "kwargs": kwargs,
                 "metadata": _object(row.metadata),

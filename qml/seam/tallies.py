@@ -24,8 +24,10 @@ class Tally(NamedTuple):
 
 def names(counts: str | None) -> list[str]:
     """The tallies that a row ``counts`` for. A text that is damaged names none."""
+    if not counts:
+        return []
     try:
-        found = json.loads(counts or "[]")
+        found = json.loads(counts)
     except (ValueError, RecursionError):
         return []
     return found if isinstance(found, list) else []

@@ -2,7 +2,6 @@
 
 import os
 import time
-import uuid
 
 
 def new_id() -> str:
@@ -16,4 +15,5 @@ def new_id() -> str:
         | 0b10 << 62
         | noise & 0x3FFFFFFFFFFFFFFF
     )
-    return str(uuid.UUID(int=number))
+    text = f"{number:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

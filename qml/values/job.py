@@ -38,8 +38,8 @@ class Failure:
 
 def _followup(job: object, field: "attrs.Attribute[Any]", value: Any) -> None:
     """What is wrong with it has to show now, and not when the job has failed."""
-    jobfields.instance(Followup)(job, field, value)
     if value is not None:
+        jobfields.instance(Followup)(job, field, value)
         parts = attrs.asdict(value, recurse=False)
         del parts["takes_result"]
         Job(**parts)
@@ -50,7 +50,7 @@ _count = jobfields.whole(0, 2**63 - 1)
 _optional = attrs.validators.optional
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Job:
     """A call to be made later: ``method`` with ``arguments`` and ``kwargs``, all of them JSON.
 

@@ -28,7 +28,8 @@ def name(job: object, field: "attrs.Attribute[Any]", value: object) -> None:
         raise invalid(field.name, value, "give text that is not empty")
     if "\0" in value:
         raise invalid(field.name, value, "a name has no NUL in it")
-    jsontext.checked(value, f"Job {field.name}")
+    if not value.isascii():
+        jsontext.checked(value, f"Job {field.name}")
 
 
 def optional_name(job: object, field: "attrs.Attribute[Any]", value: object) -> None:

@@ -26,12 +26,45 @@ class _Refused(Exception):
 
 def checked(value: Any, name: str) -> Any:
     """A private copy of ``value``, tuples as lists; SerializationError names the path at fault."""
+    if is_short(value):
+        return value
+    if (flat := _flat(value)) is not None:
+        return flat
     path: list[int | str] = []
     try:
         return _copy(value, path)
     except _Refused as refused:
         steps = "".join(f"[{step!r}]" for step in path[1:20])
         raise SerializationError(f"{name}{steps} {refused}") from None
+
+
+def _flat(value: Any) -> Any:
+    """The copy of a list of plain scalars, or a dict of them: what arguments mostly are, in a fifth
+    of the time. None = look closely."""
+    kind = type(value)
+    if kind is list:
+        return [*value] if all(map(_is_plain, value)) else None
+    if kind is dict:
+        whole = all(map(_is_plain, value.values())) and all(map(_is_ascii, value))
+        return {**value} if whole else None
+    return None
+
+
+def _is_ascii(value: Any) -> bool:
+    return type(value) is str and value.isascii()
+
+
+def _is_plain(value: Any) -> bool:
+    return _is_ascii(value) or is_short(value)
+
+
+def is_short(value: Any) -> bool:
+    """Whether it is None, a bool or a number of a few digits, which JSON has and keeps short."""
+    kind = type(value)
+    return value is None or kind is bool or (kind is int and -_LONG < value < _LONG)
+
+
+_LONG = 2**63
 
 
 def _copy(root: Any, path: list[int | str]) -> Any:
@@ -126,13 +159,16 @@ def dumps(value: Any) -> str:
 def loads(text: str) -> Any:
     """The value of a text; a damaged one is a SerializationError."""
     try:
-        return json.loads(text, parse_constant=_no_constant)
+        return _decode(text)
     except (ValueError, TypeError, RecursionError) as error:
         raise SerializationError(f"not readable as JSON: {error}") from error
 
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
+
+
+_decode = json.JSONDecoder(parse_constant=_no_constant).decode
 
 
 TEXT_KEPT = 20_000

@@ -93,14 +93,14 @@ def _number(kind: Any) -> Any:
     return attrs.field(default=0, validator=check)
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class JobState:
     """What all seven states are. ``kind`` tells which."""
 
     kind: ClassVar[StateKind]
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Enqueued(JobState):
     """Ready to be claimed since ``enqueued_at`` (aware UTC), in ``queue``."""
 
@@ -109,7 +109,7 @@ class Enqueued(JobState):
     queue: str = _text("default")
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Processing(JobState):
     """Held by ``worker_id`` since ``started_at`` (aware UTC), on the server ``server_name``.
 
@@ -126,7 +126,7 @@ class Processing(JobState):
             raise ConfigurationError("Processing needs a worker_id: who holds the job")
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Succeeded(JobState):
     """Done at ``succeeded_at`` (aware UTC). ``total_duration_ms``: milliseconds the run took;
     ``result``: its JSON value; SerializationError when JSON cannot keep it."""
@@ -137,7 +137,7 @@ class Succeeded(JobState):
     result: Any = attrs.field(default=None, converter=_to_result)
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Failed(JobState):
     """Given up at ``failed_at`` (aware UTC) after ``retry_count`` retries, with the last
     ``exception`` and its traceback, ``stack_trace``, both text."""
@@ -149,7 +149,7 @@ class Failed(JobState):
     retry_count: int = _number(int)
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Deleted(JobState):
     """Cancelled or discarded at ``deleted_at`` (aware UTC), with the ``reason`` if one was given;
     the record is kept until it is purged."""
@@ -159,7 +159,7 @@ class Deleted(JobState):
     reason: str | None = told(None)
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Scheduled(JobState):
     """Waits since ``scheduled_at`` for ``enqueue_at`` (both aware UTC), claimable from that moment
     on. ``reason``: why, or None."""
@@ -170,7 +170,7 @@ class Scheduled(JobState):
     reason: str | None = told(None)
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class AwaitingRetry(JobState):
     """Failed ``retry_count`` times, waits since ``scheduled_at`` for ``retry_at`` (both aware UTC),
     claimable from that moment on. ``last_exception``: of the attempt before, as text."""

@@ -1,0 +1,171 @@
+"""What jobs cost, by counting: calls of Python, pages of SQLite, round trips and bytes to servers.
+
+A guard against growth: no clock is asked. Each bound is a little above what stands now; where a
+change has to cost more, raise it and say why.
+"""
+
+import sys
+from contextlib import closing
+
+import attrs
+import pytest
+
+from qml import Qml, Succeeded
+from tests.drivers import postgres_store, redis_store
+from tests.servers import Meter
+
+PAYLOAD = "x" * 200
+MANY = 100
+PAGE = 4_096 + 24
+"""A page of SQLite's log."""
+
+
+def calls(work):
+    """How many functions Python calls, its own and those of C."""
+    counted = 0
+
+    def count(frame, event, what):
+        nonlocal counted
+        counted += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return counted
+
+
+class Bench:
+    """An app that has run some jobs, so that connections and statements are there."""
+
+    def __init__(self, target):
+        self.app = Qml(target)
+        self.task = self.app.task(name="nothing")(lambda text: 1)
+        self.storage = self.app.storage
+        self.server = self.app.server(threads=MANY)
+        for _ in range(2):
+            self.task.enqueue(PAYLOAD)
+            self.fill()
+            self.server.step()
+
+    def fill(self):
+        self.task.enqueue_many([(PAYLOAD,)] * MANY)
+
+    def claim(self):
+        return self.storage.fetch_available_jobs_atomic("w", MANY)
+
+    def close(self):
+        self.app.close()
+
+
+@pytest.fixture
+def memory():
+    with closing(Bench("memory://")) as bench:
+        yield bench
+
+
+@pytest.fixture
+def sqlite(tmp_path):
+    with closing(Bench(f"sqlite:///{tmp_path / 'jobs.db'}")) as bench:
+        bench.log = tmp_path / "jobs.db-wal"
+        yield bench
+
+
+@pytest.fixture(params=["postgres", "redis"])
+def server(request, tmp_path):
+    """With a meter before its store's server."""
+    stores = {"postgres": postgres_store, "redis": redis_store}
+    config = stores[request.param].config(tmp_path)
+    field = "database_url" if request.param == "postgres" else "url"
+    url = getattr(config, field)
+    with Meter.to(url) as meter:
+        config = attrs.evolve(config, **{field: meter.url_of(url)})
+        with closing(Bench(config)) as bench:
+            bench.name, bench.meter = request.param, meter
+            yield bench
+
+
+def within(figure, bound):
+    """A figure that is above its bound, or so far below that the bound guards nothing."""
+    assert bound * 0.75 <= figure <= bound, f"{figure:g} where up to {bound:g} was expected"
+
+
+def ends(held):
+    return [(job, Succeeded(result=1)) for job in held]
+
+
+# -- calls of Python -----------------------------------------------------------------------------
+
+
+def test_calls_for_an_enqueue(memory, sqlite):
+    within(calls(lambda: memory.task.enqueue(PAYLOAD)), 310)
+    within(calls(lambda: sqlite.task.enqueue(PAYLOAD)), 310)
+
+
+def test_calls_for_each_of_many_enqueued(memory, sqlite):
+    within(calls(memory.fill) / MANY, 235)
+    within(calls(sqlite.fill) / MANY, 205)
+
+
+@pytest.mark.parametrize(("kind", "claim", "finish"), [("memory", 64, 101), ("sqlite", 34, 72)])
+def test_calls_for_each_claim_and_finish(request, kind, claim, finish):
+    bench, held = request.getfixturevalue(kind), []
+    bench.fill()
+    within(calls(lambda: held.extend(bench.claim())) / MANY, claim)
+    given = ends(held)
+    within(calls(lambda: bench.storage.finish_many(given)) / MANY, finish)
+
+
+@pytest.mark.parametrize(("kind", "bound"), [("memory", 230), ("sqlite", 170)])
+def test_calls_for_each_job_that_a_server_runs(request, kind, bound):
+    bench = request.getfixturevalue(kind)
+    bench.fill()
+    within(calls(bench.server.step) / MANY, bound)
+
+
+# -- what SQLite writes --------------------------------------------------------------------------
+
+
+def test_pages_that_sqlite_writes(sqlite):
+    def pages(work):
+        before = sqlite.log.stat().st_size
+        work()
+        return (sqlite.log.stat().st_size - before) / PAGE
+
+    held = []
+    within(pages(lambda: sqlite.task.enqueue(PAYLOAD)), 8)
+    within(pages(sqlite.fill), 28)
+    within(pages(lambda: held.extend(sqlite.claim())), 14)
+    within(pages(lambda: sqlite.storage.finish_many(ends(held))), 16)
+    assert pages(sqlite.claim) > 0  # the one that is left
+    assert pages(sqlite.claim) == 0  # in vain
+    assert pages(sqlite.storage.get_job_counts) == 0
+
+
+# -- what goes to servers and back -----------------------------------------------------------------
+
+ASKED = {"enqueue": 2, "claim": 1, "finish": 2, "in vain": 1}
+"""Round trips. The second of an enqueue and of a finish is the hint to those who wait."""
+
+BYTES = {
+    "postgres": {"enqueue": 1_400, "claim": 620, "finish": 285, "in vain": 4_000},
+    "redis": {"enqueue": 840, "claim": 610, "finish": 250, "in vain": 320},
+}
+"""Both ways: of an enqueue, of a claim in vain, and per job of a claim and a finish of many."""
+
+
+def test_trips_and_bytes(server):
+    held = []
+    found = {"enqueue": server.meter.of(lambda: server.task.enqueue(PAYLOAD))}
+    server.fill()
+    found["claim"] = server.meter.of(lambda: held.extend(server.claim()))
+    found["finish"] = server.meter.of(lambda: server.storage.finish_many(ends(held)))
+    server.claim()
+    found["in vain"] = server.meter.of(server.claim)
+    assert {what: traffic.asked for what, traffic in found.items()} == ASKED
+    for what, bound in BYTES[server.name].items():
+        traffic = found[what]
+        share = MANY if what in ("claim", "finish") else 1
+        within((traffic.sent + traffic.got) / share, bound)
