@@ -19,6 +19,7 @@ from ..values.states import (
     Succeeded,
 )
 from ..values.texts import lines_of, plain, table
+from . import colours
 from .figures import counted, exactly, milliseconds, when
 
 LABEL = 13
@@ -46,7 +47,15 @@ def page(
     titles = ("ID", "STATE", "METHOD", "QUEUE", "TRY", "CREATED", "NOTE")
     flexible = ("METHOD", "QUEUE", "NOTE")
     optional = ("NOTE", "QUEUE", "TRY", "CREATED")
-    return table(titles, rows, right=("TRY",), flexible=flexible, optional=optional, width=width)
+    return table(
+        titles,
+        rows,
+        right=("TRY",),
+        flexible=flexible,
+        optional=optional,
+        width=width,
+        paint=colours.cells("STATE"),
+    )
 
 
 def note(job: Job, now: datetime) -> str:
@@ -119,7 +128,7 @@ def _json(value: object) -> str:
 
 
 def _state(state: JobState, now: datetime) -> Iterator[str]:
-    yield _fact("state", state.kind.value)
+    yield _fact("state", "") + colours.word(state.kind.value)
     match state:
         case Enqueued(enqueued_at=since):
             yield _fact("since", exactly(since, now), "  ")

@@ -16,7 +16,7 @@ from ..values.config import PostgresConfig, RedisConfig, SqliteConfig
 from ..values.errors import ConfigurationError, MigrationError, StorageError
 from ..values.figures import counted
 from ..values.texts import as_json, plain, say, terminal_width
-from . import codes, settings, stores
+from . import codes, colours, settings, stores
 from .logs import warnings_of_qml
 from .settings import Setting
 
@@ -106,13 +106,6 @@ def _url(config: PostgresConfig | RedisConfig) -> str:
     return config.url if isinstance(config, RedisConfig) else config.database_url
 
 
-def _name(config: Config) -> str:
-    """The store, without a password."""
-    if isinstance(config, PostgresConfig | RedisConfig):
-        return urls.shown(_url(config))
-    return f"SQLite file {config.path}" if isinstance(config, SqliteConfig) else "memory"
-
-
 def worst_of(found: Findings) -> Severity:
     """The severity of the worst finding."""
     return max((finding.severity for finding in found), default=Severity.OK)
@@ -128,7 +121,7 @@ def code_of(found: Findings) -> int:
 def as_dict(config: Config, found: Findings) -> dict[str, Any]:
     """What ``--json`` prints."""
     return {
-        "storage": _name(config),
+        "storage": stores.name_of(config),
         "verdict": WORD[worst_of(found)],
         "findings": [{**f._asdict(), "severity": WORD[f.severity]} for f in found],
     }
@@ -136,18 +129,19 @@ def as_dict(config: Config, found: Findings) -> dict[str, Any]:
 
 def shown(config: Config, found: Findings, width: int | None) -> Iterator[str]:
     """The findings in lines for people, the verdict last."""
-    yield plain(_name(config))
+    yield plain(stores.name_of(config))
     yield ""
     longest = max(len(finding.topic) for finding in found)
     for finding in found:
         word = WORD[finding.severity]
         # What is bad stands out without colours.
         word = word.upper() if finding.severity >= Severity.WARNING else word
-        head = f"{word:<8} {finding.topic:<{longest}}  "
+        gap = " " * (8 + 1 + longest + 2)
+        head = f"{colours.word(f'{word:<8}')} {finding.topic:<{longest}}  "
         for text, mark in ((finding.fact, ""), (finding.remedy, "-> ")):
-            for line in _wrapped(text, mark, width and width - len(head)):
+            for line in _wrapped(text, mark, width and width - len(gap)):
                 yield head + line
-                head = " " * len(head)
+                head = gap
     yield ""
     yield verdict(found)
 

@@ -5,7 +5,27 @@ import re
 from typing import Any, NoReturn
 
 from .._version import __version__
-from . import codes, copy, demo, doctor, jobs, locks, prove, queues, run, schedules, servers, stats
+from . import (
+    bench,
+    codes,
+    completion,
+    copy,
+    demo,
+    doctor,
+    jobs,
+    locks,
+    prove,
+    queues,
+    run,
+    schedules,
+    servers,
+    stats,
+)
+
+COMMANDS = (
+    *(run, stats, servers, jobs, queues, schedules, locks),
+    *(doctor, prove, bench, copy, demo, completion),
+)
 
 FORMAT = argparse.RawDescriptionHelpFormatter
 
@@ -31,7 +51,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"qml {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (run, stats, servers, jobs, queues, schedules, locks, doctor, prove, copy, demo):
+    for module in COMMANDS:
         module.add_to(commands)
     return parser
 

@@ -13,7 +13,7 @@ from ..storage.urls import parse_url
 from ..values.errors import ConfigurationError
 from ..values.texts import as_json, lines_of, say, terminal_width
 from ..work.progress import Progress
-from . import codes, settings, stores
+from . import codes, colours, settings, stores
 from .logs import warnings_of_qml
 from .settings import Setting
 
@@ -114,8 +114,9 @@ def shown(proof: "Proof", took: float) -> list[str]:
     width = max(NARROWEST, terminal_width() or WIDEST)
     lines = []
     for found in proof.found:
-        head = f"{'BROKEN' if found.fault else 'ok':<8}{found.part.name:<11}"
-        lines += _wrapped(head, f"{found.part.shows}", width)
+        word = f"{'BROKEN' if found.fault else 'ok':<8}"
+        first, *more = _wrapped(f"{word}{found.part.name:<11}", f"{found.part.shows}", width)
+        lines += [colours.word(word) + first.removeprefix(word), *more]
         lines += _wrapped("", f"tried: {found.tried}", width)
     for found in proof.found:
         if found.fault:

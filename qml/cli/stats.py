@@ -2,6 +2,7 @@
 
 import argparse
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -12,14 +13,25 @@ from ..storage.servers import SILENT
 from ..storage.storage import Storage
 from ..values.states import StateKind
 from ..values.texts import as_json, plain, say, table, terminal_width
-from . import codes, settings, stores
+from . import codes, colours, settings, stores
 from .figures import span
 from .logs import warnings_of_qml
+from .settings import Setting
 
 COLUMNS = ("enqueued", "due", "scheduled", "awaiting_retry", "processing")
 
 LOOKED_AT = 20_000
 """Scheduled and waiting jobs that are looked at one by one for whether they are due."""
+
+WATCH = Setting(
+    "watch",
+    "QML_WATCH",
+    settings.seconds(0.1, "give seconds, 0.1 or more"),
+    None,
+    "look again and again, every 2 seconds or as many as are given, until Ctrl-C",
+    "SECONDS",
+    bare="2",
+)
 
 
 @attrs.frozen
@@ -32,17 +44,47 @@ class Stats:
     servers: list[dict[str, Any]]
 
 
+@attrs.frozen
+class Section:
+    """A table, its columns set as ``texts.table`` takes them; ``notes``: lines below it, or instead
+    of it when there are no rows."""
+
+    titles: tuple[str, ...]
+    rows: list[tuple[object, ...]]
+    right: tuple[str, ...] = ()
+    flexible: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def lines(self, width: int | None) -> list[str]:
+        """It in lines for people."""
+        if not self.rows:
+            return list(self.notes)
+        lines = table(
+            self.titles,
+            self.rows,
+            right=self.right,
+            flexible=self.flexible,
+            width=width,
+            paint=colours.cells("STATE"),
+        )
+        return [*lines, *self.notes]
+
+
 def add_to(commands: Any) -> None:
     """Add the command to ``qml``."""
     about = "Count the jobs by state and by queue, and list the servers. Changes nothing."
     parser = commands.add_parser("stats", help="count jobs, list servers", description=about)
-    settings.add(parser, (stores.URL, stores.JSON))
+    settings.add(parser, (stores.URL, stores.JSON, WATCH))
     parser.set_defaults(command=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the figures; the exit code."""
     with warnings_of_qml(lambda _: None), stores.open_existing(arguments.url) as storage:
+        if arguments.watch is not None:
+            from .watching import watch
+
+            return watch(storage, arguments.watch, as_json=arguments.json)
         found = gather(storage)
         name = storage.driver.describe()
     if arguments.json:
@@ -80,32 +122,49 @@ def _due(storage: Storage) -> Counter[str] | None:
 def shown(name: str, stats: Stats) -> list[str]:
     """The figures in lines for people."""
     width = terminal_width()
-    lines = [plain(name), ""]
-    states = [(kind.value, f"{number:,}") for kind, number in stats.counts.items()]
-    lines += table(("STATE", "JOBS"), states, right=("JOBS",))
-    lines += ["", *_queues(stats, width)]
-    return [*lines, "", *server_table(stats.servers, width)]
-
-
-def _queues(stats: Stats, width: int | None) -> list[str]:
-    if not stats.queues:
-        return ["Nothing waits and nothing runs."]
-    rows = [
-        (queue, *("?" if number is None else f"{number:,}" for number in numbers.values()))
-        for queue, numbers in stats.queues.items()
-    ]
-    numbers = tuple(column.upper().replace("_", " ") for column in COLUMNS)
-    lines = table(("QUEUE", *numbers), rows, right=numbers, flexible=("QUEUE",), width=width)
-    if any(numbers["due"] is None for numbers in stats.queues.values()):
-        lines.append(f"? more than {LOOKED_AT:,} jobs wait for their time: not counted one by one")
+    lines = [plain(name)]
+    for section in sections(stats):
+        lines += ["", *section.lines(width)]
     return lines
 
 
+def sections(stats: Stats, growth: Mapping[str, float] | None = None) -> list[Section]:
+    """The figures in tables. ``growth``: jobs a second by which queues grow or shrink."""
+    states = [(kind.value, f"{number:,}") for kind, number in stats.counts.items()]
+    return [
+        Section(("STATE", "JOBS"), list(states), right=("JOBS",)),
+        _queues(stats, growth),
+        of_servers(stats.servers),
+    ]
+
+
+def _queues(stats: Stats, growth: Mapping[str, float] | None) -> Section:
+    if not stats.queues:
+        return Section((), [], notes=("Nothing waits and nothing runs.",))
+    rows: list[tuple[object, ...]] = [
+        (
+            queue,
+            *("?" if number is None else f"{number:,}" for number in numbers.values()),
+            *(() if growth is None else (f"{growth.get(queue, 0.0):+,.1f}",)),
+        )
+        for queue, numbers in stats.queues.items()
+    ]
+    numbers = tuple(column.upper().replace("_", " ") for column in COLUMNS)
+    numbers += () if growth is None else ("GROWS/S",)
+    unknown = any(numbers["due"] is None for numbers in stats.queues.values())
+    why = f"? more than {LOOKED_AT:,} jobs wait for their time: not counted one by one"
+    notes = (why,) if unknown else ()
+    return Section(("QUEUE", *numbers), rows, numbers, ("QUEUE",), notes)
+
+
 def server_table(servers: list[dict[str, Any]], width: int | None) -> list[str]:
-    """Servers in lines, with what they say of themselves, which may be anything."""
-    if not servers:
-        return ["No server runs."]
-    rows = [
+    """Servers in lines for people."""
+    return of_servers(servers).lines(width)
+
+
+def of_servers(servers: list[dict[str, Any]]) -> Section:
+    """Servers, with what they say of themselves, which may be anything."""
+    rows: list[tuple[object, ...]] = [
         (
             server["name"],
             server.get("threads", "?"),
@@ -116,8 +175,8 @@ def server_table(servers: list[dict[str, Any]], width: int | None) -> list[str]:
         for server in servers
     ]
     titles = ("SERVER", "THREADS", "RUNNING", "QUEUES", "LAST SIGN")
-    right = ("THREADS", "RUNNING")
-    return table(titles, rows, right=right, flexible=("SERVER", "QUEUES"), width=width)
+    notes = () if rows else ("No server runs.",)
+    return Section(titles, rows, ("THREADS", "RUNNING"), ("SERVER", "QUEUES"), notes)
 
 
 def _queues_of(server: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ import attrs
 from ..storage.connect import connect
 from ..storage.storage import Storage
 from ..storage.urls import Config, parse_url
+from ..values import urls
 from ..values.config import MemoryConfig, PostgresConfig, RedisConfig, SqliteConfig
 from ..values.errors import ConfigurationError, StorageUnavailable
 from . import settings
@@ -65,3 +66,12 @@ def stored(url: str) -> Config:
             "of a stored one, such as sqlite:///jobs.db"
         )
     return config
+
+
+def name_of(config: Config) -> str:
+    """The store of a configuration for people, without a password."""
+    if isinstance(config, PostgresConfig):
+        return urls.shown(config.database_url)
+    if isinstance(config, RedisConfig):
+        return urls.shown(config.url)
+    return f"SQLite file {config.path}" if isinstance(config, SqliteConfig) else "memory"

@@ -95,10 +95,12 @@ def table(
     flexible: Sequence[str] = (),
     optional: Sequence[str] = (),
     width: int | None = None,
+    paint: Callable[[str, str], str] = lambda title, cell: cell,
 ) -> list[str]:
     """Lines of a table. ``right``: titles of columns set to the right. To keep within ``width``,
     those of ``flexible`` are cut; where that is not enough, those of ``optional`` are left out,
-    the first of them first."""
+    the first of them first. ``paint`` makes of a title and a cell, which has its width by then,
+    what is printed; it must not change the width."""
     cells = [list(titles), *([plain(cell) for cell in row] for row in rows)]
     columns = {title: [row[n] for row in cells] for n, title in enumerate(titles)}
     widths = {title: max(map(width_of, column)) for title, column in columns.items()}
@@ -106,12 +108,14 @@ def table(
         _leave_out(widths, flexible, optional, width)
         _shrink(widths, flexible, width)
     sides = {title: _to_right if title in right else _to_left for title in widths}
-    return [
-        GAP.join(
-            sides[title](cut(columns[title][n], size), size) for title, size in widths.items()
-        ).rstrip()
-        for n in range(len(cells))
-    ]
+    last = list(widths)[-1]
+
+    def cell(title: str, n: int) -> str:
+        text = sides[title](cut(columns[title][n], widths[title]), widths[title])
+        text = text.rstrip() if title == last else text
+        return paint(title, text) if n else text
+
+    return [GAP.join(cell(title, n) for title in widths).rstrip() for n in range(len(cells))]
 
 
 def _total(widths: Iterable[int]) -> int:

@@ -92,7 +92,8 @@ def test_every_flag_that_sets_something_names_its_variable(qml, monkeypatch):
 # -- of every command ------------------------------------------------------------------------------
 
 NAMES_OF_DATA = {
-    *("--state", "--queue", "--method", "--batch", "--older-than", "--metadata"),
+    *("--state", "--queue", "--method", "--batch", "--metadata", "--text"),
+    *("--older-than", "--newer-than"),
     *("--cron", "--every", "--args", "--kwargs"),
 }
 """What says which jobs, or what a schedule is: the variable of it, forgotten in a shell, would have

@@ -26,6 +26,7 @@ LIBRARY_OWNERS = {
     "pysqlite3": "qml.drivers.sqlite",
     "psycopg2": "qml.drivers.postgres",
     "redis": "qml.drivers.redis",
+    "rich": "qml.cli.rich_view",
     "hypothesis": "qml.testing",
     "pytest": "qml.testing",
     "flask": ("qml.flask", "qml.web"),
