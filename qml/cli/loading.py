@@ -4,7 +4,7 @@ import importlib
 import sys
 import traceback
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 
 from ..values.errors import ConfigurationError
 from ..work.app import Qml
@@ -15,6 +15,8 @@ def load_app(target: str) -> tuple[str, Qml]:
     """The app at ``module:attribute``, ``module`` or ``file.py:attribute``, with its full name.
     ConfigurationError names what is wrong, where, and the usual cure."""
     place, _, attribute = target.partition(":")
+    if attribute.endswith(")"):
+        raise _factory(place, attribute)
     if attribute and not _is_dotted(attribute):
         raise _no_name(target)
     module = import_module(_module_name(place))
@@ -82,8 +84,30 @@ def import_module(name: str) -> ModuleType:
         cure = "keep what runs the program under: if __name__ == '__main__'"
         raise _failed(name, error, cure) from error
     except Exception as error:
-        cure = f"see the whole traceback with: {Path(sys.executable).name} -c 'import {name}'"
-        raise _failed(name, error, cure) from error
+        raise _failed(name, error, _cure(name, error)) from error
+
+
+def _cure(name: str, error: Exception) -> str:
+    """The usual one."""
+    if "partially initialized module" in str(error):
+        return (
+            "two modules import each other: import in the function that needs it, or move what "
+            "both need into a third module"
+        )
+    if "relative import" in str(error):
+        return (
+            "it belongs to a package: give its dotted name, such as pkg.module, from the folder "
+            "that holds the package"
+        )
+    return f"see the whole traceback with: {Path(sys.executable).name} -c 'import {name}'"
+
+
+def _factory(module: str, function: str) -> ConfigurationError:
+    name = function.partition("(")[0]
+    return ConfigurationError(
+        f"qml calls no function to get an app, such as {module}:{name}; make it at the top of a "
+        f"module, jobs = {name}(), and give that; for a Flask app: flask --app {module} qml run"
+    )
 
 
 def _failed(name: str, error: BaseException, cure: str) -> ConfigurationError:
@@ -118,6 +142,8 @@ def _named(module: ModuleType, attribute: str) -> Qml:
                 f"module {module.__name__} ({_file_of(module)}) has no {attribute}; {_has(module)}"
             )
         found = getattr(found, part)
+    if isinstance(found, FunctionType):
+        raise _factory(module.__name__, attribute)
     if not isinstance(found, Qml):
         kind = type(found).__name__
         raise ConfigurationError(

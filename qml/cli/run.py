@@ -5,13 +5,12 @@ import os
 import sys
 from typing import Any
 
-from .._version import __version__
-from ..storage.engines import MemoryStorage
 from ..values.errors import ConfigurationError
-from ..values.texts import plain, say
+from ..values.texts import say
 from ..work.app import Qml
 from ..work.server import Server
 from . import codes, settings
+from .banner import banner
 from .loading import load_app
 from .logs import logging_to_stderr
 from .reloading import run_and_reload
@@ -163,24 +162,3 @@ def _run(server: Server, arguments: argparse.Namespace) -> int:
     if server.retired:
         return codes.RETIRED
     return codes.LEFT_OVER if server.interrupted else codes.DONE
-
-
-def banner(name: str, app: Qml, server: Server) -> list[str]:
-    """What is about to run, in lines."""
-    storage = server.storage.driver.describe()
-    if isinstance(server.storage, MemoryStorage):
-        storage += ": nothing that is enqueued in another process arrives here"
-    spans = f"lease {server.lease_seconds:g} s, grace {server.grace_seconds:g} s"
-    facts = [
-        ("app", [name]),
-        ("storage", [storage]),
-        ("tasks", sorted(app.tasks) or ["none; is the module that defines them imported?"]),
-        ("queues", [str(server.division)]),
-        ("threads", [f"{server.threads}, {spans}"]),
-    ]
-    if str(server.retirement):
-        facts.append(("limits", [f"begins again {server.retirement}"]))
-    lines = [f"qml {__version__}"]
-    for fact, values in facts:
-        lines += [f"  {'' if n else fact:<9}{plain(value)}" for n, value in enumerate(values)]
-    return [*lines, ""]

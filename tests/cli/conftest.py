@@ -34,6 +34,8 @@ def sleep(seconds):
     pathlib.Path("started").touch()
     time.sleep(seconds)
     return "slept"
+
+jobs.every(3600, name="hourly")(elsewhere)
 """
 
 

@@ -147,3 +147,31 @@ def test_a_script_without_a_guard(module):
     assert "SystemExit: 3" in text
     assert "line 2" in text
     assert "__main__" in text
+
+
+def test_modules_that_import_each_other(module):
+    module("import loaded_b\nx = 1\n", "loaded_a")
+    module("from loaded_a import x\n", "loaded_b")
+    text = refusal("loaded_a")
+    assert "ImportError" in text
+    assert "loaded_b.py, line 1); two modules import each other" in text
+
+
+def test_a_name_that_a_circular_import_lacks(module):
+    module("import loaded_d\nx = 1\n", "loaded_c")
+    module("import loaded_c\nloaded_c.x\n", "loaded_d")
+    assert "two modules import each other" in refusal("loaded_c")
+
+
+def test_a_relative_import_at_the_top(module):
+    name = module("from . import other\n")
+    assert "give its dotted name, such as pkg.module" in refusal(name)
+
+
+@pytest.mark.parametrize("call", ["create_app", "create_app()", "create_app('x', y=1)"])
+def test_a_factory(module, call):
+    name = module("from qml import Qml\ndef create_app(*a, **k): return Qml('memory://')\n")
+    text = refusal(f"{name}:{call}")
+    assert f"qml calls no function to get an app, such as {name}:create_app; make it" in text
+    assert "jobs = create_app()" in text
+    assert f"flask --app {name} qml run" in text

@@ -1,12 +1,18 @@
 """``qml run`` in a process of its own: real signals, real exits."""
 
 import logging
+import platform
 import re
 import signal
 
-from qml import Job, __version__
+import pytest
+
+from qml import Job, Qml, StorageUnavailable, __version__
+from qml.cli.banner import banner, extras, versions
 from qml.cli.logs import Lines
+from qml.drivers.sqlite import library
 from tests.cli.calls import ended, until
+from tests.servers import postgres_url, redis_url
 
 
 def test_a_burst_runs_everything_and_ends(app, start):
@@ -26,15 +32,45 @@ def test_the_banner_says_what_runs(app, start, folder):
         f"qml {__version__}",
         "  app      myapp:jobs",
         f"  storage  SQLite file {folder / 'jobs.db'}",
+        f"  versions CPython {platform.python_version()}, {library.version()}",
+        f"  extras   {', '.join(extras())}",
         "  tasks    myapp.add",
         "           myapp.elsewhere",
         "           myapp.fail",
         "           myapp.sleep",
+        "  repeats  hourly, every 3600 s",
         "  queues   a, b",
         "  threads  3, lease 30 s, grace 30 s",
     ]
     for line in log.splitlines():
         assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} (INFO|WARNING) ", line)
+
+
+@pytest.mark.parametrize(
+    ("url", "seen"),
+    [
+        (postgres_url, ("psycopg2 2.", "PostgreSQL ")),
+        (redis_url, ("redis-py ", "Valkey ")),
+        (lambda: "memory://", ("CPython 3.",)),
+    ],
+)
+def test_the_versions_of_a_store(url, seen):
+    with Qml(url()) as app:
+        text = "\n".join(banner("app:jobs", app, app.server()))
+    [line] = [line for line in text.splitlines() if line.startswith("  versions ")]
+    assert all(word in line for word in seen)
+    assert "password" not in text
+
+
+def test_a_store_that_does_not_tell_its_version_is_not_in_the_way():
+    class Silent:
+        def versions(self):
+            raise StorageUnavailable("gone")
+
+    class Store:
+        driver = Silent()
+
+    assert len(versions(Store())) == 1
 
 
 def test_queues_from_the_environment(app, start):

@@ -4,6 +4,8 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import psycopg2
+
 from ...seam.findings import Finding, Findings, Severity
 from ...values.config import PostgresConfig
 from ...values.errors import StorageUnavailable
@@ -60,6 +62,13 @@ def examine(connections: Connections, config: PostgresConfig) -> Findings:
     tables = connections.ask("table_facts", {"schema": config.schema_name})
     table = tables[0] if tables else (0, 0, False)
     return judge(Facts._make((*facts, *table, installed, _deafness(connections), config)))
+
+
+def versions(connections: Connections) -> list[str]:
+    """Of the library and of the server."""
+    [(server, *_)] = connections.ask("facts", {})
+    library = str(getattr(psycopg2, "__version__", "")).partition(" ")[0]  # its types know none
+    return [f"psycopg2 {library}", f"PostgreSQL {server}"]
 
 
 def _deafness(connections: Connections) -> str:

@@ -177,6 +177,10 @@ class RedisDriver:
         """See Driver.describe."""
         return self._connections.name
 
+    def versions(self) -> Sequence[str]:
+        """Of the library and of the server, which is asked."""
+        return examination.versions(self._connections)
+
     def examine(self) -> Findings:
         """See Driver.examine."""
         return examination.examine(self._connections, self._config)

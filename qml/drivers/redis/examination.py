@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import redis
+
 from ...seam.findings import Finding, Findings, Severity
 from ...values.config import RedisConfig
 from ...values.errors import StorageError, StorageUnavailable
@@ -46,6 +48,17 @@ def examine(connections: Connections, config: RedisConfig) -> Findings:
     )
 
 
+def versions(connections: Connections) -> list[str]:
+    """Of the library and, where this user may ask for it, of the server."""
+    info = schema.server_info(connections)
+    return [f"redis-py {redis.__version__}", *([_program(info)] if info else [])]
+
+
+def _program(info: dict[str, Any]) -> str:
+    valkey = info.get("valkey_version")
+    return f"Valkey {valkey}" if valkey else f"Redis {info.get('redis_version')}"
+
+
 def _settings(connections: Connections) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in SETTINGS:
@@ -73,8 +86,7 @@ def judge(facts: Facts) -> Findings:
 def server(facts: Facts) -> Judgement:
     """Which program it is."""
     info = facts.info
-    valkey = info.get("valkey_version")
-    fact = f"Valkey {valkey}" if valkey else f"Redis {info.get('redis_version')}"
+    fact = _program(info)
     if info.get("cluster_enabled"):
         fact += ", a node of a cluster: all of this store's keys are in one slot"
     if schema.version_of(info) < schema.OLDEST_SERVER:

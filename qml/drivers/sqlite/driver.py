@@ -187,6 +187,10 @@ class SqliteDriver:
         """See Driver.describe."""
         return self._connections.name
 
+    def versions(self) -> Sequence[str]:
+        """Of the library in use."""
+        return [library.version()]
+
     def examine(self) -> Findings:
         """See Driver.examine."""
         return examination.examine(self._connections, self._config)

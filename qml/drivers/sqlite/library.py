@@ -32,6 +32,12 @@ library = _chosen()
 BUSY, LOCKED, CORRUPT, FULL, PROTOCOL, NOTADB = 5, 6, 11, 13, 15, 26
 
 
+def version() -> str:
+    """Which SQLite is used, for people."""
+    whose = "" if library is sqlite3 else " (pysqlite3)"
+    return f"SQLite {library.sqlite_version}{whose}"
+
+
 def has_wal_reset_bug(version: tuple[int, int, int]) -> bool:
     """Whether this SQLite has the WAL-reset fault described above."""
     if (3, 50, 7) <= version < (3, 51, 0) or (3, 44, 6) <= version < (3, 45, 0):
