@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from ..values import jsontext
 from ..values.errors import ConfigurationError
+from ..values.selection import JobFilter
 from ..values.times import span_micros
 
 
@@ -73,4 +74,20 @@ def number(name: str, value: object, default: int | None = None) -> int | None:
         return default
     if type(value) is not int or value < 0:
         raise ConfigurationError(f"{name} is {value!r}; give a whole number, 0 or more, or None")
+    return value
+
+
+def within(name: str, value: object, least: int, most: int) -> int:
+    """A whole number from ``least`` to ``most``."""
+    if type(value) is not int or not least <= value <= most:
+        raise ConfigurationError(
+            f"{name} is {value!r}; give a whole number from {least:,} to {most:,}"
+        )
+    return value
+
+
+def job_filter(value: object) -> JobFilter:
+    """Which jobs."""
+    if not isinstance(value, JobFilter):
+        raise ConfigurationError(f"where is {value!r}; give a JobFilter, JobFilter() for all")
     return value

@@ -8,12 +8,14 @@ from ..seam.codec import decode_job
 from ..seam.driver import Driver
 from ..seam.rows import Available, Page
 from ..values.clock import Clock
+from ..values.errorgroups import ErrorGroup
 from ..values.job import Job
 from ..values.selection import JobFilter
 from ..values.states import StateKind, kinds
 from ..values.times import from_micros
-from . import checks, holdups, rules, selecting, waiting
+from . import checks, errorgroups, holdups, paging, rules, selecting, waiting
 from .limits import Gates
+from .paging import JobPage
 
 
 class Reading:
@@ -50,6 +52,30 @@ class Reading:
             offset=checks.number("offset", offset, 0) or 0,
         )
         return [decode_job(row) for row in self.driver.scan(page)]
+
+    def page(
+        self,
+        where: JobFilter,
+        limit: int = 50,
+        after: str | None = None,
+        look_at_most: int = 5_000,
+    ) -> JobPage:
+        """At most ``limit`` of the jobs a filter names, the newest enqueued first; ``after``: the
+        ``next`` of the page before. Jobs that come and go meanwhile neither hide another nor show
+        one twice. A filter that looks within jobs (age, metadata, text) looks at no more than
+        ``look_at_most``, and answers with what it has found by then."""
+        where = checks.job_filter(where)
+        limit = checks.within("limit", limit, 1, paging.MOST)
+        most = checks.within("look_at_most", look_at_most, 1, 1_000_000)
+        return paging.page(self.driver, where, self.clock.micros(), limit, after, most)
+
+    def errors(self, limit: int = 50, look_at_most: int = 2_000) -> builtins.list[ErrorGroup]:
+        """What went wrong lately: of the newest enqueued jobs that failed or await a retry, at
+        most ``look_at_most``, those whose last attempt ended alike, as one group each; the group
+        that happened last first, at most ``limit``."""
+        limit = checks.within("limit", limit, 1, 10_000)
+        most = checks.within("look_at_most", look_at_most, 1, 1_000_000)
+        return errorgroups.errors(self.driver, limit, most)
 
     def get_job_counts(self) -> dict[StateKind, int]:
         """How many jobs are in each state; every kind is there."""

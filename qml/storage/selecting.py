@@ -24,8 +24,7 @@ def pages(driver: Driver, where: JobFilter, now: int) -> Iterator[list[Job]]:
     neither hides a job nor shows one twice."""
     below = None
     while True:
-        page = _page(where)._replace(limit=AT_ONCE, below=below)
-        rows = driver.scan(page)
+        rows = driver.scan(page(where)._replace(limit=AT_ONCE, below=below))
         yield [job for job in map(decode_job, rows) if where.passes(job, now)]
         if len(rows) < AT_ONCE:
             return
@@ -34,34 +33,35 @@ def pages(driver: Driver, where: JobFilter, now: int) -> Iterator[list[Job]]:
 
 def jobs(driver: Driver, where: JobFilter, now: int) -> Iterator[Job]:
     """The jobs a filter names, one by one."""
-    for page in pages(driver, where, now):
-        yield from page
+    for some in pages(driver, where, now):
+        yield from some
 
 
 def count(driver: Driver, where: JobFilter, now: int) -> int:
     """How many jobs a filter names."""
     if where.looks_within:
         return sum(map(len, pages(driver, where, now)))
-    return sum(driver.count(_page(where), "state").values())
+    return sum(driver.count(page(where), "state").values())
 
 
-def _page(where: JobFilter) -> Page:
+def page(where: JobFilter) -> Page:
+    """All rows that may be of jobs which a filter names: it looks at each, if it looks within."""
     return Page(where.states, where.queue, where.method, batch=where.batch)
 
 
 def change(driver: Driver, where: JobFilter, rule: changes.Rule, now: int) -> Iterator[Job]:
     """Change each job that the filter names by ``rule``; those that were, as stored. One that
     ``rule`` refuses, or that does not pass any more when its turn comes, is left as it is."""
-    for page in pages(driver, where, now):
-        planned = list(_planned(page, rule))
+    for some in pages(driver, where, now):
+        planned = list(_planned(some, rule))
         for (job, _, _), changed in zip(planned, changes.carry_out(driver, planned), strict=True):
             done = changed or _again(driver, job.id, where, rule, now)
             if done is not None:
                 yield done
 
 
-def _planned(page: Sequence[Job], rule: changes.Rule) -> Iterator[changes.Planned]:
-    for job in page:
+def _planned(some: Sequence[Job], rule: changes.Rule) -> Iterator[changes.Planned]:
+    for job in some:
         try:
             yield (job, *rule(job))
         except InvalidTransition:
@@ -92,9 +92,9 @@ def erase(driver: Driver, where: JobFilter, now: int) -> int:
     """Remove the jobs a filter names; how many. Each becomes Deleted first, by a guarded move: so
     that one which somebody retries or finishes meanwhile is not removed in its new state."""
     removed = 0
-    for page in pages(driver, where, now):
-        doomed = [job.id for job in page if isinstance(job.state, Deleted)]
-        planned = list(_planned(page, lambda job: rules.cancel(job, None, now)))
+    for some in pages(driver, where, now):
+        doomed = [job.id for job in some if isinstance(job.state, Deleted)]
+        planned = list(_planned(some, lambda job: rules.cancel(job, None, now)))
         doomed += [job.id for job in changes.carry_out(driver, planned) if job is not None]
         removed += driver.erase(doomed, len(doomed)) if doomed else 0
     return removed

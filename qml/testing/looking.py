@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 from typing import Any
 
+from ..values import searching
 from ..values.errors import WaitTimeout
 from ..values.job import Job
 from ..values.selection import JobFilter
@@ -68,8 +69,11 @@ class Looking(Limited):
     def _passes(self, entry: Entry, where: JobFilter) -> bool:
         job = entry.job
         age = timedelta(seconds=where.older_than or 0)
+        youth = timedelta(seconds=where.newer_than or 0)
         return (
             (where.older_than is None or job.created_at + age <= self.now())
+            and (where.newer_than is None or job.created_at + youth > self.now())
+            and (where.text is None or searching.contains([job.arguments, job.kwargs], where.text))
             and (where.states is None or job.state.kind in where.states)
             and where.queue in (None, job.queue)
             and where.method in (None, job.method)

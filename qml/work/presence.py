@@ -1,9 +1,11 @@
 """What a server shows of itself in the store: that it lives, and what it is at."""
 
 import os
+import platform
 import socket
 from typing import Any, Protocol
 
+from .._version import __version__
 from ..storage import servers
 from ..storage.storage import Storage
 from .runs import Run, Runs
@@ -11,6 +13,9 @@ from .shares import Division
 
 LATE_TOLD = 10
 """Late runs that are named; they are few, or something is very wrong."""
+
+RUNS_TOLD = 50
+"""Runs that are named, the longest first."""
 
 
 class Present(Protocol):
@@ -38,20 +43,36 @@ def is_told_to_drain(server: Present) -> bool:
 
 
 def facts(server: Present) -> dict[str, Any]:
-    """Where it runs, its threads and queues, how many jobs it holds, whether it drains, and which
-    threads are late beyond their jobs' time limits: the longest first."""
+    """Where it runs, its threads and queues, how many jobs it holds, and which of them have begun,
+    whether it drains, and which threads are late beyond their jobs' time limits: those of the
+    longest first. ``seconds`` since a run began; of a late one, since its time was over."""
     late = sorted(map(_late, server.runs.late()), key=lambda told: -told["seconds"])
+    begun = [
+        run
+        for run in server.runs.held()
+        if run.started_at is not None and not (run.ended or run.overdue)
+    ]
+    runs = sorted(map(_told, begun), key=lambda told: -told["seconds"])
     return {
         "host": socket.gethostname(),
         "pid": os.getpid(),
+        "qml": __version__,
+        "python": platform.python_version(),
         "threads": server.division.threads,
         "queues": server.division.queues,
         "reserved": server.division.reserved,
         "running": len(server.runs),
+        "runs": runs[:RUNS_TOLD],
         "draining": server.draining,
         "late_threads": len(late),
         "late": late[:LATE_TOLD],
     }
+
+
+def _told(run: Run) -> dict[str, Any]:
+    since = run.steady() - (run.started_at or 0.0)
+    job = run.job
+    return {"job": job.id, "method": job.method, "queue": job.queue, "seconds": round(since, 3)}
 
 
 def _late(run: Run) -> dict[str, Any]:

@@ -1,9 +1,11 @@
 """What a server shows of itself: late threads are named, in the store, by ``qml doctor`` too."""
 
 import os
+import sys
 
 import pytest
 
+import qml
 from qml import Job, Qml
 from qml.seam.findings import Severity
 from qml.storage import health, servers
@@ -53,6 +55,32 @@ def test_law13_what_is_told_of_many_is_bounded(memory_app):
     facts = presence.facts(server)
     assert facts["late_threads"] == 1000
     assert [run["job"] for run in facts["late"]] == [f"job-{n}" for n in range(999, 989, -1)]
+
+
+class Begun(Run):
+    """A run that began so many seconds ago."""
+
+    def __init__(self, name, since):
+        super().__init__(Job("app.slow", id=name, queue="q"), lambda: 100.0)
+        self.started_at = 100.0 - since
+
+
+def test_what_runs_is_among_the_facts_the_longest_first_and_bounded(memory_app):
+    server = memory_app.server()
+    waiting, ended = Run(Job("app.slow")), Begun("ended", 5.0)
+    ended.ended = True
+    server.runs.add([waiting, ended, *(Begun(f"job-{n}", n / 4) for n in range(100))])
+    facts = presence.facts(server)
+    assert facts["running"] == 102
+    assert [run["job"] for run in facts["runs"]] == [f"job-{n}" for n in range(99, 49, -1)]
+    told = {"job": "job-99", "method": "app.slow", "queue": "q", "seconds": 24.75}
+    assert facts["runs"][0] == told
+
+
+def test_the_versions_are_among_the_facts(memory_app):
+    facts = presence.facts(memory_app.server())
+    assert facts["qml"] == qml.__version__
+    assert facts["python"] == ".".join(map(str, sys.version_info[:3]))
 
 
 def test_two_late_attempts_of_one_job_are_both_known():
