@@ -14,8 +14,8 @@ MOST_TEXT = 4_000_000
 
 FIRST_ROWS = 8
 
-NOT_COPIED = ("server/", "drain/", "copy/")
-"""Records that belong to a store and not to its jobs begin so: who works there now."""
+NOT_COPIED = ("server/", "drain/", "copy/", "activity/")
+"""Records that belong to a store and not to its jobs begin so: who works there, what they did."""
 
 Tell = Callable[[int], None]
 """Is told, once a page, how many rows there were so far."""

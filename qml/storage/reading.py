@@ -7,13 +7,14 @@ from datetime import datetime
 from ..seam.codec import decode_job
 from ..seam.driver import Driver
 from ..seam.rows import Available, Page
+from ..values.activity import Minute
 from ..values.clock import Clock
 from ..values.errorgroups import ErrorGroup
 from ..values.job import Job
 from ..values.selection import JobFilter
 from ..values.states import StateKind, kinds
 from ..values.times import from_micros
-from . import checks, errorgroups, holdups, paging, rules, selecting, waiting
+from . import activity, checks, errorgroups, holdups, paging, rules, selecting, waiting
 from .limits import Gates
 from .paging import JobPage
 
@@ -76,6 +77,13 @@ class Reading:
         limit = checks.within("limit", limit, 1, 10_000)
         most = checks.within("look_at_most", look_at_most, 1, 1_000_000)
         return errorgroups.errors(self.driver, limit, most)
+
+    def activity(self, minutes: int = 60) -> builtins.list[Minute]:
+        """What all servers did in the last ``minutes``, at most a day, minute by minute, the oldest
+        first and the present one last. A server tells it every ten seconds; of one that was killed
+        the last ten may be missing."""
+        many = checks.within("minutes", minutes, 1, activity.MOST)
+        return activity.told(self.driver, self.clock.micros(), many)
 
     def get_job_counts(self) -> dict[StateKind, int]:
         """How many jobs are in each state; every kind is there."""

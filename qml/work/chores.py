@@ -11,6 +11,7 @@ import attrs
 from ..storage.storage import Storage
 from ..values.clock import Steady, steady_micros
 from ..values.errors import CapacityExceeded, StorageError
+from ..values.job import Job
 from ..values.states import Deleted
 from .backoff import Backoff
 from .executor import Outcome, Raised
@@ -181,7 +182,7 @@ class Keeper:
 
 class Upkeep:
     """Keeps the store in order: rescue of orphans, purge, sign of life; ``look`` sees whether the
-    server is told to do something."""
+    server is told to do something; ``rescued`` counts jobs that were, as they are then."""
 
     def __init__(
         self,
@@ -189,10 +190,12 @@ class Upkeep:
         beat: Callable[[], None],
         outage: Outage,
         look: Callable[[], None] = lambda: None,
+        rescued: Callable[[Iterable[tuple[Job, float]]], None] = lambda _: None,
     ) -> None:
         self._storage = storage
         self._beat = beat
         self._look = look
+        self._rescued = rescued
         self._outage = outage
         self._purge = Purge(storage, outage.steady)
 
@@ -216,7 +219,9 @@ class Upkeep:
         if self._outage.settling:
             return
         begun = self._outage.steady()
-        for job in self._storage.rescue():
+        rescued = self._storage.rescue()
+        self._rescued((job, 0.0) for job in rescued if job.failures)  # else it had not begun
+        for job in rescued:
             last = job.failures[-1].exception if job.failures else "claimed ahead, never started"
             log.warning("rescued job %s (%s), now %s: %s", job.id, job.method, job.state.kind, last)
         self._outage.held_up(self._outage.steady() - begun)

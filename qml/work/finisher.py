@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from ..storage.storage import Storage
@@ -31,7 +31,8 @@ Recorded = tuple[Job, JobState, Failure | None]
 
 class Finisher:
     """One thread that writes down what came of runs. ``policy_of``: a job's retry policy;
-    ``noter``: who writes the last notes of a run before its outcome."""
+    ``noter``: who writes the last notes of a run before its outcome; ``ended``: who counts what is
+    recorded, jobs as they are stored, each with the seconds it ran."""
 
     def __init__(
         self,
@@ -40,9 +41,11 @@ class Finisher:
         policy_of: Callable[[Job], RetryPolicy],
         outage: Outage,
         noter: Noter | None = None,
+        ended: Callable[[Iterable[tuple[Job, float]]], None] = lambda _: None,
     ) -> None:
         self._storage = storage
         self._noter = noter or Noter(storage)
+        self._ended = ended
         self._runs = runs
         self._policy_of = policy_of
         self._outage = outage
@@ -107,25 +110,30 @@ class Finisher:
         self._noter.write_last([run for run, _ in batch])
         finished: list[Run] = []
         outcomes: list[Recorded] = []
+        heard: list[tuple[Run, Job | JobLost]] = []
         now = self._storage.now()
         for run, outcome in batch:
             if isinstance(outcome, Snoozed):
                 self._snooze(run, outcome)
             elif isinstance(outcome, Committed):
-                self._heard(run, outcome.answer)
+                heard.append((run, outcome.answer))
             else:
                 outcomes.append((run.job, *self._judge(run.job, outcome, now)))
                 finished.append(run)
-        answers = self._finish(outcomes)
-        for run, answer in zip(finished, answers, strict=True):
-            self._heard(run, answer)
+        heard += zip(finished, self._finish(outcomes), strict=True)
+        self._heard(heard)
         self.recorded += sum(not isinstance(outcome, Snoozed) for _, outcome in batch)
         self._runs.remove(run for run, _ in batch)
 
-    def _heard(self, run: Run, answer: Job | JobLost) -> None:
-        if isinstance(answer, JobLost):
-            run.lost = True
-            _tell(run, answer)
+    def _heard(self, answers: Sequence[tuple[Run, Job | JobLost]]) -> None:
+        ended: list[tuple[Job, float]] = []
+        for run, answer in answers:
+            if isinstance(answer, JobLost):
+                run.lost = True
+                _tell(run, answer)
+            else:
+                ended.append((answer, run.duration_ms() / 1000))
+        self._ended(ended)
 
     def _judge(self, job: Job, outcome: Judged, now: datetime) -> tuple[JobState, Failure | None]:
         try:

@@ -17,8 +17,9 @@ from ..values.errors import ConfigurationError, StorageError
 from ..values.job import Job
 from ..values.retry import RetryPolicy
 from . import committing, joblog, presence
+from .activity import Activity
 from .child import end_if_unguarded
-from .chores import Keeper, Rounds, Upkeep
+from .chores import Chore, Keeper, Rounds, Upkeep
 from .claimer import Claimer
 from .claiming import ClaimLoop
 from .executor import Outcome, Runnable, Snoozed
@@ -110,15 +111,19 @@ class Server:
         self.pool = self.shares[0].pool  # the only one, unless queues have threads of their own
         self.outage = Outage(self.steady)
         self.noter = Noter(self.storage, self.lease_seconds)
-        self.finisher = Finisher(self.storage, self.runs, policy_of, self.outage, self.noter)
+        self.activity = Activity(self.storage, self.worker_id)
+        self.finisher = Finisher(
+            *(self.storage, self.runs, policy_of, self.outage, self.noter, self.activity.add)
+        )
         self.keeper = Keeper(
             *(self.storage, self.runs, self.pool, self._ended),
             *(self.lease_seconds, self.steady, self.noter),
         )
-        self.upkeep = Upkeep(self.storage, self._beat, self.outage, self._look_for_orders)
+        self.upkeep = Upkeep(
+            *(self.storage, self._beat, self.outage, self._look_for_orders, self.activity.add)
+        )
         self.timetable = Timetable(self.storage, declared, self.tasks)
-        chores = (self.keeper.chores(), self.upkeep.chores(), self.timetable.chores())
-        self._rounds = [Rounds(some, self.outage) for some in chores]
+        self._rounds = [Rounds(some, self.outage) for some in self._chores()]
 
     # -- running -------------------------------------------------------------------------------
 
@@ -222,8 +227,8 @@ class Server:
 
     def tick(self) -> None:
         """Take every chore's step once, in the calling thread."""
-        for party in (self.keeper, self.upkeep, self.timetable):
-            for chore in party.chores():
+        for chores in self._chores():
+            for chore in chores:
                 chore.step()
 
     def step(self) -> int:
@@ -236,6 +241,11 @@ class Server:
         return len(runs)
 
     # -- wiring --------------------------------------------------------------------------------
+
+    def _chores(self) -> Sequence[Sequence[Chore]]:
+        """What each of its threads does beside running jobs."""
+        upkeep = [*self.upkeep.chores(), *self.activity.chores()]
+        return self.keeper.chores(), upkeep, self.timetable.chores()
 
     def withdraw(self) -> None:
         """Hand back what waits for a thread."""

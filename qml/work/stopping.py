@@ -9,6 +9,7 @@ from ..storage import servers
 from ..storage.storage import Storage
 from ..values.errors import StorageError
 from ..values.patience import Patience
+from .activity import Activity
 from .chores import Rounds
 from .finisher import Finisher
 from .runs import Run, Runs
@@ -32,6 +33,7 @@ class Stoppable(Protocol):
     runs: Runs
     shares: list[Share]
     finisher: Finisher
+    activity: Activity
 
     def hand_back(self, runs: Sequence[Run]) -> None:
         """Give runs up."""
@@ -98,6 +100,7 @@ def _hand_back_unfinished(server: Stoppable, patience: Patience) -> None:
 
 def _leave(server: Stoppable) -> None:
     try:
+        server.activity.write()
         servers.leave(server.storage, server.worker_id)
     except StorageError as error:
         log.warning("this server stays listed for a while: %s", error)
