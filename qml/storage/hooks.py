@@ -10,6 +10,8 @@ import attrs
 
 from ..values.errors import ConfigurationError
 from ..values.job import Job
+from . import arounds
+from .arounds import Around, Jobs, Store
 
 log = logging.getLogger("qml.hooks")
 
@@ -61,15 +63,33 @@ Hook = Callable[[Event], object]
 
 class Hooks:
     """Functions to be called with events. They are called in the thread that made the change, when
-    the store has it; what they raise is logged and harms nobody."""
+    the store has it; what they raise is logged and harms nobody. And functions around the storing
+    of new jobs, which may change or stop it."""
 
     def __init__(self) -> None:
         self._hooks: tuple[tuple[EventKind | None, Hook], ...] = ()
+        self._arounds: tuple[Around, ...] = ()
         self._joined: tuple[Hooks, ...] = ()
 
     def on(self, kind: str | None, hook: Hook) -> None:
         """Call ``hook`` with each event of this kind; None = of every kind."""
         self._hooks = (*self._hooks, (kind_of(kind), hook))
+
+    def around_enqueue(self, around: Around) -> None:
+        """Have ``around`` called when jobs are enqueued."""
+        self._arounds = (*self._arounds, around)
+
+    @property
+    def arounds(self) -> tuple[Around, ...]:
+        """What is around the storing of new jobs, the outermost first."""
+        if not self._joined:
+            return self._arounds
+        return sum((others.arounds for others in self._joined), self._arounds)
+
+    def enqueuing(self, jobs: Jobs, store: Store) -> Jobs:
+        """Store new jobs by ``store``, within all that was put around it; what is stored."""
+        found = self.arounds
+        return arounds.through(found, jobs, store) if found and jobs else store(jobs)
 
     @contextmanager
     def joined(self, others: "Hooks") -> Iterator[None]:

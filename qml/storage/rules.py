@@ -106,22 +106,9 @@ def _follower(job: Job, after: Followup, when: datetime) -> Row:
     """What follows on a job that has ended. Its id is made from the claim, so that the same end
     sent twice enqueues it once; ``created_at`` tells a job from one before it with its id."""
     claim = f"{job.id}/{to_micros(job.created_at)}/{job.fence}"
-    new = Job(
-        after.method,
-        after.arguments,
-        after.kwargs,
-        queue=after.queue,
-        priority=after.priority,
-        max_retries=after.max_retries,
-        timeout_seconds=after.timeout_seconds,
-        concurrency_key=after.concurrency_key,
-        concurrency_limit=after.concurrency_limit,
-        rate=after.rate,
-        rate_key=after.rate_key,
-        on_success=after.on_success,
-        id=str(uuid5(FOLLOWUPS, claim)),
-        created_at=when,
-    )
+    told = attrs.asdict(after, recurse=False)
+    del told["takes_result"]
+    new = Job(**told, id=str(uuid5(FOLLOWUPS, claim)), created_at=when)
     allowed = 1 if after.max_retries is None else 1 + after.max_retries
     return codec.encode_job(new, max_attempts=allowed, lease_until=None, max_bytes=MOST)
 

@@ -141,8 +141,11 @@ class Schedules:
             raise unknown(name)
         now = self._now()
         job = issued(known.schedule, now, now, new_id())
-        stored = storing.enqueue_many(self._driver, [job], self._clock.micros(), self._limits)
+        stored = self._hooks.enqueuing([job], self._store)
         return self._told(stored)[0]
+
+    def _store(self, jobs: builtins.list[Job]) -> builtins.list[Job]:
+        return storing.enqueue_many(self._driver, jobs, self._clock.micros(), self._limits)
 
     def _apply(self, name: str, change: Callable[[Schedule], Schedule]) -> Schedule:
         while True:
@@ -190,7 +193,15 @@ class Schedules:
         if jobs:
             new = attrs.evolve(new, last_slot=jobs[-1].slot, last_job=jobs[-1].id)
         write = Write(PREFIX + new.name, codec.encode(new), known.version)
-        return storing.insert(self._driver, jobs, self._clock.micros(), self._limits, write)
+        obstacles: Sequence[Obstacle] = ()
+
+        def store(given: builtins.list[Job]) -> builtins.list[Job]:
+            nonlocal obstacles
+            now = self._clock.micros()
+            stored, obstacles = storing.insert(self._driver, given, now, self._limits, write)
+            return stored
+
+        return self._hooks.enqueuing(list(jobs), store), obstacles
 
     def _running(self, schedule: Schedule) -> str | None:
         """The id of the job before, if the next has to wait for its end."""

@@ -2,6 +2,7 @@
 
 import builtins
 from collections.abc import Iterable
+from functools import partial
 from typing import Self
 
 from ..seam.driver import Driver
@@ -66,9 +67,12 @@ class Storage(Transacting):
         """Store all jobs, in this order, or none of them; errors as for ``enqueue``. With another
         ``on_conflict`` than "raise", those whose key is held are answered by its holder, and all
         others stored in one step; each holder is replaced in a step of its own."""
+        return self.hooks.enqueuing(list(jobs), partial(self._place, on_conflict))
+
+    def _place(self, on_conflict: str, jobs: builtins.list[Job]) -> builtins.list[Job]:
         placing = conflicts.Placing(self.driver, self.clock.micros(), self.limits)
         try:
-            return placing.place(list(jobs), on_conflict)
+            return placing.place(jobs, on_conflict)
         finally:
             if placing.stored or placing.replaced:
                 self._tell(EventKind.UPDATED, placing.replaced)

@@ -49,11 +49,14 @@ class Transacting(Claiming):
         caller's. ConfigurationError for a connection that would commit elsewhere, or at once; and
         for a job that others wait for, or that waits for others.
         """
-        driver, given = self._transactional(), list(jobs)
-        for job in given:
-            _check_alone(job)
-        within = cast("Driver", _Insertion(driver, foreign.raw(connection)))
-        return storing.enqueue_many(within, given, self.clock.micros(), self.limits)
+        within = cast("Driver", _Insertion(self._transactional(), foreign.raw(connection)))
+
+        def store(given: list[Job]) -> list[Job]:
+            for job in given:
+                _check_alone(job)
+            return storing.enqueue_many(within, given, self.clock.micros(), self.limits)
+
+        return self.hooks.enqueuing(list(jobs), store)
 
     def begin(self) -> Transaction:
         """A transaction on a connection of its own, for ``finish_in``. ConfigurationError where the

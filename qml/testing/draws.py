@@ -32,7 +32,7 @@ ARGUMENTS = st.one_of(
 
 SHORT = Retention(succeeded=5.0, deleted=0.5, failed=40.0)
 MENDS = [Followup("mend"), Followup("mend", "mail", priority=2, max_retries=1)]
-LAST = Followup("last", "mail", kwargs={"b": 1, "a": 2}, takes_result=True)
+LAST = Followup("last", "mail", kwargs={"b": 1, "a": 2}, takes_result=True, metadata={"m": [1]})
 NEXTS = [
     Followup("next", arguments=[1.0], on_success=LAST),
     Followup("next", "mail", concurrency_key="one", concurrency_limit=1, takes_result=True),

@@ -177,6 +177,7 @@ def followups() -> st.SearchStrategy[Followup]:
         "arguments": st.lists(json_values(), max_size=2),
         "kwargs": st.dictionaries(texts(), json_values(), max_size=2),
         "takes_result": st.booleans(),
+        "metadata": st.dictionaries(texts(), json_values(), max_size=2),
         "on_success": last,
     }
     chains = st.builds(_followup, names(), limits(), st.fixed_dictionaries(call))

@@ -18,6 +18,12 @@ def _json(value: Any) -> Any:
     return jsontext.checked(value, "Followup arguments")
 
 
+def _metadata(value: Any) -> Any:
+    if not isinstance(value, dict):
+        raise ConfigurationError(f"Followup metadata is {value!r}; give a dict")
+    return jsontext.checked(value, "Followup metadata")
+
+
 def _next(followup: object, field: "attrs.Attribute[Any]", value: object) -> None:
     if value is not None and not isinstance(value, Followup):
         raise ConfigurationError(f"Followup {field.name} is {value!r}; give a Followup or None")
@@ -46,6 +52,7 @@ class Followup:
     concurrency_limit: int | None = None
     rate: Rate | None = None
     rate_key: str | None = None
+    metadata: dict[str, Any] = attrs.field(factory=dict, converter=_metadata)
     on_success: "Followup | None" = attrs.field(default=None, validator=_next)
 
 

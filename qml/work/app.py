@@ -7,6 +7,7 @@ from typing import Any, ParamSpec, Self, TypeVar, overload
 
 import attrs
 
+from ..storage.arounds import Around, Before, before
 from ..storage.engines import config_of, split_options
 from ..storage.hooks import Hook, Hooks, kind_of
 from ..storage.storage import Storage
@@ -30,6 +31,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 H = TypeVar("H", bound=Hook)
 M = TypeVar("M", bound=Middleware)
+A = TypeVar("A", bound=Around)
+B = TypeVar("B", bound=Before)
 
 
 @attrs.frozen
@@ -165,6 +168,20 @@ class Qml(Recurring, Together):
             return hook
 
         return register
+
+    def before_enqueue(self, function: B) -> B:
+        """Have a function called with each job that is about to be enqueued; the job it returns is
+        stored: of the same id, otherwise as it likes. What it raises stops the enqueue, in the
+        caller, and nothing is stored. See :doc:`events` for where it is called and where not."""
+        self.hooks.around_enqueue(before(function))
+        return function
+
+    def around_enqueue(self, function: A) -> A:
+        """Have a function called around each enqueue, with the list of jobs that are about to be
+        stored in one step and the call that stores them, which it makes once, with these jobs or
+        changed ones, and which returns the jobs as stored. Else as ``before_enqueue``."""
+        self.hooks.around_enqueue(function)
+        return function
 
     def around(self, middleware: M) -> M:
         """Have a function called around each run in this app's servers, with the ``CurrentJob``

@@ -10,7 +10,7 @@ from ..seam.rows import Record
 from ..storage import schedules
 from ..storage.schedules import Known
 from ..storage.storage import Storage
-from ..values.errors import ConfigurationError, SerializationError
+from ..values.errors import SerializationError, StorageError
 from ..values.schedule import Schedule
 from .chores import Chore
 
@@ -82,7 +82,11 @@ class Timetable:
         """A step for one schedule, whose own faults are not to stop the others."""
         try:
             step()
-        except (SerializationError, ConfigurationError):
+        except StorageError as error:
+            if not isinstance(error, SerializationError):
+                raise
+            log.exception("schedule %s issues nothing now", name)
+        except Exception:  # what before_enqueue raises, say
             log.exception("schedule %s issues nothing now", name)
 
     def _look_up(self) -> Sequence[Known]:

@@ -236,6 +236,7 @@ def a_success_enqueues_what_follows(s: Scene) -> None:
         takes_result=True,
         concurrency_key="k",
         concurrency_limit=1,
+        metadata={"by": "first"},
         on_success=LAST,
     )
     claimed = s.running(on_success=second)
@@ -245,6 +246,7 @@ def a_success_enqueues_what_follows(s: Scene) -> None:
     found = s.claim("w2")
     told = (found.method, found.queue, found.arguments, found.kwargs, found.concurrency_key)
     s.same(told, ("second", "mail", ["page"], {"mode": "slow", "result": [1.0]}, "k"), "of it")
+    s.same(found.metadata, {"by": "first"}, "its metadata")
     s.storage.finish(found, Succeeded())
     last = s.claim("w3")
     s.same((last.method, last.arguments, last.kwargs), ("last", [], {}), "of the last")
