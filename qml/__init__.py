@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from .work.batch import Batch
     from .work.context import CurrentJob, current_job
     from .work.control import Discard, Retry, Snooze
+    from .work.jsonlog import JsonFormatter
     from .work.lock import Lock
     from .work.server import Server
     from .work.task import Task
@@ -101,6 +102,7 @@ __all__ = [
     "JobNotFound",
     "JobState",
     "JobTimeout",
+    "JsonFormatter",
     "Lock",
     "LockLost",
     "LockTaken",
@@ -179,6 +181,7 @@ __getattr__ = importer(
         "JobNotFound": ".values.errors",
         "JobState": ".values.states",
         "JobTimeout": ".values.errors",
+        "JsonFormatter": ".work.jsonlog",
         "Lock": ".work.lock",
         "LockLost": ".values.errors",
         "LockTaken": ".values.errors",

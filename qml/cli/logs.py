@@ -3,10 +3,13 @@
 import contextlib
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
-from ..values.texts import encodable, lines_of
+from ..values.texts import encodable, lines_of, say
 from ..work import joblog
+from ..work.jsonlog import JsonFormatter
+from . import settings
+from .settings import Setting
 
 
 class Lines(logging.Formatter):
@@ -30,20 +33,53 @@ class Lines(logging.Formatter):
         return encodable("\n".join([first, *(f"    {line}" for line in more)]), sys.stderr)
 
 
+FORMATS: dict[str, Callable[[], logging.Formatter]] = {"plain": Lines, "json": JsonFormatter}
+
+SETTINGS = (
+    Setting(
+        "log_format",
+        "QML_LOG_FORMAT",
+        settings.one_of(*FORMATS),
+        "plain",
+        "plain lines for people, or json: one object a line (plain)",
+        "FORMAT",
+    ),
+    Setting(
+        "log_level",
+        "QML_LOG_LEVEL",
+        settings.one_of("debug", "info", "warning", "error"),
+        "info",
+        "the least that is logged: debug, info, warning or error (info)",
+        "LEVEL",
+    ),
+)
+
+
 @contextlib.contextmanager
-def logging_to_stderr() -> Iterator[None]:
-    """INFO and above to stderr, the app's own included; another set-up by the app takes over."""
+def logging_to_stderr(form: str = "plain", level: str = "info") -> Iterator[None]:
+    """This level and above to stderr, the app's own included, in one of ``FORMATS``; another
+    set-up by the app takes over."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(Lines())
+    handler.setFormatter(FORMATS[form]())
     root = logging.getLogger()
-    level = root.level
+    before = root.level
     root.addHandler(handler)
-    root.setLevel(logging.INFO)
+    root.setLevel(level.upper())
     try:
         yield
     finally:
         root.removeHandler(handler)
-        root.setLevel(level)
+        root.setLevel(before)
+
+
+def announce(lines: Sequence[str], form: str) -> None:
+    """Say on stderr what is about to run, in ``lines``; as one log record where the log is not for
+    people."""
+    if form == "plain":
+        for line in lines:
+            say(line, to=sys.stderr)
+    else:
+        logging.getLogger("qml.cli").info("%s", "\n".join(lines).strip())
 
 
 class _Hand(logging.Handler):

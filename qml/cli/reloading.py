@@ -85,7 +85,7 @@ class Watch:
 
 
 def run_and_reload(
-    make: Callable[[], Made], run: Callable[[Server], int], own_process: bool
+    make: Callable[[], Made], run: Callable[[Qml, Server], int], own_process: bool
 ) -> int:
     """Make an app's server and ``run`` it; begin again when a source file changes. What cannot be
     made is said, and the next change waited for. The exit code."""
@@ -101,7 +101,7 @@ def run_and_reload(
     return code
 
 
-def _once(make: Callable[[], Made], run: Callable[[Server], int], watch: Watch) -> int:
+def _once(make: Callable[[], Made], run: Callable[[Qml, Server], int], watch: Watch) -> int:
     try:
         app, server = make()
     except QmlError as error:
@@ -113,7 +113,7 @@ def _once(make: Callable[[], Made], run: Callable[[Server], int], watch: Watch) 
     with app:
         watch.start(server.ask_to_stop)
         try:
-            code = run(server)
+            code = run(app, server)
         finally:
             watch.stop()
     return codes.RETIRED if watch.changed.is_set() and not server.signalled else code

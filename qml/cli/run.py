@@ -2,17 +2,15 @@
 
 import argparse
 import os
-import sys
 from typing import Any
 
 from ..values.errors import ConfigurationError
-from ..values.texts import say
 from ..work.app import Qml
 from ..work.server import Server
-from . import codes, settings
+from . import codes, health, logs, settings
 from .banner import banner
 from .loading import load_app
-from .logs import logging_to_stderr
+from .logs import announce, logging_to_stderr
 from .reloading import run_and_reload
 from .restarting import Beginning
 from .settings import Setting
@@ -86,6 +84,8 @@ SETTINGS = (
         False,
         "for development: begin again when a source file of the app changes",
     ),
+    *health.SETTINGS,
+    *logs.SETTINGS,
 )
 
 ABOUT = """\
@@ -124,18 +124,18 @@ def run(arguments: argparse.Namespace) -> int:
     target = APP.value(arguments.app, os.environ)
     if target is None:
         raise ConfigurationError("which app? Give module:attribute, such as qml run myapp:jobs")
-    with logging_to_stderr():
+    with logging_to_stderr(arguments.log_format, arguments.log_level):
         if arguments.reload:
             return run_and_reload(
                 lambda: _made(target, arguments),
-                lambda server: _run(server, arguments),
+                lambda app, server: _run(app, server, arguments),
                 arguments.own_process,
             )
         limited = arguments.max_jobs or arguments.max_memory
         beginning = Beginning() if limited and arguments.own_process else None
         app, server = _made(target, arguments)
         with app:
-            code = _run(server, arguments)
+            code = _run(app, server, arguments)
         if code == codes.RETIRED and beginning is not None:
             beginning.ask_for()
         return code  # seen where it does not begin again
@@ -152,13 +152,13 @@ def _made(target: str, arguments: argparse.Namespace) -> tuple[Qml, Server]:
         max_jobs=arguments.max_jobs,
         max_memory_mb=arguments.max_memory,
     )
-    for line in banner(name, app, server):
-        say(line, to=sys.stderr)
+    announce(banner(name, app, server), arguments.log_format)
     return app, server
 
 
-def _run(server: Server, arguments: argparse.Namespace) -> int:
-    server.run(burst=arguments.burst)
+def _run(app: Qml, server: Server, arguments: argparse.Namespace) -> int:
+    with health.beside(app, server, arguments.health_host, arguments.health_port):
+        server.run(burst=arguments.burst)
     if server.retired:
         return codes.RETIRED
     return codes.LEFT_OVER if server.interrupted else codes.DONE

@@ -93,16 +93,18 @@ def one_of(*choices: str) -> Callable[[str], str]:
     return convert
 
 
-def number(low: int) -> Callable[[str], int]:
-    """A whole number, ``low`` or more."""
+def number(low: int, high: int = 10**9) -> Callable[[str], int]:
+    """A whole number, ``low`` or more, at most ``high``."""
 
     def convert(given: str) -> int:
         remedy = f"give a whole number, {low} or more"
+        if high < 10**9:
+            remedy = f"give a whole number from {low} to {high}"
         try:
             value = int(given)
         except ValueError:
             raise ValueError(remedy) from None
-        if value < low or value > 10**9:
+        if not low <= value <= high:
             raise ValueError(remedy)
         return value
 

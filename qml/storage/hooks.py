@@ -60,6 +60,9 @@ class Event:
 
 Hook = Callable[[Event], object]
 
+Watcher = Callable[[Job, Callable[[], object]], object]
+"""Called with a job that is about to run and the call that runs it, whose answer says nothing."""
+
 
 class Hooks:
     """Functions to be called with events. They are called in the thread that made the change, when
@@ -69,6 +72,7 @@ class Hooks:
     def __init__(self) -> None:
         self._hooks: tuple[tuple[EventKind | None, Hook], ...] = ()
         self._arounds: tuple[Around, ...] = ()
+        self._watchers: tuple[Watcher, ...] = ()
         self._joined: tuple[Hooks, ...] = ()
 
     def on(self, kind: str | None, hook: Hook) -> None:
@@ -90,6 +94,17 @@ class Hooks:
         """Store new jobs by ``store``, within all that was put around it; what is stored."""
         found = self.arounds
         return arounds.through(found, jobs, store) if found and jobs else store(jobs)
+
+    def watch(self, watcher: Watcher) -> None:
+        """Have ``watcher`` called around each run in a server."""
+        self._watchers = (*self._watchers, watcher)
+
+    @property
+    def watchers(self) -> tuple[Watcher, ...]:
+        """Who watches runs, the outermost first."""
+        if not self._joined:
+            return self._watchers
+        return sum((others.watchers for others in self._joined), self._watchers)
 
     @contextmanager
     def joined(self, others: "Hooks") -> Iterator[None]:

@@ -15,6 +15,7 @@ from ..values.clock import ManualClock
 from ..values.errors import ConfigurationError, JobFailed
 from ..values.job import Job
 from ..values.states import AwaitingRetry, Failed, Scheduled, StateKind
+from ..work import watching
 from ..work.app import Qml, Served
 from ..work.committing import execute
 from ..work.control import Retry
@@ -156,11 +157,12 @@ class _Hand:
         task = tasks.get(job.method)
         watched = None if task is None else _Watched(task)
         # In an empty context, as in a server's thread: what a test has set there, servers have not.
+        known = tasks if watched is None else {job.method: watched}
         outcome = contextvars.Context().run(
-            execute,
+            watching.watched,
+            self._storage.hooks.watchers,
+            lambda run: execute(run, known, self._storage),
             run,
-            tasks if watched is None else {job.method: watched},
-            self._storage,
         )
         self._finisher.record([(run, outcome)])
         stored = self._storage.get(job.id) or job

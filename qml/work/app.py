@@ -4,12 +4,13 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any, ParamSpec, Self, TypeVar, overload
+from weakref import WeakSet
 
 import attrs
 
 from ..storage.arounds import Around, Before, before
 from ..storage.engines import config_of, split_options
-from ..storage.hooks import Hook, Hooks, kind_of
+from ..storage.hooks import Hook, Hooks, Watcher, kind_of
 from ..storage.storage import Storage
 from ..storage.urls import Config
 from ..values.errors import ConfigurationError, JobFailed
@@ -33,6 +34,7 @@ H = TypeVar("H", bound=Hook)
 M = TypeVar("M", bound=Middleware)
 A = TypeVar("A", bound=Around)
 B = TypeVar("B", bound=Before)
+W = TypeVar("W", bound=Watcher)
 
 
 @attrs.frozen
@@ -63,6 +65,7 @@ class Qml(Recurring, Together):
         self.tasks: dict[str, Task[..., Any]] = {}
         self.middleware: tuple[Middleware, ...] = ()
         self.declared = {}
+        self._servers: WeakSet[Server] = WeakSet()
         self._lock = threading.Lock()
         self._lent: tuple[tuple[Storage], ...] = ()  # by ``using_storage``, the last one counts
         if isinstance(url_or_storage, Storage):
@@ -189,6 +192,13 @@ class Qml(Recurring, Together):
         self.middleware = (*self.middleware, middleware)
         return middleware
 
+    def watch(self, watcher: W) -> W:
+        """Have a function called around each run from the server's side: with the job and the call
+        that runs it, which answers nothing. In the server's process also when the task has one of
+        its own. It is no part of the run: what it raises is logged and harms no job."""
+        self.hooks.watch(watcher)
+        return watcher
+
     # -- results and servers -------------------------------------------------------------------
 
     def result(self, job: Job | str, timeout: float | None = None) -> Any:
@@ -223,7 +233,7 @@ class Qml(Recurring, Together):
         """A server for this app's tasks, of 8 threads unless told otherwise, not started yet: see
         ``Server``."""
         served = self.served()
-        return Server(
+        server = Server(
             served.storage,
             served.tasks,
             self.policy_of,
@@ -237,6 +247,15 @@ class Qml(Recurring, Together):
             max_jobs=max_jobs,
             max_memory_mb=max_memory_mb,
         )
+        with self._lock:
+            self._servers.add(server)
+        return server
+
+    @property
+    def servers(self) -> tuple[Server, ...]:
+        """Those that were made of this app in this process, and are in use."""
+        with self._lock:
+            return tuple(self._servers)
 
     def served(self) -> Served:
         """What a server made here and now works with."""

@@ -18,6 +18,7 @@ from .executor import Outcome, Raised
 from .noting import Noter
 from .outage import Outage
 from .pool import Pool
+from .pulse import Pulse
 from .purging import Purge
 from .runs import Run, Runs
 
@@ -47,6 +48,7 @@ class Rounds:
         self._chores = chores
         self._outage = outage
         self._stopped = threading.Event()
+        self.pulse = Pulse()
 
     def loop(self) -> None:
         """Take the steps that are due until stopped."""
@@ -58,11 +60,13 @@ class Rounds:
             self._rest(max(0.0, soonest - time.monotonic()))
 
     def _rest(self, seconds: float) -> None:
+        self.pulse.beat(seconds)
         begun = steady_micros()
         self._stopped.wait(seconds)
         self._outage.held_up((steady_micros() - begun) / 1e6 - seconds)
 
     def _take(self, chore: Chore) -> None:
+        self.pulse.beat()
         pause = chore.period
         try:
             wanted = chore.step()

@@ -13,6 +13,7 @@ from .burst import nothing_soon
 from .claimer import Claimer
 from .finisher import Finisher
 from .outage import Outage
+from .pulse import Pulse
 from .retirement import Retirement
 from .runs import Run, Runs
 from .shares import Share
@@ -50,6 +51,7 @@ class ClaimLoop:
 
     It ends when ``stopping`` is set; when it was told to ``drain`` or the server retires, once what
     runs has ended; with ``burst``, once nothing is left to do. ``ended``: it was not stopped.
+    ``answered``: the store has answered a claim.
     """
 
     def __init__(self, server: Claiming, stopping: threading.Event) -> None:
@@ -58,6 +60,8 @@ class ClaimLoop:
         self._draining = threading.Event()
         self.ended = threading.Event()
         self.burst = False
+        self.pulse = Pulse()
+        self.answered = False
 
     def drain(self) -> None:
         """Claim nothing more. Whoever may wait has to be woken besides."""
@@ -72,6 +76,7 @@ class ClaimLoop:
         """Claim until the end."""
         backoff = Backoff()
         while not self._stopping.is_set():
+            self.pulse.beat(self._server.poll_interval)
             try:
                 if self._retires() or self._once():
                     self.ended.set()
@@ -83,6 +88,7 @@ class ClaimLoop:
                     self._server.outage.failed("claiming", error, pause)
                 else:
                     log.exception("claiming failed: %s; trying again in %.1f s", error, pause)
+                self.pulse.beat(pause)
                 self._stopping.wait(pause)
         self.withdraw()
 
@@ -109,6 +115,7 @@ class ClaimLoop:
         if not free and not ahead:
             return None
         batch, runs = server.claimer.take(free, ahead, share.queues)
+        self.answered = True
         server.outage.worked("claiming")
         share.pool.put(runs)
         return batch, len(batch.jobs) == free + ahead
@@ -145,7 +152,7 @@ class ClaimLoop:
         )
         self.withdraw()
         while not server.runs.wait_until_empty(HOARDED) and not self._stopping.is_set():
-            pass
+            self.pulse.beat(HOARDED)
         return True
 
     def withdraw(self) -> None:

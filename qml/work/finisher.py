@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from math import inf
 
 from ..storage.storage import Storage
 from ..values.errors import JobLost, SerializationError, StorageError
@@ -14,6 +15,7 @@ from .backoff import Backoff
 from .executor import Committed, Discarded, Outcome, Raised, Snoozed, Succeeded, describe
 from .noting import Noter
 from .outage import Outage
+from .pulse import Pulse
 from .runs import Run, Runs
 from .verdicts import next_state
 
@@ -53,6 +55,7 @@ class Finisher:
         self._news = threading.Condition()
         self._stopped = False
         self.recorded = 0
+        self.pulse = Pulse()
 
     def put(self, run: Run, outcome: Outcome) -> None:
         """Have an outcome recorded soon."""
@@ -63,6 +66,7 @@ class Finisher:
     def loop(self) -> None:
         """Record until stopped, and then what is still waiting. An outage is waited out."""
         while True:
+            self.pulse.beat(inf)
             with self._news:
                 self._news.wait_for(lambda: self._waiting or self._stopped)
             batch = self.take()
@@ -80,6 +84,7 @@ class Finisher:
     def _patiently(self, batch: list[Ended]) -> None:
         backoff = Backoff()
         while batch:
+            self.pulse.beat()
             try:
                 self.record(batch)
                 self._outage.worked(WHAT)
@@ -90,6 +95,7 @@ class Finisher:
                     self._outage.failed(WHAT, error, pause)
                 else:
                     log.exception("%s failed: %s; trying again in %.1f s", WHAT, error, pause)
+                self.pulse.beat(pause)
                 if not self._waits_on(backoff, pause):
                     log.error("giving up on %d outcomes; their jobs run again", len(batch))
                     return

@@ -84,6 +84,12 @@ class Outage:
         return what in self._failing
 
     @property
+    def failing(self) -> list[str]:
+        """What failed when it was last tried."""
+        with self._lock:
+            return sorted(self._failing)
+
+    @property
     def settling(self) -> bool:
         """Whether the store has just come back, and others may not have renewed their leases."""
         return self.steady() < self._settled_at

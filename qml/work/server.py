@@ -24,6 +24,7 @@ from .claimer import Claimer
 from .claiming import ClaimLoop
 from .executor import Outcome, Runnable, Snoozed
 from .finisher import Finisher
+from .health import Health, Loop, judged
 from .noting import Noter
 from .outage import Outage
 from .pool import Pool
@@ -34,6 +35,7 @@ from .shares import Queues, divide, shares
 from .signals import Signals
 from .stopping import aside, come_to_rest
 from .timetable import Declared, Timetable
+from .watching import watched
 
 log = logging.getLogger("qml.server")
 
@@ -104,6 +106,7 @@ class Server:
         self._stopping = threading.Event()
         self._claiming = ClaimLoop(self, self._stopping)
         self._started: list[threading.Thread] = []
+        self._loops: list[Loop] = []
         self.runs = Runs(self._nothing_runs)
         self.claimer = Claimer(self)
         self.processes = Processes()
@@ -162,15 +165,13 @@ class Server:
             raise ConfigurationError("this server was started before; make another")
         for share in self.shares:
             share.pool.start()
-        for loop in (
-            self.finisher.loop,
-            *(rounds.loop for rounds in self._rounds),
-            self._claiming.loop,
-        ):
-            name = f"{self.name}-{getattr(loop, '__qualname__', 'loop').split('.')[0].lower()}"
-            thread = threading.Thread(target=loop, name=name, daemon=True)
+        parties: list[Finisher | Rounds | ClaimLoop] = [self.finisher, *self._rounds]
+        for party in (*parties, self._claiming):
+            name = f"{self.name}-{type(party).__name__.lower()}"
+            thread = threading.Thread(target=party.loop, name=name, daemon=True)
             thread.start()
             self._started.append(thread)
+            self._loops.append(Loop(thread, party.pulse))
         log.info(
             "server %s runs %d threads on %s",
             *(self.worker_id, self.threads, self.storage.driver.describe()),
@@ -196,6 +197,16 @@ class Server:
         self._stopping.set()
         self.pool.nudge()
         aside(self._wake)
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started, and not stopped yet."""
+        return bool(self._started) and not self._stopping.is_set()
+
+    def health(self) -> Health:
+        """Whether it is alive, and ready to take jobs, and what is missing. Asks no store, so that
+        it answers at once however the store is."""
+        return judged(self._loops, self._claiming, self.outage, self._stopping)
 
     def stop(self, grace_seconds: float | None = None) -> None:
         """Claim nothing more, let running jobs end within ``grace_seconds`` (the server's by
@@ -265,6 +276,10 @@ class Server:
         """Run a claimed job in the calling thread, if the claim holds it still."""
         if not self.claimer.may_begin(run):
             return Snoozed(0.0)  # back to the store, uncharged, if it is still ours to give back
+        watchers = self.storage.hooks.watchers
+        return watched(watchers, self._execute, run) if watchers else self._execute(run)
+
+    def _execute(self, run: Run) -> Outcome:
         return committing.execute(run, self.tasks, self.storage, self.processes.execute)
 
     def _ended(self, run: Run, outcome: Outcome) -> None:

@@ -31,10 +31,12 @@ LIBRARY_OWNERS = {
     "pytest": "qml.testing",
     "flask": ("qml.flask", "qml.web"),
     "click": "qml.flask",  # Flask brings it, for commands
+    "prometheus_client": "qml.metrics",
+    "opentelemetry": "qml.tracing",
 }
 
 DRIVERS = ("memory", "sqlite", "postgres", "redis")
-FRONT = ("qml.cli", "qml.testing", "qml.__main__")
+FRONT = ("qml.cli", "qml.metrics", "qml.testing", "qml.tracing", "qml.__main__")
 
 # Texts that look like SQL and may stand in Python, each with its reason.
 SQL_IN_PYTHON: dict[str, str] = {}
