@@ -3,7 +3,8 @@
 One call is one atomic step, and all-or-nothing unless said otherwise. A driver is safe to share
 between threads, usable in a forked child, and raises nothing but qml's own errors:
 StorageUnavailable when the store does not answer, CapacityExceeded when it is full.
-Round trips: each verb is one, whatever the number of rows.
+Round trips: each verb is one, whatever the number of rows; but for a claim on PostgreSQL, of one
+more where rows have fallen due, and of four more where something may keep rows back.
 """
 
 from collections.abc import Sequence
