@@ -84,7 +84,8 @@ class Driver(Protocol):
 
     def hold(self, holds: Sequence[Hold]) -> list[Verdict]:
         """Extend leases, and write what the runs note; or take locks. Each stands alone.
-        STALE = held by another, or ended."""
+        STALE = held by another, or ended. Where one makes a lapsed claim live again, the others
+        that lapsed under its permit have their leases put back, as ``claim`` does it."""
         ...
 
     def let_go(

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 LAPSED_FOR_GOOD = 86_400_000_000
 """Microseconds by which a claim puts back the leases of those who lapsed under a permit that it
-takes. A renewal that was long on its way, and still thinks itself in time, finds them lapsed so."""
+takes, or has again. A renewal that was long on its way, and still thinks itself in time, finds them
+lapsed so."""
 
 
 class Lane(NamedTuple):

@@ -40,7 +40,10 @@ class Holding(Limited):
         entry = self._claimed(job)
         if entry is None or not entry.running or not self._may_live_again(entry):
             return False
+        lapsed = not entry.held_at(self.now())
         entry.lease(entry.holder, self._until(lease_seconds))
+        if lapsed:
+            self._put_back(entry.job.concurrency_key)
         if notes is not None and entry.is_processing:
             entry.job = attrs.evolve(entry.job, notes=notes)
         return True
@@ -53,9 +56,12 @@ class Holding(Limited):
             return False
         if entry.is_processing and not self._may_live_again(entry):
             return False
-        if not entry.held_at(now):
+        lapsed = not entry.held_at(now)
+        if lapsed:
             self._take_over(entry, worker_id)
         entry.lease(worker_id, self._later(timeout_seconds))
+        if lapsed and entry.is_processing:
+            self._put_back(entry.job.concurrency_key)
         return True
 
     def _take_over(self, entry: Entry, worker: str) -> None:

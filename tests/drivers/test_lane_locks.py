@@ -2,7 +2,7 @@
 
 import pytest
 
-from qml.seam.lanes import Used
+from qml.seam.lanes import LAPSED_FOR_GOOD, Used
 from qml.seam.rows import Verdict
 
 from .making import (
@@ -140,6 +140,73 @@ def test_of_two_that_lapsed_one_comes_alive_where_one_permit_is_free(driver):
     orders = [renewal(one, NOW + 50, now=NOW + 7) for one in (a, b)]
     assert sorted(driver.hold(orders), key=str) == [DONE, STALE]
     assert driver.used(NOW + 7, ["k"], []) == Used([2], [])
+
+
+def two_lapsed(driver, **columns):
+    """Two claims under one permit, which have both lapsed at NOW + 10."""
+    like = limited("like")
+    shared = {"lane": like.lane, "permit": like.permit, "lease_until": NOW + 10}
+    return put(driver, running("a", **shared), running("b", **shared | columns))
+
+
+def test_a_claim_that_lives_again_leaves_the_others_lapsed_for_good(driver):
+    """The renewal of the other read the time while its lease was live, and arrives after it."""
+    a, b = two_lapsed(driver)
+    late = renewal(b, NOW + 40, now=NOW + 9, notes="late")
+    assert driver.hold([renewal(a, NOW + 50, now=NOW + 11)]) == [DONE]
+    assert driver.hold([late]) == [STALE]
+    [_, left] = driver.load(["a", "b"])
+    assert left == b._replace(lease_until=b.lease_until - LAPSED_FOR_GOOD)
+    assert driver.used(NOW + 11, ["k"], []) == Used([1], [])
+    finish(driver, "a")
+    assert driver.hold([late]) == [DONE]
+
+
+def test_a_lock_over_a_lapsed_claim_leaves_the_others_lapsed_for_good(driver):
+    _, b = two_lapsed(driver)
+    assert driver.hold([lock("a", "w3", now=NOW + 11, until=NOW + 50)]) == [DONE]
+    assert driver.hold([renewal(b, NOW + 40, now=NOW + 9)]) == [STALE]
+    assert driver.used(NOW + 11, ["k"], []) == Used([1], [])
+
+
+def test_a_lock_over_a_lapsed_lock_on_a_claim_needs_a_permit_too(driver):
+    a, _ = two_lapsed(driver, lease_until=NOW + 50)
+    put(driver, a._replace(id="c", locked_by="other"))
+    assert driver.hold([lock("c", "w3", now=NOW + 11, until=NOW + 50)]) == [STALE]
+    finish(driver, "b")
+    assert driver.hold([lock("c", "w3", now=NOW + 11, until=NOW + 50)]) == [DONE]
+    assert driver.hold([renewal(a, NOW + 40, now=NOW + 9)]) == [STALE]
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        lambda a: renewal(a, NOW + 11, now=NOW + 11),
+        lambda a: renewal(a, NOW + 50, now=NOW + 9),
+        lambda a: renewal(a, NOW + 50, now=NOW + 11, fence=a.fence + 1),
+        lambda a: lock("a", "w1", now=NOW + 9, until=NOW + 50),
+        lambda a: lock("a", "w3", now=NOW + 9, until=NOW + 50),
+    ],
+    ids=["ends at once", "in time", "of another claim", "by its worker", "by another"],
+)
+def test_a_hold_that_has_none_live_again_leaves_the_others_as_they_are(driver, order):
+    a, b = two_lapsed(driver)
+    driver.hold([order(a)])
+    assert driver.load(["b"]) == [b]
+
+
+def test_a_lock_on_what_does_not_run_leaves_the_others_as_they_are(driver):
+    _, b = two_lapsed(driver)
+    put(driver, limited("c", lease_until=NOW + 10, locked_by="w2"))
+    assert driver.hold([lock("c", "w3", now=NOW + 11, until=NOW + 50)]) == [DONE]
+    assert driver.load(["b"]) == [b]
+
+
+def test_a_lapsed_claim_under_another_permit_is_left_as_it_is(driver):
+    other = limited("other", "j")
+    _, b = two_lapsed(driver, lane=other.lane, permit="j")
+    assert driver.hold([lock("a", "w3", now=NOW + 11, until=NOW + 50)]) == [DONE]
+    assert driver.load(["b"]) == [b]
 
 
 def test_a_live_claim_is_renewed_whatever_the_limit_says(driver):

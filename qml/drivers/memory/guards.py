@@ -19,6 +19,7 @@ from ...seam.rows import (
     is_free,
 )
 from ...seam.tallies import Parents, names, woken
+from .claiming import put_back
 from .table import Table
 
 
@@ -96,11 +97,14 @@ def hold(table: Table, order: Hold) -> Verdict:
     claims = order.fence is not None or row.state == PROCESSING
     if claims and not _may_live_again(table, row, order.now):
         return Verdict.STALE
+    lapsed = claims and _lapsed(row, order.now)
     if order.fence is None and is_free(row, order.now):
         row = _locked(row, order)
     written = order.notes is not None and order.fence is not None and row.state == PROCESSING
     notes = order.notes if written else row.notes
     table.replace(row._replace(lease_until=order.until, notes=notes or ""))
+    if lapsed and order.until > order.now and row.permit is not None:
+        put_back(table, row.permit, order.now)
     return Verdict.DONE
 
 

@@ -95,19 +95,23 @@ def _hold(call: Call, holds: Sequence[Hold], *, permitted: bool = False) -> Rows
 
 
 def _permitted(order: Hold, call: Call) -> Verdict:
-    """Have a lapsed claim live again, if it can have a permit. No claim counts permits meanwhile,
-    and each statement sees what was done before."""
+    """Have a lapsed claim live again, if it can have a permit, which the others that lapsed under
+    it have no more. No claim counts permits meanwhile, and each statement sees what was done
+    before."""
     with call.transaction():
         locks = {"space": LOCKS, "lanes_lock": call.sql.lock(LANES)}
         call.run(call.sql["lock_lanes"], locks)
         [(verdict, permit, lane)] = _hold(call, [order])
         if verdict == ASKS:
             permits = lanes.decode(lane).permits
-            asked = {"now": order.now, "permits": arrays.literal([permit]), "paces": "{}"}
-            [([live], _)] = call.run(call.sql["used"], asked)
+            taken = arrays.literal([permit])
+            asked = {"now": order.now, "day": lanes.LAPSED_FOR_GOOD, "permits": taken}
+            [(live,)] = call.run(call.sql["live"], asked)
             if permits is not None and live >= permits:
                 return Verdict.STALE
-            [(verdict, _, _)] = _hold(call, [order], permitted=True)
+            [(verdict, *_)] = _hold(call, [order], permitted=True)
+            if order.until > order.now:
+                call.run(call.sql["put_back"], asked)
     return Verdict(verdict)
 
 

@@ -116,21 +116,10 @@ SELECT head.number FROM unnest(%(queues)s::text[]) AS wanted (queue), LATERAL (
 
 -- name: open_lanes
 -- Each with the leases under its permit, the time of its pace, and the first rows of it that may be
--- taken, which stay as they are until the claim is over. Seldom are more needed than may start. A lapsed
--- claim that is in another's hands just now counts as live: it may be renewed.
+-- taken, which stay as they are until the claim is over. Seldom are more needed than may start.
 SELECT
     l.rank, l.seq, l.number, l.lane, l.permit, l.pace, least(%(limit)s + 1, l.most),
-    ARRAY(
-        SELECT j.lease_until FROM {schema}.qml_jobs AS j
-        WHERE j.permit = l.permit AND j.lease_until > %(now)s AND j.locked_by IS NULL
-        UNION ALL
-        SELECT %(now)s + 1 FROM {schema}.qml_jobs AS j
-        WHERE j.permit = l.permit AND {lapsed_of_late} AND j.seq <> ALL (ARRAY(
-            SELECT j.seq FROM {schema}.qml_jobs AS j
-            WHERE j.permit = l.permit AND {lapsed_of_late} FOR UPDATE SKIP LOCKED
-        ))
-        ORDER BY 1
-    ),
+    ARRAY({leases} ORDER BY 1),
     (SELECT p.time FROM {schema}.qml_paces AS p WHERE p.pace = l.pace),
     (
         SELECT json_agg(json_build_array(head.priority, head.seq, head.expires_at)) FROM (
@@ -142,6 +131,24 @@ SELECT
     )
 FROM {schema}.qml_lanes AS l WHERE l.number = ANY (ARRAY({open}))
 ORDER BY l.rank, l.seq, l.number
+
+-- name: leases
+-- Not a statement: what "{leases}" stands for: when the live leases under the permit of "l" end. A lapsed
+-- claim that is in another's hands just now counts as live: it may be renewed. The others stay as they
+-- are until the transaction is over.
+SELECT j.lease_until FROM {schema}.qml_jobs AS j
+WHERE j.permit = l.permit AND j.lease_until > %(now)s AND j.locked_by IS NULL
+UNION ALL
+SELECT %(now)s + 1 FROM {schema}.qml_jobs AS j
+WHERE j.permit = l.permit AND {lapsed_of_late} AND j.seq <> ALL (ARRAY(
+    SELECT j.seq FROM {schema}.qml_jobs AS j
+    WHERE j.permit = l.permit AND {lapsed_of_late} FOR UPDATE SKIP LOCKED
+))
+
+-- name: live
+-- How many claims under a permit are live.
+SELECT cardinality(ARRAY({leases}))
+FROM unnest(%(permits)s::text[]) AS l (permit)
 
 -- name: lapsed_of_late
 -- Not a statement: what "{lapsed_of_late}" stands for: a claim that has lapsed, and not for good.

@@ -389,7 +389,7 @@ WITH wanted AS MATERIALIZED (
         w.fence IS NULL AND coalesce(l.lease_until > w.now, false) AS extends,
         w.fence IS NULL AND l.state = 'processing' AND coalesce(l.lease_until <= w.now, false)
             AS takes_over,
-        l.permit IS NOT NULL AND l.lane IS NOT NULL AND l.locked_by IS NULL
+        l.permit IS NOT NULL AND l.lane IS NOT NULL
             AND l.lease_until <= w.now AND (w.fence IS NOT NULL OR l.state = 'processing')
             AND NOT %(permitted)s AS asks,
         l.permit, l.lane

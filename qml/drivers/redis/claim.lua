@@ -122,7 +122,7 @@ if has_lanes then
   lanes().reopen(now)
 end
 local paused = paused_queues()
-local found, settle, put_back
+local found, settle
 if has_lanes and limit > 0 then
   local chooser = chooser(lanes())
   local within = queues ~= cjson.null and queues or chooser.open_queues()
@@ -133,7 +133,6 @@ if has_lanes and limit > 0 then
     chooser.gates(now, lease_until), claimable(ready_sets(paused)),
     chooser.open_lanes(within, paused), rows_of, limit, limit + ahead
   )
-  put_back = chooser.put_back
 else
   found = best(ready_sets(paused))
 end

@@ -32,7 +32,11 @@ from .pages import Pages
 from .scripts import reading, writing
 
 INSERT, SWAP = writing("append", "records", "insert"), writing("append", "swap")
-CLAIM, HOLD, LET_GO = writing("choose", "claim"), writing("hold"), writing("let_go")
+CLAIM, HOLD, LET_GO = (
+    writing("lapse", "choose", "claim"),
+    writing("lapse", "hold"),
+    writing("let_go"),
+)
 ERASE, TALLY, WRITE_RECORD = writing("erase"), writing("tally"), writing("records", "write_record")
 LOAD, USED, LIST_RECORDS = reading("load"), reading("used"), reading("list_records")
 

@@ -30,11 +30,12 @@ local function locked(row, worker, now)
   return new
 end
 
--- Whether a claim has a permit that this makes live again; one that did not lapse has.
-local function may_live(row, new, now)
-  if not has_permit(row) or not has_permit(new) or not is_free(row, now) then
-    return true
-  end
+-- Whether this makes a claim live again that had lapsed, and needs a permit.
+local function revives(row, new, now)
+  return has_permit(new) and is_free(row, now)
+end
+
+local function permitted(row, now)
   local lane = row.lane and lane_of(row.lane)
   local permits = lane and tonumber(lane.permits)
   return not permits or live(row.permit, now) < permits
@@ -55,7 +56,8 @@ local function hold(order)
   else
     new = renewed(row, worker, fence)
   end
-  if not new or not may_live(row, new, now) then
+  local revived = new and revives(row, new, now)
+  if not new or revived and not permitted(row, now) then
     return 's'
   end
   new.lease_until = until_then
@@ -65,6 +67,9 @@ local function hold(order)
   end
   save(new, columns)
   place(row, new)
+  if revived and until_then > now then
+    put_back(row.permit, now)
+  end
   return 'd'
 end
 

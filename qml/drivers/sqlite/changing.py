@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 
 from ...seam.rows import Change, Hold, Move, Rewrite, Verdict
-from . import library, storing, tallies
+from . import lanes, library, storing, tallies
 from .library import library as sqlite
 from .statements import SQL
 
@@ -115,13 +115,25 @@ def _rewrite(connection: sqlite3.Connection, change: Rewrite) -> int:
 
 def hold(connection: sqlite3.Connection, order: Hold) -> Verdict:
     """Extend a lease, and write the notes of its run; or take a lock."""
-    statements = ("lock",) if order.fence is None else ("renew", "renew_lapsed")
     values = order._asdict()
-    if any(connection.execute(SQL[statement], values).rowcount for statement in statements):
-        if order.fence is not None and order.notes is not None:
-            connection.execute(SQL["write_notes"], values)
-        return DONE
-    return _stale_or_gone(connection, order.id)
+    renewed = order.fence is not None and connection.execute(SQL["renew"], values).rowcount
+    if not renewed and not _hold_lapsed(connection, order, values):
+        return _stale_or_gone(connection, order.id)
+    if order.fence is not None and order.notes is not None:
+        connection.execute(SQL["write_notes"], values)
+    return DONE
+
+
+def _hold_lapsed(connection: sqlite3.Connection, order: Hold, values: dict[str, object]) -> bool:
+    """What "renew" left aside. A claim that had lapsed and lives again takes its permit from the
+    others that lapsed."""
+    permits = [permit for (permit,) in connection.execute(SQL["permit_if_lapsed"], values)]
+    statement = "lock" if order.fence is None else "renew_lapsed"
+    if not connection.execute(SQL[statement], values).rowcount:
+        return False
+    if order.until > order.now:
+        lanes.put_back(connection, permits, order.now)
+    return True
 
 
 def let_go(

@@ -181,6 +181,12 @@ UPDATE qml_jobs SET lease_until = :until
 WHERE id = :id AND seq = coalesce(:seq, seq) AND worker = :worker AND fence = :fence
   AND lease_until <= :now AND locked_by IS NULL AND permit IS NOT NULL AND {may_live}
 
+-- name: permit_if_lapsed
+-- The permit of the claim that a hold would make live again.
+SELECT permit FROM qml_jobs
+WHERE id = :id AND permit IS NOT NULL AND lease_until <= :now
+  AND (:fence IS NOT NULL OR state = 'processing')
+
 -- name: write_notes
 -- After "renew", whose claim this is.
 UPDATE qml_payloads SET notes = :notes

@@ -109,13 +109,26 @@ def is_touched(call: Call, was: Row, now: Row) -> bool:
     under the permit that it had until it lapsed."""
     if call.verb == "insert":
         return now._replace(counts=was.counts) == was
-    if call.verb == "claim":
+    if call.verb in ("claim", "hold"):
         until = (was.lease_until or 0) - LAPSED_FOR_GOOD
-        begun = was.permit in {row.permit for row in call.answer.rows}
-        lapsed = not is_held(was, call.order.now)
-        return begun and lapsed and now == was._replace(lease_until=until)
+        begun = None if was.permit is None else _begun(call).get(was.permit)
+        lapsed = begun is not None and not is_held(was, begun)
+        return lapsed and now == was._replace(lease_until=until)
     slept = now._replace(due_at=None, version=was.version, expires_at=was.expires_at)
     return is_dormant(was) and was.awaits in call.shared.over and slept == was
+
+
+def _begun(call: Call) -> dict[str | None, int]:
+    """The permits under which the call had a claim begin, or one that had lapsed live again; and
+    what time it was to the caller."""
+    if call.verb == "claim":
+        return {row.permit: call.order.now for row in call.answer.rows}
+    return {
+        call.before[order.id].permit: order.now
+        for order, verdict in zip(call.order, call.answer, strict=True)
+        if verdict is Verdict.DONE and not is_held(call.before[order.id], order.now)
+        if call.before[order.id].permit is not None
+    }
 
 
 def arrived(call: Call) -> list[Row]:
