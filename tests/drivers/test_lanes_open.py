@@ -61,6 +61,16 @@ def test_next_due_is_when_the_first_of_all_lanes_opens_or_a_row_falls_due(driver
     assert (e.id, d.id, next_due) == ("d", "e", NOW + 30)
 
 
+def test_next_due_is_when_a_lane_opens_under_whose_permit_another_has_lapsed(driver):
+    like = limited("like")
+    put(driver, running("lapsed", lease_until=NOW - 1, lane=like.lane, permit="k"))
+    put(driver, limited("a", queue="q1"), limited("b", queue="q2"))
+    [a], next_due = driver.claim(claim(lease=30))
+    assert (a.id, next_due) == ("a", NOW + 30)
+    assert driver.claim(claim(now=NOW + 1)) == ([], NOW + 30)
+    assert taken(driver, now=NOW + 30) == ["b"]
+
+
 def test_of_many_leases_the_one_opens_it_that_has_to(driver):
     """The lane that takes 1 waits for all to end, the one that takes 3 for the first."""
     put(driver, *(limited(str(number), permits=3) for number in range(3)))

@@ -89,6 +89,55 @@ def test_a_claim_looks_at_so_many_closed_lanes_and_no_more(driver, client):
     assert taken(driver) == ["behind"]
 
 
+def until_it_waits(driver):
+    """What claims take until one is told to wait, and how many claims that were."""
+    names, turns, next_due = [], 0, NOW
+    while next_due == NOW:
+        rows, next_due = driver.claim(claim(3))
+        names, turns = names + ids(rows), turns + 1
+    return names, turns
+
+
+def test_a_permit_that_is_free_opens_lanes_behind_those_that_a_rate_keeps_back(driver, client):
+    """So many lanes are opened by an end, and no more; the others by the claims that come."""
+    put(driver, paced("one", "slow", gap=1_000))
+    assert taken(driver) == ["one"]
+    put(driver, limited("first", priority=9))
+    assert taken(driver) == ["first"]
+    put(driver, *(limited(f"{n}", pace="slow", gap=n + 10) for n in range(2_500)))
+    put(driver, limited("behind", priority=-1))
+    assert until_it_waits(driver)[0] == []
+    assert client.zcard("{qml}:open") == 0
+    finish(driver, "first")
+    names, turns = until_it_waits(driver)
+    assert names == ["behind"]
+    assert turns <= 5
+    assert client.exists("{qml}:freed") == 0
+
+
+def test_a_permit_that_is_free_opens_lanes_behind_those_of_a_paused_queue(driver, client):
+    put(driver, limited("first", priority=9))
+    assert taken(driver) == ["first"]
+    lanes = (limited(f"{n}", pace=f"p{n}", gap=1, queue="paused") for n in range(2_500))
+    put(driver, *lanes, limited("behind", priority=-1))
+    assert until_it_waits(driver)[0] == []
+    driver.write("paused/paused", "{}", 0)
+    finish(driver, "first")
+    assert until_it_waits(driver)[0] == ["behind"]
+
+
+def test_a_permit_that_somebody_has_again_opens_no_more_lanes(driver, client):
+    put(driver, limited("first", priority=9))
+    assert taken(driver) == ["first"]
+    put(driver, *(limited(f"{n}", pace=f"p{n}", gap=1) for n in range(2_500)))
+    assert until_it_waits(driver)[0] == []
+    finish(driver, "first")
+    names, turns = until_it_waits(driver)
+    assert (names, client.exists("{qml}:freed")) == (["0"], 0)
+    assert turns <= 3
+    assert client.zcard("{qml}:shut") == 2_499
+
+
 def test_a_pause_costs_what_there_are_queues_and_not_jobs(driver, client):
     costs = []
     driver.write("paused/full", "{}", 0)

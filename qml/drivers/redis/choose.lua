@@ -132,7 +132,7 @@ local function chooser(lanes)
     local function join()
       local opens_at, shut = gate.closed(lane)
       if opens_at then
-        lanes.put_hint(lane, hint, {best = hint.best, opens_at = opens_at, shut = shut})
+        closed[lane] = {opens_at = opens_at, shut = shut}
         vain = vain + 1
       else
         local head = {lane = lane, next = rows_of(lane)}

@@ -13,7 +13,7 @@ local function first_time(set)
   return first and string.sub(first, 1, TIME)
 end
 
-local too_many = false  -- closed lanes, so that there may be others behind them
+local too_many = false  -- closed lanes, or freed ones, so that there may be others behind them
 local has_lanes = redis.call('EXISTS', key('open'), key('closed')) > 0
 
 local function next_due()
@@ -120,6 +120,7 @@ end
 ripen()
 if has_lanes then
   lanes().reopen(now)
+  lanes().reopen_more(now)
 end
 local paused = paused_queues()
 local found, settle
@@ -151,5 +152,5 @@ end
 for _, row in ipairs(rows_with_permits) do
   put_back(row.permit, now)
 end
-too_many = settle and settle()
+too_many = settle and (settle() or redis.call('EXISTS', key('freed')) == 1)
 return answered(rows, list(taken))

@@ -105,6 +105,7 @@ local function make_lanes()
     end
   end
 
+  -- Whether there may be more.
   local function reopen_all(set, from, to)
     local members = redis.call(
       'ZRANGEBYLEX', key(set), from, to, 'LIMIT', 0, REOPENED_AT_ONCE
@@ -115,6 +116,7 @@ local function make_lanes()
         put_hint(lane, hint, {best = hint.best})
       end
     end
+    return #members == REOPENED_AT_ONCE
   end
 
   -- The time of closed lanes has come.
@@ -125,7 +127,24 @@ local function make_lanes()
   -- A claim under this permit may have ended: its lanes may be open, the best ones first.
   local function reopen_of(permit)
     local letters = grouped(permit)
-    reopen_all('shut', '[' .. letters, '(' .. letters .. '\255')
+    if reopen_all('shut', '[' .. letters, '(' .. letters .. '\255') then
+      redis.call('HSET', key('freed'), permit, '')
+    end
+  end
+
+  -- Those behind them: what was opened may be kept back by a rate, or by a pause. Until somebody
+  -- has the permit.
+  local function reopen_more(now)
+    for _, permit in ipairs(redis.call('HKEYS', key('freed'))) do
+      begin()
+      redis.call('HDEL', key('freed'), permit)
+      local member = first_with('shut', grouped(permit))
+      local lane = member and hinted('shut', member)
+      local permits = lane and tonumber(lane_of(lane).permits)
+      if member and not (permits and live(permit, now) >= permits) then
+        reopen_of(permit)
+      end
+    end
   end
 
   -- When the n-th of the live claims under a permit ends.
@@ -141,7 +160,7 @@ local function make_lanes()
   return {
     hint_of = hint_of, put_hint = put_hint, hinted = hinted,
     best_in = best_in, came = came, went = went, reopen = reopen,
-    reopen_of = reopen_of, lease_end = lease_end,
+    reopen_of = reopen_of, reopen_more = reopen_more, lease_end = lease_end,
   }
 end
 

@@ -27,6 +27,7 @@
 --   open              sorted set  lanes that may be open            <queue><rank><seq>lane
 --   closed            sorted set  the other lanes                   <opens_at>lane
 --   shut              sorted set  of these, who have no permit      <permit><rank><seq>lane
+--   freed             hash        permits of which more shut lanes may be open than were told so
 --   paces             hash        pace -> its time
 --   seq               string      the last seq given
 --   records           hash        name -> version, a space, body
