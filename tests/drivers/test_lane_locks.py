@@ -256,6 +256,14 @@ def test_a_lock_on_what_does_not_run_needs_no_permit(driver, back):
     assert driver.load(["a"])[0].locked_by == "w3"
 
 
+def test_a_lock_on_what_runs_without_a_lease_needs_no_permit(driver):
+    like = limited("like")
+    put(driver, running("a", lane=like.lane, permit="k", lease_until=None))
+    assert driver.hold([lock("a", "w3", until=NOW + 50)]) == [DONE]
+    [stored] = driver.load(["a"])
+    assert (stored.worker, stored.locked_by, stored.lease_until) == ("w1", "w3", NOW + 50)
+
+
 def test_a_cancelled_run_cannot_be_renewed_either_once_another_has_its_permit(driver):
     [a], [b] = lapsed(driver, limited("a"), limited("b"))
     assert driver.swap([move(a, state="deleted", ends_lease=False)]) == [DONE]

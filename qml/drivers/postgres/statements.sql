@@ -389,8 +389,8 @@ WITH wanted AS MATERIALIZED (
         w.fence IS NULL AND coalesce(l.lease_until > w.now, false) AS extends,
         w.fence IS NULL AND l.state = 'processing' AND coalesce(l.lease_until <= w.now, false)
             AS takes_over,
-        l.permit IS NOT NULL AND l.lane IS NOT NULL
-            AND l.lease_until <= w.now AND (w.fence IS NOT NULL OR l.state = 'processing')
+        l.permit IS NOT NULL AND l.lane IS NOT NULL AND coalesce(l.lease_until <= w.now, false)
+            AND (w.fence IS NOT NULL OR l.state = 'processing')
             AND NOT %(permitted)s AS asks,
         l.permit, l.lane
     FROM wanted AS w LEFT JOIN locked AS l ON l.id = w.id
