@@ -11,6 +11,10 @@ _SECONDS = {"s": 1, "min": 60, "h": 3_600, "d": 86_400}
 _TEXT = re.compile(r"\s*(\d{1,9})\s*/\s*(s|min|h|d)\s*")
 
 
+LONGEST = 30 * 366 * 86_400 * 1_000_000
+"""Microseconds that a whole burst may take to come together again."""
+
+
 def _whole(rate: object, field: "attrs.Attribute[Any]", value: object) -> None:
     if type(value) is not int or not 1 <= value <= 1_000_000_000:
         raise ConfigurationError(f"Rate {field.name} is {value!r}; give a whole number, 1 or more")
@@ -19,6 +23,16 @@ def _whole(rate: object, field: "attrs.Attribute[Any]", value: object) -> None:
 def _span(rate: object, field: "attrs.Attribute[Any]", value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 1e-3 <= value <= 1e8:
         raise ConfigurationError(f"Rate {field.name} is {value!r}; give seconds, more than 0")
+
+
+def _burst(rate: "Rate", field: "attrs.Attribute[Any]", value: int) -> None:
+    """A store counts in microseconds since 1970, exact to the year 2255."""
+    _whole(rate, field, value)
+    if value * rate.gap > LONGEST:
+        raise ConfigurationError(
+            f"Rate burst is {value!r}, and so many starts at {rate.count} in {rate.seconds:g} s "
+            "take longer than 30 years; give a smaller burst"
+        )
 
 
 @attrs.frozen
@@ -31,7 +45,7 @@ class Rate:
 
     count: int = attrs.field(validator=_whole)
     seconds: float = attrs.field(default=1.0, validator=_span)
-    burst: int = attrs.field(default=1, validator=_whole)
+    burst: int = attrs.field(default=1, validator=_burst)
 
     @property
     def gap(self) -> int:

@@ -4,6 +4,7 @@ import pytest
 
 from qml.seam.lanes import Used
 from qml.seam.rows import Verdict
+from qml.values.rate import LONGEST
 
 from .making import NOW, claim, finish, limited, move, paced, put, rewrite, row, taken
 
@@ -127,6 +128,17 @@ def test_paces_of_any_gap(driver, gap):
     assert driver.claim(claim()).next_due == NOW + gap
     assert taken(driver, now=NOW + gap - 1) == []
     assert taken(driver, now=NOW + gap) == ["b"]
+
+
+def test_the_largest_burst_is_counted_exactly(driver):
+    """As large as a Rate may have it: 30 years, counted in microseconds since 1970."""
+    gap, burst = LONGEST // 9, 9
+    put(driver, *(paced(str(n), gap=gap, burst=burst) for n in range(burst + 2)))
+    rows, next_due = driver.claim(claim(99))
+    assert (len(rows), next_due) == (burst, NOW + gap)
+    assert driver.used(NOW, [], ["p"]) == Used([], [NOW + burst * gap])
+    assert taken(driver, now=NOW + gap - 1) == []
+    assert taken(driver, now=NOW + gap) == [str(burst)]
 
 
 def test_a_pace_of_a_row_that_waits_is_asked_when_it_is_due(driver):
