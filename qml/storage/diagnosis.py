@@ -29,6 +29,8 @@ second; a server that was killed a moment ago still counts as alive, so with one
 LATELY = 3_600.0
 """Seconds that count as lately for jobs that failed."""
 
+DRAINS = "every live server drains and takes no more jobs: start another, such as: qml run APP"
+
 NAMED = 3
 """How many servers, queues or methods a fact names."""
 
@@ -84,7 +86,12 @@ def at_work(facts: Facts) -> Judgement:
     if alive:
         threads = sum(_number(server, "threads") for server in alive)
         fact = f"{counted(len(alive), 'server')} alive, with {counted(threads, 'thread')}"
-        yield Finding(OK, "servers", fact)
+        taking = facts.taking()
+        if len(taking) < len(alive):
+            drain = _names(server["name"] for server in alive if server not in taking)
+            fact += f"; these drain and take no more jobs: {drain}"
+        remedy = "" if taking else "start one that does, such as: qml run APP"
+        yield Finding(NOTE if remedy else OK, "servers", fact, remedy)
     else:
         yield Finding(NOTE, "servers", "no server is alive", "start one, such as: qml run APP")
     silent = [server for server in facts.servers if server not in alive]
@@ -106,12 +113,13 @@ def waiting(facts: Facts) -> Judgement:
         yield Finding(OK, "waiting", "no job is due")
         return
     wait, job = due[0]
-    alive = facts.alive()
+    alive = facts.taking()
     if wait <= (LONG if alive else LONG_ALONE):
         yield Finding(OK, "waiting", f"the oldest job that is due has waited {span(wait)}")
         return
     fact = f"job {job.id} ({job.method}, queue {job.queue}) is due and has waited {span(wait)}"
-    yield Finding(WARNING, "waiting", fact, _why_it_waits(job, alive))
+    drains = bool(facts.alive()) and not alive
+    yield Finding(WARNING, "waiting", fact, DRAINS if drains else _why_it_waits(job, alive))
 
 
 def _why_it_waits(job: Job, alive: list[dict[str, Any]]) -> str:
@@ -129,7 +137,8 @@ def queues(facts: Facts) -> Judgement:
     """Whether a live server takes from every queue on which jobs are due."""
     alive = facts.alive()
     due = {job.queue for _, job in facts.due()}
-    left = sorted(queue for queue in due if not any(_takes_from(s, queue) for s in alive))
+    takers = facts.taking()
+    left = sorted(queue for queue in due if not any(_takes_from(s, queue) for s in takers))
     if alive and left:
         names = ",".join(left[:NAMED])
         yield Finding(

@@ -44,6 +44,10 @@ class Facts:
         """The servers that gave a sign lately."""
         return [server for server in self.servers if server["silent_seconds"] <= SILENT]
 
+    def taking(self) -> list[dict[str, Any]]:
+        """Those of them that take jobs: who drains takes none."""
+        return [server for server in self.alive() if server.get("draining") is not True]
+
     def due(self) -> list[tuple[float, Job]]:
         """The jobs a claim could take now, with how long they have waited, the longest first."""
         waits = [(self._waited(job), job) for job in self.waiting if job.damage is None]

@@ -102,6 +102,7 @@ def test_a_due_job_may_wait_a_while(storage, clock, alive, ask, is_there, patien
     ("facts", "remedy"),
     [
         (None, "no server is alive: start one, such as: qml run APP"),
+        ({"draining": True}, "no live server takes jobs from its queue"),
         ({"queues": ["other"]}, "no live server takes jobs from its queue"),
         ({"running": 4}, "every thread is busy: start another server"),
         ({"running": 3}, "threads are free and do not take it: see the servers' logs"),
@@ -177,6 +178,27 @@ def test_among_very_many_the_first_and_the_last_stored_are_looked_at(
         storage.driver = storage.driver.driver
         assert ("has waited" in found.fact) == (due_one != 150)
         storage.driver.erase([job.id for job in jobs], len(jobs))
+
+
+def test_a_server_that_drains_takes_no_jobs(storage, clock, alive, ask):
+    storage.enqueue(Job("t", queue="a", created_at=clock.now()))
+    alive("leaving-1", draining=True)
+    found = health.examine(storage)
+    servers = one(found, "servers")
+    told_so = "1 server alive, with 4 threads; these drain and take no more jobs: leaving-1"
+    assert (servers.severity, servers.fact) == (NOTE, told_so)
+    assert servers.remedy == "start one that does, such as: qml run APP"
+    assert one(found, "queues").severity is WARNING
+    assert told(found, "waiting")[0].severity is OK
+    clock.advance(10)
+    alive("leaving-1", draining=True)
+    assert ask("waiting").severity is OK
+    clock.advance(diagnosis.LONG_ALONE)
+    alive("leaving-1", draining=True)
+    assert ask("waiting").remedy == diagnosis.DRAINS
+    alive("host-1")
+    assert ask("servers").severity is OK
+    assert not told(health.examine(storage), "queues")
 
 
 def test_queues_that_nobody_takes_from(storage, alive, ask):
