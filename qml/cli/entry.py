@@ -12,17 +12,19 @@ from ..values.errors import (
 )
 from ..values.texts import complain
 from . import codes, settings
+from .inside import Inside
 from .parser import make_parser
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(argv: list[str] | None = None, inside: Inside | None = None) -> int:
     """Carry out ``qml`` with these arguments (default: the process's own); the exit code.
+    ``inside``: the app whose command line it is; None = it is qml's own.
 
     The codes are those of ``qml --help``. Neither an error of qml nor Ctrl-C leaves it as an
     exception.
     """
     try:
-        code = _main(argv)
+        code = _main(argv, inside)
         sys.stdout.flush()
         return code
     except QmlError as error:
@@ -36,13 +38,16 @@ def main(argv: list[str] | None = None) -> int:
         return codes.NO_READER
 
 
-def _main(argv: list[str] | None) -> int:
+def _main(argv: list[str] | None, inside: Inside | None) -> int:
     try:
-        arguments = make_parser().parse_args(argv)
+        arguments = make_parser(inside.prog if inside else "qml").parse_args(argv)
     except SystemExit as end:  # argparse has said what is wrong, or printed the help
         return end.code if isinstance(end.code, int) else codes.USAGE
+    if inside is not None:
+        inside.put_into(arguments)
     settings.fill(arguments)
-    arguments.own_process = argv is None  # and nobody's call, who would not want it to begin anew
+    # And nobody's call, who would not want it to begin anew.
+    arguments.own_process = inside.own_process if inside else argv is None
     code: int = arguments.command(arguments)
     return code
 

@@ -4,20 +4,23 @@ import importlib
 import sys
 import traceback
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import ModuleType
 
 from ..values.errors import ConfigurationError
 from ..work.app import Qml
+from .factories import call, is_call, qml_of
+from .inside import Inside
 from .sources import libraries
 
 
-def load_app(target: str) -> tuple[str, Qml]:
-    """The app at ``module:attribute``, ``module`` or ``file.py:attribute``, with its full name.
-    ConfigurationError names what is wrong, where, and the usual cure."""
+def load_app(target: str | Inside) -> tuple[str, Qml]:
+    """The app at ``module:attribute``, ``module`` or ``file.py:attribute``, with its full name;
+    ``attribute`` may be a web app, or a call that makes one. ConfigurationError names what is
+    wrong, where, and the usual cure."""
+    if isinstance(target, Inside):
+        return target.name, target.app
     place, _, attribute = target.partition(":")
-    if attribute.endswith(")"):
-        raise _factory(place, attribute)
-    if attribute and not _is_dotted(attribute):
+    if attribute and not _is_dotted(attribute) and not is_call(attribute):
         raise _no_name(target)
     module = import_module(_module_name(place))
     if attribute:
@@ -102,14 +105,6 @@ def _cure(name: str, error: Exception) -> str:
     return f"see the whole traceback with: {Path(sys.executable).name} -c 'import {name}'"
 
 
-def _factory(module: str, function: str) -> ConfigurationError:
-    name = function.partition("(")[0]
-    return ConfigurationError(
-        f"qml calls no function to get an app, such as {module}:{name}; make it at the top of a "
-        f"module, jobs = {name}(), and give that; for a Flask app: flask --app {module} qml run"
-    )
-
-
 def _failed(name: str, error: BaseException, cure: str) -> ConfigurationError:
     kind = type(error).__name__
     what = error.msg if isinstance(error, SyntaxError) else str(error)
@@ -135,6 +130,32 @@ def _where(error: BaseException) -> str:
 
 
 def _named(module: ModuleType, attribute: str) -> Qml:
+    found = _made(module, attribute) if is_call(attribute) else _found(module, attribute)
+    name = f"{module.__name__}:{attribute}"
+    app = qml_of(found, name)
+    if app is None:
+        kind = type(found).__name__
+        called = f"; call it: {name}(), or for a Flask app: flask --app {module.__name__} qml run"
+        hint = called if kind == "function" else ""
+        raise ConfigurationError(f"{name} is of type {kind}, not a Qml{hint}; {_has(module)}")
+    return app
+
+
+def _made(module: ModuleType, attribute: str) -> object:
+    try:
+        return call(module, attribute)
+    except ConfigurationError:
+        raise
+    except Exception as error:
+        kind = type(error).__name__
+        raise ConfigurationError(
+            f"{module.__name__}:{attribute} fails: {kind}: {error} ({_where(error)}); see the "
+            f"whole traceback with: {Path(sys.executable).name} -c 'import {module.__name__} as m; "
+            f"m.{attribute}'"
+        ) from error
+
+
+def _found(module: ModuleType, attribute: str) -> object:
     found: object = module
     for part in attribute.split("."):
         if not hasattr(found, part):
@@ -142,13 +163,6 @@ def _named(module: ModuleType, attribute: str) -> Qml:
                 f"module {module.__name__} ({_file_of(module)}) has no {attribute}; {_has(module)}"
             )
         found = getattr(found, part)
-    if isinstance(found, FunctionType):
-        raise _factory(module.__name__, attribute)
-    if not isinstance(found, Qml):
-        kind = type(found).__name__
-        raise ConfigurationError(
-            f"{module.__name__}:{attribute} is of type {kind}, not a Qml; {_has(module)}"
-        )
     return found
 
 

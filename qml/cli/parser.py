@@ -42,10 +42,10 @@ class Parser(argparse.ArgumentParser):
         super().error(re.sub(r"(password=)[^&\s]*", r"\1***", hidden))
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser(prog: str = "qml") -> argparse.ArgumentParser:
     """The parser of ``qml``; ``command`` of what it parses takes that and returns a code."""
     parser = Parser(
-        prog="qml",
+        prog=prog,
         description="Background jobs in threads, kept in SQLite, claimed once.",
         epilog=_epilog(),
     )

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ..storage.urls import parse_url
 from ..values.errors import ConfigurationError
 from ..values.texts import as_json, lines_of, say, terminal_width
 from ..work.progress import Progress
@@ -70,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
         line.show(f"{time.monotonic() - begun:4.0f} s  {part.name}: {tried}")
 
     with warnings_of_qml(lambda _: None), _nothing_left_here():
-        proof = prove(parse_url(url), arguments.seconds, tell)
+        proof = prove(stores.config_of(url), arguments.seconds, tell)
     line.clear()
     took = time.monotonic() - begun
     say(as_json(as_dict(proof, took)) if arguments.json else "\n".join(shown(proof, took)))

@@ -17,7 +17,7 @@ URL = Setting("url", "QML_URL", settings.text, None, "the store, such as sqlite:
 JSON = Setting("json", "QML_JSON", settings.switch, False, "print JSON, for programs")
 
 
-def open_existing(url: str | None) -> Storage:
+def open_existing(url: str | Config | None) -> Storage:
     """The storage at ``url``. ConfigurationError without one, StorageUnavailable when there is
     no such store; nothing is created."""
     if url is None:
@@ -57,9 +57,14 @@ def open_or_make(url: str) -> Storage:
     return connect(stored(url))
 
 
-def stored(url: str) -> Config:
+def config_of(url: str | Config) -> Config:
+    """The configuration a URL stands for, unless it is one."""
+    return parse_url(url) if isinstance(url, str) else url
+
+
+def stored(url: str | Config) -> Config:
     """The configuration a URL stands for, of a store that other processes see, too."""
-    config = parse_url(url)
+    config = config_of(url)
     if isinstance(config, MemoryConfig):
         raise ConfigurationError(
             "a memory:// store lives inside one process and cannot be seen from here; give the URL "

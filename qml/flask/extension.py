@@ -1,5 +1,6 @@
 """The extension: a Qml whose jobs run in the context of a Flask app, and are kept where it says."""
 
+import multiprocessing
 import weakref
 from typing import Any
 
@@ -13,6 +14,8 @@ from ..values.config import MemoryConfig
 from ..values.errors import ConfigurationError
 from ..values.retry import RetryPolicy
 from ..work.app import Qml, Served
+from . import finding
+from .commands import command
 from .config import check_keys
 from .context import InApp, InAppContext, TasksInApp, in_app
 from .home import NAME, Home
@@ -60,6 +63,7 @@ class QmlFlask(Qml):
         self._apps += 1
         self._only = home if self._apps == 1 else None
         app.before_request(home.before_request)
+        app.cli.add_command(command(home))
 
     def home(self) -> Home:
         """What the current app has, or the only one there is. ConfigurationError."""
@@ -81,12 +85,19 @@ class QmlFlask(Qml):
         )
 
     def app_to_run_in(self) -> Flask:
-        """The app in whose context a job runs that no server of an app has begun."""
+        """The app in whose context a job runs that no server of an app has begun: in a process
+        that was spawned for it, where the app may have to be made."""
+        if self._only is None and multiprocessing.parent_process() is not None:
+            app = finding.load()
+            with app.app_context():
+                return self.home().app
         return self.home().app
 
     def served(self) -> Served:
         """What a server made here and now works with: that of the current app."""
         home = self.home()
+        if any(task.process for task in self.tasks.values()):
+            finding.tell(home)
         bound = InApp(self, home.app, self.storage)
         declared = {
             name: attrs.evolve(schedule, task=in_app(schedule.task, bound))

@@ -27,7 +27,7 @@ NAME = "qml"
 class Home:
     """What is an app's own. ``jobs``: whose tasks; ``default``, ``settings``: of its storage, where
     the app's configuration says nothing. It is read when the storage is first needed, so what is
-    configured after ``init_app`` counts."""
+    configured after ``init_app`` counts. ``source``: as what a command line named the app."""
 
     def __init__(
         self, jobs: "QmlFlask", app: Flask, default: str | Config | None, settings: dict[str, Any]
@@ -38,6 +38,7 @@ class Home:
         self._settings = settings
         self._lock = threading.Lock()
         self._opening: Opening | None = None
+        self.source: str | None = None
         self._seen_by = 0
 
     def config(self) -> Config:

@@ -168,10 +168,19 @@ def test_a_relative_import_at_the_top(module):
     assert "give its dotted name, such as pkg.module" in refusal(name)
 
 
-@pytest.mark.parametrize("call", ["create_app", "create_app()", "create_app('x', y=1)"])
-def test_a_factory(module, call):
-    name = module("from qml import Qml\ndef create_app(*a, **k): return Qml('memory://')\n")
-    text = refusal(f"{name}:{call}")
-    assert f"qml calls no function to get an app, such as {name}:create_app; make it" in text
-    assert "jobs = create_app()" in text
+FACTORY = "from qml import Qml\ndef create_app(*a, **k): return Qml('memory://')\n"
+
+
+def test_a_factory_that_is_not_called(module):
+    name = module(FACTORY)
+    text = refusal(f"{name}:create_app")
+    assert f"call it: {name}:create_app()" in text
     assert f"flask --app {name} qml run" in text
+
+
+@pytest.mark.parametrize("call", ["create_app()", "create_app('x', y=1)"])
+def test_a_factory(module, call):
+    name = module(FACTORY)
+    found, app = load_app(f"{name}:{call}")
+    assert found == f"{name}:{call}"
+    assert isinstance(app, Qml)

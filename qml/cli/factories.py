@@ -1,0 +1,53 @@
+"""From what a target names to a Qml: the object itself, a web app that uses one, or what a call
+makes, as in ``shop:create_app()``."""
+
+import ast
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from ..values.errors import ConfigurationError
+from ..work.app import Qml
+
+CALL = 'give literals, as in shop:create_app("test", debug=True)'
+
+
+def is_call(attribute: str) -> bool:
+    """Whether it has arguments, if only ()."""
+    return attribute.endswith(")")
+
+
+def call(module: ModuleType, attribute: str) -> object:
+    """What the factory makes; it raises what that raises. ConfigurationError for another text than
+    a call with literals."""
+    name, _, _ = attribute.partition("(")
+    factory = getattr(module, name, None)
+    if not callable(factory):
+        raise ConfigurationError(f"module {module.__name__} has no {name} that can be called")
+    return _called(factory, attribute)
+
+
+def _called(factory: Callable[..., Any], text: str) -> object:
+    try:
+        tree = ast.parse(text, mode="eval").body
+        if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name):
+            raise ValueError("no call")
+        args = [ast.literal_eval(arg) for arg in tree.args]
+        kwargs = {word.arg or "": ast.literal_eval(word.value) for word in tree.keywords}
+    except (SyntaxError, ValueError):
+        raise ConfigurationError(f"{text!r} cannot be called; {CALL}") from None
+    return factory(*args, **kwargs)
+
+
+def qml_of(found: object, target: str) -> Qml | None:
+    """The Qml it is, or that a web app has among its extensions; None = neither. An app is told
+    its ``target``, by which the processes of its tasks find it."""
+    if isinstance(found, Qml):
+        return found
+    extensions = getattr(found, "extensions", None)
+    home = extensions.get("qml") if isinstance(extensions, dict) else None
+    jobs = getattr(home, "jobs", None)
+    if not isinstance(jobs, Qml):
+        return None
+    setattr(home, "source", target)  # noqa: B010 - which this floor knows nothing of
+    return jobs
