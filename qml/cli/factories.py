@@ -1,5 +1,4 @@
-"""From what a target names to a Qml: the object itself, a web app that uses one, or what a call
-makes, as in ``shop:create_app()``."""
+"""From what a target names to a Qml: itself, a web app's, or what a call such as f() makes."""
 
 import ast
 from collections.abc import Callable

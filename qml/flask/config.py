@@ -43,7 +43,11 @@ def storage_config(app: Flask, default: str | Config | None, settings: dict[str,
     """The configuration of an app's storage: what ``QML_URL`` says, or else ``default``, or else a
     file of the instance folder. ``settings``: beside a URL."""
     check_keys(app.config)
-    given = app.config.get("QML_URL") or default or DEFAULT
+    return located(app, app.config.get("QML_URL") or default or DEFAULT, settings)
+
+
+def located(app: Flask, given: Any, settings: dict[str, Any]) -> Config:
+    """The configuration that a URL of an app means, or that it is."""
     if hasattr(given, "render_as_string"):  # SQLAlchemy's URL, whose own text hides the password
         given = given.render_as_string(hide_password=False)
     if not isinstance(given, str):

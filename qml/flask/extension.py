@@ -14,10 +14,12 @@ from ..values.config import MemoryConfig
 from ..values.errors import ConfigurationError
 from ..values.retry import RetryPolicy
 from ..work.app import Qml, Served
+from ..work.server import Server
 from . import finding
 from .commands import command
 from .config import check_keys
 from .context import InApp, InAppContext, TasksInApp, in_app
+from .embedded import settings_of
 from .home import NAME, Home
 
 
@@ -60,6 +62,9 @@ class QmlFlask(Qml):
             )
         home = app.extensions[NAME] = Home(self, app, self._url, self._settings)
         self._homes.add(home)
+        settings = settings_of(app.config.get("QML_EMBEDDED"))
+        if settings is not None and not app.testing:
+            home.embedded.want(settings)
         self._apps += 1
         self._only = home if self._apps == 1 else None
         app.before_request(home.before_request)
@@ -83,6 +88,11 @@ class QmlFlask(Qml):
             else "no app uses this QmlFlask yet; call jobs.init_app(app), or for a command: flask "
             "--app shop qml run"
         )
+
+    def embed(self) -> Server:
+        """Begin to run jobs in this process now, for the current app, unless that has begun; the
+        server. ``QML_EMBEDDED`` does that by itself once the process serves requests."""
+        return self.home().embedded.start()
 
     def app_to_run_in(self) -> Flask:
         """The app in whose context a job runs that no server of an app has begun: in a process

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask
+from flask import Flask, request
 
 from ..storage.storage import Storage
 from ..storage.urls import Config
@@ -14,6 +14,8 @@ from ..values.config import SqliteConfig
 from ..values.errors import QmlError
 from ..work.opening import Opening
 from .config import storage_config
+from .embedded import Embedded
+from .sharing import share_sqlite
 
 if TYPE_CHECKING:
     from .extension import QmlFlask
@@ -22,6 +24,9 @@ log = logging.getLogger("qml.flask")
 
 NAME = "qml"
 """Under which an app has it in ``app.extensions``."""
+
+SERVERS = {"SERVER_SOFTWARE", "uwsgi.version"}
+"""What the environment of a request has that came by a web server, and not by a test client."""
 
 
 class Home:
@@ -39,6 +44,7 @@ class Home:
         self._lock = threading.Lock()
         self._opening: Opening | None = None
         self.source: str | None = None
+        self.embedded = Embedded(self)
         self._seen_by = 0
 
     def config(self) -> Config:
@@ -53,15 +59,24 @@ class Home:
                 opening = self._opening
                 if opening is None:
                     config = self.config()
-                    self._make_folder(config)
-                    options = self.jobs.storage_options
+                    self._prepare(config)
+                    options = self._options()
                     opening = self._opening = Opening(config, lambda: options)
         return opening.storage()
 
-    def _make_folder(self, config: Config) -> None:
-        instance = Path(self.app.instance_path)
-        if isinstance(config, SqliteConfig) and config.path.is_relative_to(instance):
-            config.path.parent.mkdir(parents=True, exist_ok=True)
+    def _prepare(self, config: Config) -> None:
+        if isinstance(config, SqliteConfig):
+            share_sqlite(self.app, config)
+            if config.path.is_relative_to(Path(self.app.instance_path)):
+                config.path.parent.mkdir(parents=True, exist_ok=True)
+
+    def _options(self) -> dict[str, Any]:
+        options = self.jobs.storage_options
+        if self.app.config.get("QML_IMMEDIATE"):
+            from .immediate import Immediate  # which brings what tests need
+
+            options["hooks"] = Immediate(self).hooks(options["hooks"])
+        return options
 
     def close(self) -> None:
         """Close the storage, if it was opened."""
@@ -70,10 +85,13 @@ class Home:
 
     def before_request(self) -> None:
         """Before the first request of this process: open a SQLite file, since the view may enqueue
-        in a transaction of its own, which would hold the lock that opening needs."""
+        in a transaction of its own, which would hold the lock that opening needs. And who is
+        asked, serves."""
         if self._seen_by == os.getpid():
             return
         self._seen_by = os.getpid()
+        if not SERVERS.isdisjoint(request.environ):
+            self.embedded.at_request()
         try:
             if isinstance(self.config(), SqliteConfig):
                 _ = self.jobs.storage

@@ -74,11 +74,26 @@ def come_to_rest(server: Stoppable, grace: float, hurried: Callable[[], bool]) -
     log.info("server %s has stopped", server.worker_id)
 
 
-def aside(step: Callable[[], None]) -> Thread:
+def aside(step: Callable[[], None]) -> "Aside":
     """A step in a thread of its own: what it asks of a silent store holds nobody up."""
-    thread = Thread(target=step, name="qml-aside", daemon=True)
-    thread.start()
-    return thread
+    return Aside(step)
+
+
+class Aside:
+    """A step that goes on in a thread."""
+
+    def __init__(self, step: Callable[[], None]) -> None:
+        self._thread: Thread | None = Thread(target=step, name="qml-aside", daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError:  # at a program's end Python 3.12 and later start no thread any more
+            self._thread = None
+            step()
+
+    def join(self, seconds: float) -> None:
+        """Wait so long for its end."""
+        if self._thread is not None:
+            self._thread.join(seconds)
 
 
 def _await_runs(server: Stoppable, patience: Patience, hurried: Callable[[], bool]) -> None:

@@ -34,7 +34,7 @@ def work(number=0):
     return number
 
 
-@jobs.every(float(os.environ.get("TICK", 3600)))
+@jobs.every(float(os.environ.get("TICK", 3600)), catch_up="all")
 @jobs.task
 def tick():
     note("tick", current_job().slot.timestamp(), os.getpid())

@@ -1,0 +1,193 @@
+"""Jobs in the processes of web servers: flask's reloader, gunicorn's workers, others."""
+
+import contextlib
+import os
+import signal
+from itertools import pairwise
+
+import pytest
+
+from qml import ConfigurationError, Job, connect
+from qml.storage import servers
+from tests.cli.calls import until
+from tests.flask.sites import Site
+
+EMBEDDED = {"FLASK_QML_EMBEDDED": "true", "TICK": "0.3"}
+
+posix = pytest.mark.skipif(os.name != "posix", reason="gunicorn forks")
+
+
+@pytest.fixture
+def site(tmp_path):
+    with Site(tmp_path) as site:
+        yield site
+
+
+def made_by(site):
+    return {int(line[1]) for line in site.diary("made")}
+
+
+def assert_one_each(slots):
+    assert set(slots.values()) == {1}, slots
+
+
+def run_command(site, *words, **variables):
+    words = ("flask", "--app", "shop:create_app()", "run", "--port", site.port, *words)
+    return site.start(*words, **EMBEDDED, **variables)
+
+
+# -- flask run -------------------------------------------------------------------------------------
+
+
+def test_with_the_reloader_one_process_runs_each_slot_once(site):
+    """The watching parent makes the app, too, and must not run jobs; the serving child must,
+    without having been asked anything."""
+    parent = run_command(site, "--debug")
+    slots, pids = site.ticks(6)
+    assert_one_each(slots)
+    [child] = pids
+    assert made_by(site) == {parent.pid, child}
+    assert parent.pid != child
+
+
+def test_after_a_reload_the_new_process_goes_on(site):
+    run_command(site, "--debug")
+    _, before = site.ticks(3)
+    site.file.write_text(site.file.read_text() + "\n# changed\n")
+    os.utime(site.file, (2e9, 2e9))  # whatever the clock's steps are
+    until(lambda: {int(line[2]) for line in site.diary("tick")} - before)
+    slots, pids = site.ticks(len(site.diary("tick")) + 3)
+    assert_one_each(slots)
+    assert len(pids) == 2
+
+
+@pytest.mark.parametrize("words", [(), ("--debug", "--no-reload"), ("--no-debug",)])
+def test_without_the_reloader_the_process_itself_runs_them(site, words):
+    """The usual cure looks for the reloader's variable, and so runs none without a reloader."""
+    process = run_command(site, *words)
+    slots, pids = site.ticks(3)
+    assert_one_each(slots)
+    assert pids == {process.pid}
+
+
+@pytest.mark.parametrize("debug", [True, False])
+def test_a_script_that_calls_app_run(site, debug):
+    (site.folder / "script.py").write_text(
+        f"import shop\nshop.create_app().run(port={site.port}, debug={debug})\n"
+    )
+    parent = site.start("script.py", script=True, **EMBEDDED)
+    slots, pids = site.ticks(4)
+    assert_one_each(slots)
+    assert len(pids) == 1
+    assert (parent.pid in pids) is not debug
+
+
+@pytest.mark.parametrize("words", [("routes",), ("qml", "stats"), ("shell",)])
+def test_other_commands_run_no_jobs(site, words):
+    site.call("flask", "--app", "shop:create_app()", "qml", "run", "--burst")
+    before = site.diary("tick")
+    done = site.call("flask", "--app", "shop:create_app()", *words, **EMBEDDED)
+    assert done.returncode == 0, done.stderr
+    assert site.diary("tick") == before
+
+
+def test_jobs_of_a_request_run_there_too(site):
+    process = run_command(site)
+    site.ask("/7", "POST")
+    until(lambda: site.diary("ran"))
+    assert [line[1:3] for line in site.diary("ran")] == [["7", str(process.pid)]]
+
+
+# -- gunicorn --------------------------------------------------------------------------------------
+
+
+def gunicorn(site, *words, workers=4, **variables):
+    address = f"127.0.0.1:{site.port}"
+    target = "shop:create_app()"
+    words = ("gunicorn", "-w", workers, "-b", address, *words, target)
+    return site.start(*words, **{**EMBEDDED, **variables})
+
+
+@posix
+@pytest.mark.parametrize("debug", ["0", "1"])
+@pytest.mark.parametrize("words", [(), ("--preload",), ("--preload", "--threads", "4")])
+def test_four_workers_run_each_slot_once_and_never_none(site, words, debug):
+    master = gunicorn(site, *words, FLASK_DEBUG=debug)
+    slots, pids = site.ticks(10)
+    assert_one_each(slots)
+    assert master.pid not in pids
+    times = sorted(map(float, slots))
+    assert {round(b - a, 3) for a, b in pairwise(times)} == {0.3}  # none was left out
+
+
+@posix
+@pytest.mark.parametrize("words", [(), ("--preload",)])
+def test_each_worker_has_a_server_and_the_master_none(site, words):
+    master = gunicorn(site, *words)
+    site.ticks(1)
+    with contextlib.closing(connect(f"sqlite:///{site.folder}/instance/jobs.db")) as storage:
+        listed = until(lambda: found if len(found := servers.alive(storage)) == 4 else None)
+        assert master.pid not in {server["pid"] for server in listed}
+
+
+@posix
+@pytest.mark.parametrize("words", [(), ("--preload",)])
+def test_gunicorns_graceful_end_hands_back_what_runs(site, words):
+    master = gunicorn(site, *words, workers=1, FLASK_QML_EMBEDDED='{"grace_seconds": 0.1}')
+    site.ticks(1)
+    with contextlib.closing(connect(f"sqlite:///{site.folder}/instance/jobs.db")) as storage:
+        job = storage.enqueue(Job("shop.slow"))
+        until(lambda: site.diary("slow"))
+        master.send_signal(signal.SIGTERM)
+        assert master.wait(30) == 0
+        stored = storage.get(job.id)
+        assert (stored.state.kind, stored.attempt) == ("enqueued", 0)
+        assert servers.alive(storage) == []
+
+
+# -- other hosts -----------------------------------------------------------------------------------
+
+OTHER = """
+import shop, sys
+from wsgiref.simple_server import make_server
+app = shop.create_app()
+make_server("127.0.0.1", int(sys.argv[1]), app).serve_forever()
+"""
+
+
+def test_a_server_qml_does_not_know_begins_with_the_first_request(site):
+    (site.folder / "other.py").write_text(OTHER)
+    process = site.start("other.py", site.port, script=True, **EMBEDDED)
+    site.ask()
+    slots, pids = site.ticks(3)
+    assert_one_each(slots)
+    assert pids == {process.pid}
+
+
+# -- in tests --------------------------------------------------------------------------------------
+
+
+def test_a_test_client_begins_no_server(make_app, jobs):
+    app = make_app(jobs, TESTING=False, QML_EMBEDDED=True)
+    app.get("/")(lambda: "")
+    app.test_client().get("/")
+    with app.app_context():
+        embedded = jobs.home().embedded
+        assert (embedded.server, embedded.begun) == (None, False)
+        assert servers.alive(jobs.storage) == []
+
+
+def test_it_can_be_told_to_begin(make_app, jobs):
+    ran = jobs.task(name="t")(os.getpid)
+    app = make_app(jobs)
+    with app.app_context():
+        server = jobs.embed()
+        assert jobs.embed() is server
+        assert jobs.result(ran.enqueue(), timeout=20) == os.getpid()
+        server.stop()
+
+
+@pytest.mark.parametrize("wrong", ["yes", 3, {"thread": 2}])
+def test_wrong_settings_are_said_when_the_app_is_made(make_app, jobs, wrong):
+    with pytest.raises(ConfigurationError, match="QML_EMBEDDED"):
+        make_app(jobs, QML_EMBEDDED=wrong)
