@@ -89,6 +89,12 @@ class QmlFlask(Qml):
             "--app shop qml run"
         )
 
+    def create_all(self) -> None:
+        """Open the store of the current app, and make its tables if they are not there: beside
+        ``db.create_all()``, in a factory, a script or a fixture. Else the first use does so, and a
+        transaction that writes to the same SQLite file already would keep it waiting."""
+        self.storage.now()
+
     def embed(self) -> Server:
         """Begin to run jobs in this process now, for the current app, unless that has begun; the
         server. ``QML_EMBEDDED`` does that by itself once the process serves requests."""

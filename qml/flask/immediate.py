@@ -24,7 +24,8 @@ class Immediate:
         """Hooks for the storage: this, and ``others``."""
         hooks = Hooks()
         hooks.on(EventKind.ENQUEUED, self)
-        hooks.joined(others).__enter__()  # for as long as the storage lives
+        self._joined = hooks.joined(others)  # for as long as the storage lives
+        self._joined.__enter__()
         return hooks
 
     def __call__(self, event: Event) -> None:

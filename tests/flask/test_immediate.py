@@ -1,0 +1,169 @@
+"""QML_IMMEDIATE: jobs run as they are enqueued, through the store, beside the caller's context."""
+
+import contextvars
+import logging
+import threading
+
+import pytest
+from flask import current_app, g, has_request_context
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from qml import RetryPolicy, SerializationError
+from qml.flask import QmlFlask
+
+URLS = ["memory://", "sqlite:///jobs.db"]
+
+here = contextvars.ContextVar("here")
+
+
+@pytest.fixture
+def jobs():
+    with QmlFlask(retry=RetryPolicy(max_retries=0)) as jobs:
+        yield jobs
+
+
+@pytest.fixture(params=URLS)
+def app(request, jobs, make_app):
+    app = make_app(jobs, QML_URL=request.param, QML_IMMEDIATE=True)
+    with app.app_context():
+        yield app
+
+
+def test_a_job_has_run_when_enqueue_returns(app, jobs):
+    add = jobs.task(name="add")(lambda a, b: a + b)
+    assert jobs.result(add.enqueue(2, 3), timeout=0) == 5
+    many = add.enqueue_many([(number, 1) for number in range(5)])
+    assert [jobs.result(job, timeout=0) for job in many] == [1, 2, 3, 4, 5]
+
+
+def test_arguments_are_those_that_json_keeps(app, jobs):
+    seen = []
+    keep = jobs.task(name="keep")(seen.append)
+    given = {"a": (1, 2)}
+    keep.enqueue(given)
+    assert seen == [{"a": [1, 2]}]
+    with pytest.raises(SerializationError):
+        keep.enqueue(object())
+
+
+def test_what_a_task_raises_fails_its_job_and_not_the_caller(app, jobs):
+    job = jobs.task(name="bad")(lambda: 1 / 0).enqueue()
+    stored = jobs.storage.get(job.id)
+    assert stored.state.kind == "failed"
+    assert "ZeroDivisionError" in stored.state.exception
+
+
+def test_the_callers_context_is_neither_seen_nor_touched(app, jobs):
+    torn = []
+    app.teardown_appcontext(lambda error: torn.append(g.get("user")))
+
+    @jobs.task(name="look")
+    def look():
+        seen = [g.get("user"), has_request_context(), here.get(None), current_app.name]
+        g.user, _ = "the job's", here.set("the job's")
+        return seen
+
+    here.set("the test's")
+    with app.test_request_context():
+        g.user = "ada"
+        assert jobs.result(look.enqueue()) == [None, False, None, "shop"]
+        assert (g.user, here.get()) == ("ada", "the test's")
+    assert torn.count("the job's") == 1
+
+
+def test_jobs_of_jobs_run_after_it_and_not_within_it(app, jobs):
+    order = []
+    inner = jobs.task(name="inner")(lambda: order.append("inner"))
+
+    @jobs.task(name="outer")
+    def outer():
+        inner.enqueue()
+        order.append("outer")
+
+    outer.enqueue()
+    assert order == ["outer", "inner"]
+
+
+def test_a_later_job_waits(app, jobs):
+    task = jobs.task(name="t")(lambda: 1)
+    job = task.using(run_after=600).enqueue()
+    assert jobs.storage.get(job.id).state.kind == "scheduled"
+
+
+def test_hooks_of_the_code_are_told_as_ever(app, jobs):
+    told = []
+    jobs.on(None)(lambda event: told.append(event.kind))
+    jobs.task(name="t")(lambda: 1).enqueue()
+    assert sorted(told) == ["claimed", "enqueued", "succeeded"]
+
+
+def test_threads_do_not_wait_for_each_other(app, jobs):
+    both = threading.Barrier(2, timeout=20)
+    task = jobs.task(name="t")(lambda: both.wait() and None)
+
+    def enqueue():
+        with app.app_context():
+            task.enqueue()
+
+    threads = [threading.Thread(target=enqueue) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert jobs.storage.get_job_counts()["succeeded"] == 2
+
+
+def test_one_that_never_ends_is_said(app, jobs, caplog):
+    @jobs.task(name="again")
+    def again():
+        again.enqueue()
+
+    with caplog.at_level(logging.ERROR):
+        again.enqueue()
+    assert "again" in caplog.text
+
+
+def test_only_the_app_that_says_so(jobs, make_app):
+    task = jobs.task(name="t")(lambda: 1)
+    with make_app(jobs, QML_URL="memory://").app_context():
+        assert jobs.storage.get(task.enqueue().id).state.kind == "enqueued"
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Note(Base):
+    __tablename__ = "notes"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    text: Mapped[str]
+
+
+def test_the_session_of_the_caller_is_left_alone(jobs, make_app):
+    app = make_app(
+        jobs,
+        QML_URL="memory://",
+        QML_IMMEDIATE=True,
+        SQLALCHEMY_DATABASE_URI="sqlite:///shop.db",
+    )
+    db = SQLAlchemy(app, model_class=Base)
+
+    @jobs.task(name="change")
+    def change(number):
+        db.session.get(Note, number).text = "b"
+        db.session.commit()
+
+    with app.app_context():
+        db.create_all()
+        note = Note(text="a")
+        db.session.add(note)
+        db.session.commit()
+        mine = db.session()
+        change.enqueue(note.id)
+        assert note in db.session
+        assert db.session() is mine
+        db.session.refresh(note)
+        assert note.text == "b"
+        db.session.remove()
+        db.engine.dispose()
