@@ -90,8 +90,9 @@ SETTINGS = (
 
 ABOUT = """\
 Run the jobs of an app. APP is module:attribute, such as myapp:jobs; or only the
-module, where it holds one Qml; or a file, as in app.py:jobs. The current folder
-is on sys.path.
+module, where it holds one Qml; or a file, as in app.py:jobs; or a Flask app that
+uses a QmlFlask, or a call that makes one: "shop:create_app()". The current
+folder is on sys.path.
 
 SIGTERM or Ctrl-C: claim nothing more, let running jobs end within the grace
 period, hand back the rest. A second signal: hand them back at once. SIGUSR1,
