@@ -123,10 +123,15 @@ class Hooks:
 
     def tell(self, kind: EventKind, jobs: Iterable[Job], now: Callable[[], datetime]) -> None:
         """This happened to these jobs."""
-        if self:
+        if self._want(kind):
             at = now()
             for job in jobs:
                 self._tell(Event(kind, job, at))
+
+    def _want(self, kind: EventKind) -> bool:
+        return any(known in (None, kind) for known, _ in self._hooks) or any(
+            others._want(kind) for others in self._joined
+        )
 
     def _tell(self, event: Event) -> None:
         for kind, hook in self._hooks:

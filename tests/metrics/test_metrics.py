@@ -2,6 +2,8 @@
 
 import os
 import re
+import subprocess
+import sys
 import threading
 import time
 
@@ -14,6 +16,7 @@ from qml.metrics import Metrics, asking, exposition
 from qml.metrics.asking import Figures, Inquiry
 from qml.metrics.labels import MOST, Labels
 from qml.testing import drain
+from tests.house.rules import REPO
 from tests.work.support import MAKERS, PATIENCE, Gate, eventually, fork, memory_storage
 
 
@@ -388,3 +391,34 @@ def test_labels_of_queues_are_kept_for_those_that_have_one():
     first = [labels.queue(f"q{n}") for n in range(MOST)]
     assert labels.queue("late") == "other"
     assert first == [labels.queue(f"q{n}") for n in range(MOST)]
+
+
+SHARED = """
+import os
+from prometheus_client import CollectorRegistry, generate_latest, multiprocess
+from qml import Qml
+from qml.metrics import Metrics
+from tests.work.support import fork
+
+with Qml("memory://") as jobs:
+    metrics = Metrics(jobs)
+    task = jobs.task(name="t")(print)
+    task.enqueue_many([()] * 3)
+    assert fork(lambda: task.enqueue()) == 0
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry)
+    print(generate_latest(registry).decode())
+"""
+
+
+def test_forked_processes_that_share_what_they_count(tmp_path):
+    """The library's own way for one port that many processes answer in turn."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", SHARED],
+        env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path), "PYTHONPATH": str(REPO)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert 'qml_jobs_enqueued_total{queue="default",task="t"} 4.0' in done.stdout
