@@ -10,6 +10,7 @@ from . import (
     codes,
     completion,
     copy,
+    dashboard,
     demo,
     doctor,
     jobs,
@@ -24,7 +25,7 @@ from . import (
 
 COMMANDS = (
     *(run, stats, servers, jobs, queues, schedules, locks),
-    *(doctor, prove, bench, copy, demo, completion),
+    *(dashboard, doctor, prove, bench, copy, demo, completion),
 )
 
 FORMAT = argparse.RawDescriptionHelpFormatter

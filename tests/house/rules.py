@@ -30,6 +30,9 @@ LIBRARY_OWNERS = {
     "hypothesis": "qml.testing",
     "pytest": "qml.testing",
     "flask": ("qml.flask", "qml.web"),
+    "werkzeug": "qml.web",  # Flask brings these, to serve
+    "jinja2": "qml.web",  # to render
+    "markupsafe": "qml.web",  # and to escape
     "click": "qml.flask",  # Flask brings it, for commands
     "prometheus_client": "qml.metrics",
     "opentelemetry": "qml.tracing",

@@ -1,0 +1,97 @@
+"""Looks at the store that are shared: one thread asks, all others have its answer for a while."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import attrs
+
+T = TypeVar("T")
+
+FRESH = 2.0
+"""Seconds for which an answer is as good as a new one."""
+
+DEAR = 0.05
+"""Seconds from which on a question is dear: it is asked behind the back of those who look, who have
+the answer before meanwhile, and less often."""
+
+TIMES_DEAR = 20
+"""How many times as long as it took to ask an answer is used: 5 % of one core at most."""
+
+OLDEST = 60.0
+"""Seconds after which an answer is too old to be shown while another is asked for."""
+
+
+@attrs.define(eq=False)
+class _Look:
+    asking: threading.Lock = attrs.field(factory=threading.Lock)
+    answer: Any = None
+    at: float | None = None
+    took: float = 0.0
+    error: BaseException | None = None
+    failed_at: float = 0.0
+
+    def age(self) -> float:
+        return float("inf") if self.at is None else time.monotonic() - self.at
+
+    def is_fresh(self) -> bool:
+        return self.age() < max(FRESH, TIMES_DEAR * self.took)
+
+    def ask(self, question: Callable[[], Any]) -> None:
+        begun = time.monotonic()
+        try:
+            self.answer = question()
+        except BaseException as error:
+            self.at, self.error, self.failed_at = None, error, time.monotonic()
+            raise
+        self.at = time.monotonic()
+        self.took = self.at - begun
+
+
+class Looks:
+    """The answers of one dashboard, by key."""
+
+    def __init__(self) -> None:
+        self._looks: dict[object, _Look] = {}
+
+    def at(self, key: object, question: Callable[[], T]) -> T:
+        """The answer to a question, at most some seconds old. Who comes while another asks has the
+        answer before, or waits where there is none. What the question raises is raised, also to
+        those who waited, so that a silent store does not make each of them wait for itself."""
+        came = time.monotonic()
+        look = self._looks.setdefault(key, _Look())
+        answer: T = look.answer
+        if look.is_fresh():
+            return answer
+        if look.age() < OLDEST and look.took > DEAR:
+            self._behind(look, question)
+            return answer
+        if look.asking.acquire(blocking=look.age() >= OLDEST):
+            try:
+                if look.error is not None and look.failed_at > came:
+                    raise look.error
+                if not look.is_fresh():
+                    look.ask(question)
+                answer = look.answer
+            finally:
+                look.asking.release()
+        return answer
+
+    def forget(self) -> None:
+        """Something was changed here: ask anew."""
+        self._looks.clear()
+
+    def _behind(self, look: _Look, question: Callable[[], object]) -> None:
+        if look.asking.acquire(blocking=False):
+            name = "qml-dashboard-look"
+            threading.Thread(target=_asked, args=(look, question), name=name, daemon=True).start()
+
+
+def _asked(look: _Look, question: Callable[[], object]) -> None:
+    try:
+        look.ask(question)
+    except Exception:
+        pass  # told to who looks next, who asks again
+    finally:
+        look.asking.release()

@@ -1,0 +1,26 @@
+"""Queues: what is in them, and whether they are paused."""
+
+from flask import Response, request
+
+from .. import answering, paths, waiting
+from ..board import Board
+
+
+def queues(board: Board) -> Response:
+    """The page."""
+    found = board.looks.at("queues", board.storage.queues.list)
+    oldest = {name: since for name, (since, _) in waiting.oldest(board).items()}
+    return answering.page(board, "queues.html", queues=found, oldest=oldest)
+
+
+def change(board: Board) -> Response:
+    """Pause a queue, or go on with it."""
+    name, verb = request.form.get("name", ""), request.form.get("verb", "")
+    if verb == "pause":
+        board.storage.queues.pause(name)
+        message = f"Queue {name} is paused; what runs goes on."
+    else:
+        gone_on = board.storage.queues.resume(name)
+        message = f"Queue {name} goes on." if gone_on else f"Queue {name} was not paused."
+    board.looks.forget()
+    return answering.done(board, message, request.form.get("then", "") or paths.to("queues"))

@@ -1,0 +1,176 @@
+"""What is hidden is nowhere to be seen, and cannot be found out by searching either."""
+
+import re
+
+import pytest
+
+from qml import Job, Qml
+from qml.values.job import Failure
+from qml.values.notes import NO_NOTES, LogLine
+from qml.values.states import AwaitingRetry, Failed, Succeeded
+from qml.web import REDACTED
+from qml.web.redaction import MARK, Redaction
+from tests.web.asking import text
+
+SECRET = "hunter2-9f8e7d"
+
+CALLS = {
+    "an argument by name": Job("m", [], {"password": SECRET}),
+    "whatever its case": Job("m", [], {"PassWord": SECRET}),
+    "within a name": Job("m", [], {"db_password_old": SECRET}),
+    "an API key": Job("m", [], {"apiKey": SECRET}),
+    "an API key with a mark": Job("m", [], {"X-API-Key": SECRET}),
+    "a token in a list in an object": Job("m", [{"auth": [{"access_token": SECRET}]}]),
+    "a whole object": Job("m", [], {"credentials": {"user": SECRET, "deep": [[SECRET]]}}),
+    "a header": Job("m", [{"Authorization": f"Bearer {SECRET}"}]),
+    "metadata": Job("m", metadata={"secret": SECRET}),
+    "nested metadata": Job("m", metadata={"http": {"cookie": SECRET}}),
+    "a login in a URL": Job("m", [f"https://ada:{SECRET}@example.com/x"]),
+    "a text that names it": Job("m", [f"curl -H 'Authorization: Bearer {SECRET}'"]),
+    "JSON in a text": Job("m", [f'{{"password": "{SECRET}", "n": 1}}']),
+    "the same beside it": Job("m", ["also " + SECRET], {"password": SECRET}),
+    "a name made of it": Job("m", [{SECRET: 1}], {"password": SECRET}),
+    "the key of it": Job("m", [], {"password": SECRET}, unique_key=f"user:{SECRET}"),
+    "the type of it": Job("m", [], {"password": SECRET}, job_type=f"t {SECRET}"),
+    "its limit": Job(
+        "m", [], {"token": SECRET}, concurrency_key=f"c:{SECRET}", concurrency_limit=1
+    ),
+}
+
+
+def everywhere(client, job):
+    yield client.get("/jobs").text
+    yield client.get("/jobs", text="m").text
+    yield client.get("/job", id=job.id).text
+    yield client.live("/job", id=job.id).text
+    yield client.get("/").text
+    yield client.get("/errors").text
+    yield client.get("/servers").text
+    yield client.get("/jobs/confirm", verb="delete").text
+
+
+@pytest.mark.parametrize("case", CALLS)
+def test_it_is_not_shown(small, case):
+    job = small.jobs.storage.enqueue(CALLS[case])
+    for page in everywhere(small, job):
+        assert SECRET not in page
+    assert MARK in small.get("/job", id=job.id).text
+
+
+@pytest.mark.parametrize("case", CALLS)
+def test_it_cannot_be_found_by_searching(small, case):
+    """Neither by a list, nor a count, nor by what a bulk change would touch."""
+    storage = small.jobs.storage
+    storage.enqueue(CALLS[case])
+    for part in (SECRET, SECRET[:3], SECRET[-4:], SECRET.upper()):
+        page = small.get("/jobs", text=part)
+        assert "No job matches" in page.text
+        assert "0 jobs" in text(small.get("/jobs/confirm", verb="delete", text=part))
+        fields = {"verb": "delete", "text": part, "after": str(10**9)}
+        assert small.said(small.post("/jobs/change", fields)) == "0 jobs were deleted."
+    assert len(storage.list()) == 1
+
+
+def test_what_is_not_hidden_is_found(small):
+    small.jobs.storage.enqueue(Job("m", ["ada"], {"password": SECRET}))
+    assert "No job matches" not in small.get("/jobs", text="ada").text
+
+
+def test_positional_arguments_have_the_names_of_the_task(memory_app, mount):
+    @memory_app.task
+    def invite(email, password, *more):
+        """Nothing."""
+
+    job = invite.enqueue("ada@example.com", SECRET, "x", "y")
+    client = mount(memory_app)
+    for page in everywhere(client, job):
+        assert SECRET not in page
+    page = text(client.get("/job", id=job.id))
+    assert "ada@example.com" in page
+    assert re.search(r"password \[redacted\]", page)
+    assert "No job matches" in client.get("/jobs", text=SECRET).text
+
+
+def test_runs_that_tell_it_are_hidden_too(small):
+    storage = small.jobs.storage
+    job = storage.enqueue(Job("m", [7], {"password": SECRET, "pin": 123456}, max_retries=3))
+    [claimed] = storage.fetch_available_jobs_atomic("w", 1)
+    notes = NO_NOTES.with_progress(0.5, f"as {SECRET}", storage.now())
+    notes = notes.with_lines([LogLine(storage.now(), 1, f"sent {SECRET}")])
+    storage.note(claimed, notes)
+    error, now = f"AuthError: {SECRET} was refused", storage.now()
+    failure = Failure(1, now, "", error, f"  login('ada', '{SECRET}')\n  password='other-{SECRET}'")
+    storage.finish(claimed, AwaitingRetry(now, now, 1, error), failure)
+    for page in everywhere(small, job):
+        assert SECRET not in page
+    [claimed] = storage.fetch_available_jobs_atomic("w", 1)
+    storage.finish(claimed, Failed(exception=error, stack_trace=f"token: {SECRET}x"))
+    for page in everywhere(small, job):
+        assert SECRET not in page
+
+
+def test_results_and_steps_are_hidden_too(small):
+    import attrs
+
+    storage = small.jobs.storage
+    job = storage.enqueue(Job("m"))
+    [claimed] = storage.fetch_available_jobs_atomic("w", 1)
+    storage.note(claimed, attrs.evolve(NO_NOTES, steps={"login": {"access_token": SECRET}}))
+    storage.finish(storage.get(job.id), Succeeded(result={"session_id": SECRET, "n": [SECRET]}))
+    for page in everywhere(small, job):
+        assert SECRET not in page
+
+
+def test_schedules_too(small):
+    from qml import Every
+
+    small.jobs.storage.schedules.add("s", Every(60), Job("m", [], {"password": SECRET}))
+    assert SECRET not in small.get("/schedules").text
+
+
+def test_other_patterns(memory_app, mount):
+    client = mount(memory_app, redact=(*REDACTED, "iban", r"^\d+$"))
+    job = memory_app.storage.enqueue(
+        Job("m", [SECRET], {"iban": "DE00 1234", "password": "pw-1234"})
+    )
+    page = client.get("/job", id=job.id).text
+    for hidden in (SECRET, "DE00", "pw-1234"):
+        assert hidden not in page
+    shown = mount(memory_app, redact=()).get("/job", id=job.id).text
+    for hidden in (SECRET, "DE00", "pw-1234"):
+        assert hidden in shown
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    ["a: b", "x=1", "https://example.com/a:b@c", "at 10:30: done", "ratio = 3", "bearer of news"],
+)
+def test_other_texts_stay_as_they_are(harmless):
+    assert Redaction(REDACTED).text(harmless) == harmless
+
+
+def test_deep_and_large_values_are_shown_in_part(small):
+    deep = []
+    for _ in range(400):
+        deep = [deep]
+    job = small.jobs.storage.enqueue(Job("m", [deep, "x" * 500_000]))
+    page = small.get("/job", id=job.id)
+    assert "nested too deeply" in page.text
+    assert len(page.data) < 100_000
+    small.get("/jobs", text="x")
+
+
+@pytest.mark.parametrize("text", ["a" * 300_000, "a=" * 150_000, "://" * 100_000, "'" * 300_000,
+                                  "Bearer " * 40_000, "p.-" * 100_000])  # fmt: skip
+def test_no_text_takes_long(text):
+    import time
+
+    begun = time.process_time()
+    Redaction(REDACTED).text(text)
+    assert time.process_time() - begun < 2
+
+
+def test_an_app_is_not_needed(storage, mount):
+    job = storage.enqueue(Job("m", [1], {"password": SECRET}))
+    assert SECRET not in mount(storage).get("/job", id=job.id).text
+    assert SECRET not in mount(Qml(storage)).get("/job", id=job.id).text
