@@ -66,7 +66,7 @@ def show(board: Board, template: str, code: int = 200, **context: Any) -> Respon
 def around(board: Board) -> dict[str, Any]:
     """What every page shows of the store: its name, its jobs by state, its servers."""
     storage = board.storage
-    counts = board.looks.at("counts", storage.get_job_counts)
+    counts = board.looks.soon("counts", storage.get_job_counts)
     known = board.looks.at("servers", lambda: servers.alive(storage))
     return {
         "store": storage.driver.describe(),

@@ -20,12 +20,17 @@ TIMES_DEAR = 20
 """How many times as long as it took to ask an answer is used: 5 % of one core at most."""
 
 OLDEST = 60.0
-"""Seconds after which an answer is too old to be shown while another is asked for."""
+"""Seconds after which an answer is too old to be shown while another is asked for; or three times
+as long as it is good, where that is more."""
+
+SOON = 0.12
+"""Seconds for which a page waits for an answer that it can do without."""
 
 
 @attrs.define(eq=False)
 class _Look:
     asking: threading.Lock = attrs.field(factory=threading.Lock)
+    told: threading.Event = attrs.field(factory=threading.Event)
     answer: Any = None
     at: float | None = None
     took: float = 0.0
@@ -35,18 +40,32 @@ class _Look:
     def age(self) -> float:
         return float("inf") if self.at is None else time.monotonic() - self.at
 
+    @property
+    def good_for(self) -> float:
+        return max(FRESH, TIMES_DEAR * self.took)
+
     def is_fresh(self) -> bool:
-        return self.age() < max(FRESH, TIMES_DEAR * self.took)
+        return self.age() < self.good_for
+
+    def is_usable(self) -> bool:
+        return self.age() < max(OLDEST, 3 * self.good_for)
+
+    def raise_what_came(self, since: float) -> None:
+        if self.error is not None and self.failed_at > since:
+            raise self.error
 
     def ask(self, question: Callable[[], Any]) -> None:
         begun = time.monotonic()
+        self.told.clear()
         try:
             self.answer = question()
+            self.at = time.monotonic()
+            self.took = self.at - begun
         except BaseException as error:
             self.at, self.error, self.failed_at = None, error, time.monotonic()
             raise
-        self.at = time.monotonic()
-        self.took = self.at - begun
+        finally:
+            self.told.set()
 
 
 class Looks:
@@ -64,13 +83,12 @@ class Looks:
         answer: T = look.answer
         if look.is_fresh():
             return answer
-        if look.age() < OLDEST and look.took > DEAR:
+        if look.is_usable() and look.took > DEAR:
             self._behind(look, question)
             return answer
-        if look.asking.acquire(blocking=look.age() >= OLDEST):
+        if look.asking.acquire(blocking=not look.is_usable()):
             try:
-                if look.error is not None and look.failed_at > came:
-                    raise look.error
+                look.raise_what_came(came)
                 if not look.is_fresh():
                     look.ask(question)
                 answer = look.answer
@@ -78,12 +96,31 @@ class Looks:
                 look.asking.release()
         return answer
 
+    def soon(self, key: object, question: Callable[[], T]) -> T | None:
+        """The answer, as ``at``; None where there is none yet and it takes too long to wait for:
+        then it is asked for behind, and there the next time."""
+        came = time.monotonic()
+        look = self._looks.setdefault(key, _Look())
+        if look.is_usable():
+            return self.at(key, question)
+        self._behind(look, question)
+        look.told.wait(SOON)
+        look.raise_what_came(came)
+        answer: T | None = look.answer if look.is_usable() else None
+        return answer
+
+    def known(self, key: object) -> Any:
+        """The last answer, however old; None where there is none. Asks nothing."""
+        look = self._looks.get(key)
+        return look and look.answer
+
     def forget(self) -> None:
         """Something was changed here: ask anew."""
         self._looks.clear()
 
     def _behind(self, look: _Look, question: Callable[[], object]) -> None:
         if look.asking.acquire(blocking=False):
+            look.told.clear()
             name = "qml-dashboard-look"
             threading.Thread(target=_asked, args=(look, question), name=name, daemon=True).start()
 

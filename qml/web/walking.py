@@ -53,29 +53,34 @@ def page(board: Board, asked: Asked, limit: int, after: int | None = None) -> Fo
 
 @attrs.frozen
 class Count:
-    """How many jobs are meant; not ``exact``: so many at least, of ``looked_at`` that were read."""
+    """How many jobs are meant, with the newest of them; not ``exact``: so many at least, of
+    ``looked_at`` that were read."""
 
     number: int
+    newest: list[Job]
     exact: bool
     looked_at: int = 0
 
 
-def count(board: Board, asked: Asked) -> Count:
+def count(board: Board, asked: Asked, examples: int) -> Count:
     """How many jobs are asked for, as far as that can be told at once."""
     if asked.ids:
-        return Count(len(_by_id(board, asked).jobs), exact=True)
+        found = _by_id(board, asked).jobs
+        return Count(len(found), found[:examples], exact=True)
     if not asked.looks_within:
         number = board.looks.at(("count", asked), lambda: board.storage.count(asked.where))
-        return Count(number, exact=True)
+        return Count(number, page(board, asked, examples).jobs, exact=True)
     number, looked_at, until = 0, 0, time.monotonic() + PATIENCE
+    newest: list[Job] = []
     for jobs, ended in steps(board, asked, None, AT_ONCE):
-        looked_at += len(jobs)
-        number += sum(is_meant(board, asked, job) for job in jobs)
+        meant = [job for job in jobs if is_meant(board, asked, job)]
+        newest += meant[: examples - len(newest)]
+        looked_at, number = looked_at + len(jobs), number + len(meant)
         if ended:
-            return Count(number, exact=True, looked_at=looked_at)
+            return Count(number, newest, exact=True, looked_at=looked_at)
         if time.monotonic() > until:
             break
-    return Count(number, exact=False, looked_at=looked_at)
+    return Count(number, newest, exact=False, looked_at=looked_at)
 
 
 def steps(

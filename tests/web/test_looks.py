@@ -59,8 +59,37 @@ def test_a_dear_answer_is_used_longer_and_asked_for_behind(now):
         if thread.name == "qml-dashboard-look":
             thread.join()
     assert seen.at("k", question) == 2
-    now.at += looks.OLDEST
+    now.at += looks.OLDEST + 1
     assert seen.at("k", question) == 3, "one that is too old is not shown"
+
+
+def test_what_takes_long_is_there_the_next_time(monkeypatch):
+    monkeypatch.setattr(looks, "SOON", 0.01)
+    go_on, seen = threading.Event(), Looks()
+
+    def question():
+        go_on.wait(10)
+        return "told"
+
+    assert seen.soon("k", question) is None
+    assert seen.known("k") is None
+    go_on.set()
+    for thread in threading.enumerate():
+        if thread.name == "qml-dashboard-look":
+            thread.join()
+    assert seen.soon("k", question) == "told"
+    assert seen.known("k") == "told"
+
+
+def test_what_does_not_take_long_is_there_at_once():
+    seen = Looks()
+    assert seen.soon("k", lambda: 7) == 7
+    with pytest.raises(ValueError, match="no"):
+        seen.soon("other", raising)
+
+
+def raising():
+    raise ValueError("no")
 
 
 def test_errors_are_raised_and_not_kept(now):

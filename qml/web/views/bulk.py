@@ -30,14 +30,14 @@ def confirm_selected(board: Board) -> Response:
 
 def _question(board: Board, verb: Verb, asked: Asked) -> Response:
     asked = verb.within(asked)
-    some = walking.page(board, asked, EXAMPLES).jobs[:EXAMPLES]
+    count = walking.count(board, asked, EXAMPLES)
     return answering.page(
         board,
         "confirm.html",
         verb=verb,
         asked=asked,
-        count=walking.count(board, asked),
-        lines=lines(board, some, board.storage.now()),
+        count=count,
+        lines=lines(board, count.newest, board.storage.now()),
         after=acting.newest(board),
         so_far=0,
     )

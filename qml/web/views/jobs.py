@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 import attrs
 from flask import Response, request
@@ -10,7 +9,7 @@ from flask import Response, request
 from ...cli import describing
 from ...values.job import Job
 from ...values.states import Processing, StateKind
-from .. import answering, filters, walking
+from .. import answering, filters, tallies, walking
 from ..board import Board
 from ..redaction import Shown
 
@@ -61,12 +60,8 @@ def jobs(board: Board) -> Response:
         first=_after() is None,
         lines=lines(board, found.jobs, now),
         kinds=list(StateKind),
-        queues=sorted(queue.name for queue in _queues(board)),
+        queues=tallies.names(board),
     )
-
-
-def _queues(board: Board) -> list[Any]:
-    return board.looks.at("queues", board.storage.queues.list)
 
 
 def _after() -> int | None:

@@ -2,13 +2,13 @@
 
 from flask import Response, request
 
-from .. import answering, paths, waiting
+from .. import answering, paths, tallies, waiting
 from ..board import Board
 
 
 def queues(board: Board) -> Response:
     """The page."""
-    found = board.looks.at("queues", board.storage.queues.list)
+    found = tallies.queues(board)
     oldest = {name: since for name, (since, _) in waiting.oldest(board).items()}
     return answering.page(board, "queues.html", queues=found, oldest=oldest)
 
