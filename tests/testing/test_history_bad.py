@@ -5,7 +5,7 @@ import re
 import pytest
 
 from qml.testing.history import queue
-from qml.testing.history.operation import split
+from qml.testing.history.splitting import split
 from tests.testing.history_tales import Tale, micros, moment
 
 BAD = []

@@ -574,3 +574,12 @@ def a_job_that_follows_on_a_failure(tale):
     tale.calls[-1].reply["also"] = [["enqueue", tale.fresh("after j")]]
     tale.told["after j"] = tale.fresh("after j", seq=2)
     tale.claim(2, "a", "after j")
+
+
+@good
+def purged_again_under_the_same_id(tale):
+    tale.enqueue(0, parts={"kind": "succeeded", "due": None})
+    tale.purge(2, 1, kept=1)
+    tale.enqueue(3, parts={"kind": "succeeded", "due": None})
+    tale.purge(5, 1, kept=1)
+    tale.lock(6, "a", held=False)

@@ -8,6 +8,7 @@ import signal
 import pytest
 
 from qml import Job, Qml, Succeeded, connect
+from qml.drivers.sqlite.library import library
 from qml.storage.storage import Storage
 from qml.testing import ManualClock
 from qml.testing.history import History, linearize
@@ -79,11 +80,87 @@ def test_every_public_operation_is_passed_on_or_noted():
     """An operation that Storage gains must not go past the history by being inherited."""
     inherited = {
         "enqueue", "get", "fetch_and_lock_job", "fetch_available_jobs_atomic", "finish", "release",
-        "note", "select", "count", "limits", "kept_back", "queues", "transactional",
-        "begin", "enqueue_in", "finish_in",  # what others' transactions do is not noted yet
+        "note", "select", "count", "limits", "kept_back", "transactional",
+        "begin",  # what is done in the transaction is noted, and told of by its end
     }  # fmt: skip
     public = {name for name in dir(Storage) if name[0] != "_"}
     assert public - vars(RecordedStorage).keys() == inherited
+
+
+def test_what_jobs_share_is_noted(history, storage):
+    """Limits and rates, queues that are paused, jobs that come after others, a key's holder."""
+    shared = {"concurrency_key": "one", "concurrency_limit": 1, "rate": "1/s", "rate_key": "p"}
+    first = storage.enqueue(Job("t", batch="n", unique_key="k", **shared))
+    storage.enqueue(Job("t", after=[first.id], id="child"))
+    storage.enqueue(Job("t", after_batch="n", id="last"))
+    twin = storage.enqueue(Job("t", id="twin", unique_key="k"), on_conflict="existing")
+    assert twin.id == first.id
+    storage.enqueue(Job("t", ["new"], id="twin", unique_key="l"), on_conflict="replace")
+    storage.queues.pause("default")
+    assert storage.claim("a", 9).jobs == []
+    storage.queues.resume("default")
+    jobs = storage.claim("a", 9).jobs
+    assert [job.id for job in jobs] == [first.id, "twin"]
+    storage.finish_many([(job, Succeeded()) for job in jobs])
+    [child] = storage.claim("a", 9).jobs  # more of the batch may come
+    storage.finish(child, Succeeded())
+    history.final(storage)
+    assert history.judge().faults == []
+    told = [one["reply"]["told"] for one in notes(history) if "told" in one.get("reply", ())]
+    assert told[0][0][13:] == ["default", ["one", 1, "p", 1_000_000, 1, "n", [], None]]
+    assert told[1][0][14][6] == [first.id]
+    assert {one["verb"] for one in notes(history) if "verb" in one} >= {"place", "pause", "resume"}
+
+
+def test_a_driver_that_asks_no_limit_is_found(history):
+    """Nor what a job comes after: its claims take whatever is enqueued."""
+    plain = connect("memory://")
+    insert = plain.driver.insert
+
+    def unlimited(rows, *beside):
+        free = {"lane": None, "permit": None, "awaits": None, "due_at": 0}
+        return insert([row._replace(**free) for row in rows])
+
+    plain.driver.insert = unlimited
+    storage = history.record(plain)
+    limit = {"concurrency_key": "one", "concurrency_limit": 1}
+    first = storage.enqueue(Job("t", id="first", **limit))
+    storage.enqueue(Job("t", id="second", **limit))
+    storage.enqueue(Job("t", id="child", after=[first.id]))
+    assert len(storage.claim("a", 9).jobs) == 3
+    words = "\n".join(history.judge(drained=False).faults)
+    assert "too many lived at once: first, second" in words
+    assert "job child was claimed before job first had ended, which it comes after" in words
+
+
+@pytest.mark.parametrize("end", ["commit", "rollback"])
+def test_a_job_in_anothers_transaction_is_there_or_not(history, tmp_path, end):
+    with history.record(connect(f"sqlite:///{tmp_path / 'jobs.db'}")) as storage:
+        mine = library.connect(tmp_path / "jobs.db")
+        storage.enqueue_in(mine, [Job("t", id="one"), Job("t", id="two")])
+        assert storage.get("one") is None
+        getattr(mine, end)()
+        mine.close()
+        there = storage.claim("a", 9).jobs
+        history.final(storage)
+    assert len(there) == {"commit": 2, "rollback": 0}[end]
+    verdict = history.judge(drained=False)
+    assert (verdict.faults, verdict.unknown) == ([], 0)
+
+
+def test_an_end_in_a_transaction_is_noted_with_its_fate(history, tmp_path):
+    with history.record(connect(f"sqlite:///{tmp_path / 'jobs.db'}")) as storage:
+        storage.enqueue(Job("t"))
+        job = storage.fetch_and_lock_job("a")
+        done = storage.finish_in(storage.begin(), job, Succeeded(result=1))
+        assert done == storage.get(job.id)
+        again = storage.finish_in(storage.begin(), job, Succeeded(result=1))
+        assert isinstance(again, JobLost)
+        history.final(storage)
+    verdict = history.judge()
+    assert (verdict.faults, verdict.unknown) == ([], 0)
+    ends = [one["reply"]["told"] for one in notes(history) if one.get("end") in (3, 5)]
+    assert [end[0] is None for end in ends] == [False, True]
 
 
 def test_errors_come_through_and_are_answers(history, storage):

@@ -5,10 +5,13 @@ import re
 import pytest
 
 from qml.testing.history import specification
-from qml.testing.history.operation import UNKNOWN, split
+from qml.testing.history.operation import UNKNOWN
+from qml.testing.history.splitting import split
 from tests.testing.history_tales import Tale, micros
 from tests.testing.test_history_bad import BAD
 from tests.testing.test_history_good import GOOD
+from tests.testing.test_history_sharing import BAD as BAD_SHARING
+from tests.testing.test_history_sharing import GOOD as GOOD_SHARING
 
 RULES = dict(specification.RULES)
 
@@ -33,7 +36,8 @@ def misjudged(tale, why):
     return not any(re.search(why, fault) for fault in verdict.faults)
 
 
-TALES = [(told(tell), why) for tell, why in BAD] + [(told(tell), None) for tell in GOOD]
+TALES = [(told(tell), why) for tell, why in BAD + BAD_SHARING]
+TALES += [(told(tell), None) for tell in GOOD + GOOD_SHARING]
 
 
 def refusing(rule):

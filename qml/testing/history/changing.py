@@ -1,6 +1,7 @@
 """The specification of what all others do: store, read, change, remove."""
 
-from .facts import Facts
+from ...values.states import WAITING
+from .facts import NO_TIES, Facts
 from .operation import NEVER, Operation
 from .state import (
     ABSENT,
@@ -11,6 +12,7 @@ from .state import (
     Next,
     State,
     agreed,
+    is_limited,
 )
 
 LEASE = 30_000_000
@@ -23,7 +25,11 @@ def enqueued(state: State, op: Operation) -> Next:
         return f"it is stored already, and {state.kind}"
     given = op.told or op.given
     assert given is not None
-    return [_stored(given, op)]
+    new = _stored(given, op)
+    if not new.waits:
+        return [new]
+    # What it waits for may have ended before it came.
+    return [new._replace(asleep=True, due=NEVER), new._replace(due=0)]
 
 
 def _stored(given: Facts, op: Operation) -> State:
@@ -36,10 +42,16 @@ def _stored(given: Facts, op: Operation) -> State:
         seq=given.seq if op.told else None,
         worker=given.worker,
         held=(op.early + LEASE, op.late + LEASE) if given.worker else None,
-        due=NEVER if given.due is None else given.due,
+        due=_due(given),
         since=op.early,
         outcome=given.outcome,
+        waits=(given.ties or NO_TIES).waits and given.kind in WAITING,
+        limited=is_limited(given),
     )
+
+
+def _due(given: Facts) -> int:
+    return NEVER if given.due is None else given.due
 
 
 def perhaps_enqueued(state: State, op: Operation) -> Next:
@@ -132,6 +144,7 @@ def retried(state: State, op: Operation) -> Next:
         version=state.version + 1,
         max_attempts=most if most is None else max(most, state.attempt + 1),
         due=0,
+        asleep=False,
         outcome="",
         ahead=False,
     )
@@ -161,7 +174,13 @@ def updated(state: State, op: Operation) -> Next:
         return "it is not stored"
     if not _as_read(state, op):
         return "another version is stored than the one that was changed"
-    return agreed(_after_update(state, op), op.told)
+    found: list[State] = []
+    for after in _after_update(state, op):
+        agrees = agreed(after, op.told)
+        if isinstance(agrees, str):
+            return agrees
+        found += agrees
+    return found
 
 
 def _as_read(state: State, op: Operation) -> bool:
@@ -171,15 +190,12 @@ def _as_read(state: State, op: Operation) -> bool:
     return same_job and state.version == given.version
 
 
-def _after_update(state: State, op: Operation) -> State:
+def _after_update(state: State, op: Operation) -> list[State]:
+    """One that waits for others still does, unless its state is another: then it is due by that."""
     given, told = op.given, op.told
     assert given is not None
+    due, same_kind = _due(given), given.kind == state.kind
     starts = given.kind == PROCESSING and state.kind != PROCESSING
-    keeps = (
-        state.kind == PROCESSING
-        if given.kind == PROCESSING
-        else state.kind != PROCESSING or given.kind == DELETED
-    )
     after = state._replace(
         kind=given.kind,
         version=state.version + 1,
@@ -187,13 +203,47 @@ def _after_update(state: State, op: Operation) -> State:
         fence=state.fence + starts,
         max_attempts=told and told.max_attempts,
         worker=given.worker if starts else state.worker,
-        due=NEVER if given.due is None else given.due,
-        since=state.since if given.kind == state.kind else op.early,
+        due=min(state.due, due) if state.waits and same_kind else due,
+        asleep=False,
+        limited=is_limited(given),
+        since=state.since if same_kind else op.early,
         outcome=given.outcome,
     )
     if starts:
-        return after._replace(locker=None, held=(op.early + LEASE, op.late + LEASE))
-    return after if keeps else after._replace(locker=None, held=None)
+        return [after._replace(locker=None, held=(op.early + LEASE, op.late + LEASE))]
+    after = after if _keeps_hold(state, given) else after._replace(locker=None, held=None)
+    asleep = [after._replace(asleep=True, due=NEVER)] if state.asleep and same_kind else []
+    return [*asleep, after]
+
+
+def _keeps_hold(state: State, given: Facts) -> bool:
+    if given.kind == PROCESSING:
+        return state.kind == PROCESSING
+    return state.kind != PROCESSING or given.kind == DELETED
+
+
+def replaced(state: State, op: Operation) -> Next:
+    """Who holds a unique key, and has not begun, is to do what another says: its attempts begin
+    anew; its fence and a lock on it stay."""
+    assert op.given is not None
+    if not state.is_waiting:
+        return f"it is {state.kind}, and does not wait"
+    after = state._replace(
+        kind=op.given.kind,
+        version=state.version + 1,
+        attempt=0,
+        max_attempts=op.told and op.told.max_attempts,
+        due=_due(op.given),
+        since=op.early,
+        outcome=op.given.outcome,
+        limited=is_limited(op.given),
+    )
+    return agreed(after, op.told)
+
+
+def perhaps_replaced(state: State, op: Operation) -> Next:
+    """The same, or nothing."""
+    return replaced(state, op) if state.is_waiting else []
 
 
 def refused_update(state: State, op: Operation) -> Next:
@@ -206,7 +256,7 @@ def refused_update(state: State, op: Operation) -> Next:
 def perhaps_updated(state: State, op: Operation) -> Next:
     """The same as ``updated``, or nothing."""
     there = state.kind != ABSENT and _as_read(state, op)
-    return [_after_update(state, op)] if there else []
+    return _after_update(state, op) if there else []
 
 
 def removed(state: State, op: Operation) -> Next:

@@ -1,10 +1,11 @@
 """What a job's record says of what happened to it, short enough to write at every call."""
 
 import hashlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ...seam.codec import due_at
 from ...values import jsontext
+from ...values.errors import JobLost
 from ...values.job import Job
 from ...values.states import JobState, Processing, StateKind
 from ...values.times import to_micros
@@ -25,13 +26,40 @@ _SINCE = {
 _SAID = ("result", "exception", "last_exception", "reason")
 
 
+class Ties(NamedTuple):
+    """What a job shares with others; None or () where it shares nothing.
+
+    ``key``, ``limit``: of which name how many may run at once; ``pace``, ``gap``, ``burst``: under
+    which name its start counts, the microseconds from one start to the next, and how many may be
+    at once; ``batch``: it is part of; ``after``, ``after_batch``: what it is to start after.
+    """
+
+    key: str | None = None
+    limit: int | None = None
+    pace: str | None = None
+    gap: int | None = None
+    burst: int | None = None
+    batch: str | None = None
+    after: tuple[str, ...] = ()
+    after_batch: str | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is to start after others."""
+        return bool(self.after) or self.after_batch is not None
+
+
+NO_TIES = Ties()
+
+
 class Facts(NamedTuple):
     """A job as a call was given it, or as a reply showed it. Times are the storage's, in
     microseconds since 1970.
 
     ``worker``: who runs it, while it is processing; ``until``: the end of its lease; ``due``: from
     when it may be claimed (None = it may not); ``since``: when it came into its state, as the
-    state says; ``outcome``: see ``outcome``; ``lost_by``: the worker of its last failed attempt.
+    state says; ``outcome``: see ``outcome``; ``lost_by``: the worker of its last failed attempt;
+    ``ties``: what it shares with others, None if nothing.
     """
 
     id: str
@@ -47,6 +75,8 @@ class Facts(NamedTuple):
     since: int
     outcome: str
     lost_by: str | None
+    queue: str = ""
+    ties: Ties | None = None
 
 
 def facts(job: Job) -> Facts:
@@ -66,7 +96,33 @@ def facts(job: Job) -> Facts:
         to_micros(getattr(state, _SINCE[state.kind])),
         outcome(state),
         job.failures[-1].worker if job.failures else None,
+        job.queue,
+        _ties(job),
     )
+
+
+def _ties(job: Job) -> Ties | None:
+    rate = job.rate
+    ties = Ties(
+        job.concurrency_key,
+        job.concurrency_limit,
+        None if rate is None else job.rate_key,
+        None if rate is None else rate.gap,
+        None if rate is None else rate.burst,
+        job.batch,
+        tuple(job.after),
+        job.after_batch,
+    )
+    return None if ties == NO_TIES else ties
+
+
+def as_noted(noted: Any) -> Facts:
+    """The facts that stand in a journal, where a tuple is a list."""
+    found = Facts._make(noted)
+    if found.ties is None:
+        return found
+    ties = Ties._make(found.ties)
+    return found._replace(ties=ties._replace(after=tuple(ties.after)))
 
 
 def outcome(state: JobState) -> str:
@@ -93,3 +149,14 @@ def hand(job: Job) -> Hand:
     state = job.state
     worker = state.worker_id if isinstance(state, Processing) else None
     return Hand(job.id, worker, job.fence, job.seq)
+
+
+def sent(job: Job, state: JobState) -> list[Any]:
+    """The end of a claim as its holder sends it: the hand, the state's kind, what it says besides,
+    and when the job is due then."""
+    return [hand(job), state.kind.value, outcome(state), due_at(state)]
+
+
+def ended(done: Job | JobLost) -> Facts | None:
+    """How the end of a claim was answered: by its job, or None for a claim that was over."""
+    return None if isinstance(done, JobLost) else facts(done)

@@ -19,7 +19,7 @@ from .state import State
 MOST = 20_000
 """Configurations of one job that are looked at before the search gives up."""
 
-RAISING = ("claim", "rescue", "cancel", "retry", "update")
+RAISING = ("claim", "rescue", "cancel", "retry", "update", "replace")
 """Operations that always raise the version when they are done."""
 
 REMOVING = ("delete", "purge")
@@ -162,7 +162,8 @@ class _Search:
 
     def _alike(self, op: Operation) -> tuple[object, ...]:
         worker = op.worker if op.worker in self._named else None
-        return op.verb, worker, op.kind, op.lease, op.ahead
+        late = op.late if op.verb == "purge" else None  # what it finds old enough depends on it
+        return op.verb, worker, op.kind, op.lease, op.ahead, op.given, late
 
     def _place(
         self, position: int, placed: int, state: State, bit: int, op: Operation

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ...storage.hooks import Event
+from ...storage.queues import Queues
 from ...storage.schedules import Known, Schedules
 from ...storage.storage import Storage
 from ...values.errors import (
@@ -40,7 +41,9 @@ ANSWERS: dict[type[QmlError], str] = {
 ALSO: dict[str, dict[str, str]] = {
     "claim": {"expired": "expire"},
     "expire": {"expired": "expire"},
+    "place": {"enqueued": "enqueue", "updated": "replace"},
     "finish": {"enqueued": "enqueue"},
+    "finish_in": {"enqueued": "enqueue"},
     "rescue": {"enqueued": "enqueue"},
     "cancel_many": {"cancelled": "cancel"},
     "retry_many": {"retried": "retry"},
@@ -73,8 +76,6 @@ class Noting:
         self._hearing.verb, self._hearing.also = verb, []
         try:
             yield reply
-            if self._hearing.also:
-                reply["also"] = self._hearing.also
         except QmlError as error:
             reply.clear()
             reply |= {"error": ANSWERS.get(type(error), "unknown"), "job": error.job_id}
@@ -82,8 +83,29 @@ class Noting:
         else:
             del reply["error"]
         finally:
+            if self._hearing.also:  # also before an error
+                reply["also"] = self._hearing.also
             self._hearing.verb = ""
             self._journal.end(self._clock, number, reply)
+
+
+class RecordedQueues(Queues):
+    """Notes what is paused, and what goes on."""
+
+    def __init__(self, *given: Any) -> None:
+        *those, self._noted = given
+        super().__init__(*those)
+
+    def pause(self, name: str) -> None:
+        """Noted."""
+        with self._noted("pause", name):
+            super().pause(name)
+
+    def resume(self, name: str) -> bool:
+        """Noted with the answer."""
+        with self._noted("resume", name) as reply:
+            reply["told"] = resumed = super().resume(name)
+        return resumed
 
 
 class RecordedSchedules(Schedules):

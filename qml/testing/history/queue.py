@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 from ...values.states import WAITING, StateKind
+from .keeping import KeptBack
 from .operation import DONE, UNKNOWN, Operation, Operations
 
 UNFINISHED = WAITING | {StateKind.PROCESSING}
@@ -19,11 +20,13 @@ Rule = Callable[[Sequence[Operation], Sequence[Operation]], Iterator[str]]
 
 def faults(operations: Operations, *, drained: bool) -> Iterator[tuple[str, str]]:
     """Of each job that went wrong, its id and a few words."""
-    rules = (lost, unexpected, doubled, unclaimed, *([left] if drained else []))
+    rules = (lost, unexpected, doubled, unclaimed)
     for job, ops in operations.by_job.items():
         for rule in rules:
             yield from ((job, words) for words in rule(ops, operations.anywhere))
     yield from halved(operations)
+    if drained:
+        yield from left(operations)
 
 
 def lost(ops: Sequence[Operation], anywhere: Sequence[Operation]) -> Iterator[str]:
@@ -89,20 +92,26 @@ def unclaimed(ops: Sequence[Operation], anywhere: Sequence[Operation]) -> Iterat
             yield f"was finished by {op.worker!r} with fence {op.fence}, and never claimed so"
 
 
-def left(ops: Sequence[Operation], anywhere: Sequence[Operation]) -> Iterator[str]:
-    """Not done at the end, though it was due."""
-    for op in ops:
-        if op.verb == "final" and op.told and op.told.kind in UNFINISHED:
-            later = op.told.due is not None and op.told.due > op.late
-            if not later:
-                yield f"was left {op.told.kind}"
+def left(operations: Operations) -> Iterator[tuple[str, str]]:
+    """Not done at the end, though it was due and nothing that jobs share kept it back."""
+    kept = KeptBack(operations)
+    for job, ops in operations.by_job.items():
+        for op in ops:
+            if op.verb == "final" and op.told and op.told.kind in UNFINISHED:
+                later = op.told.due is not None and op.told.due > op.late
+                if not later and not kept.at_the_end(op):
+                    yield job, f"was left {op.told.kind}"
 
 
 def halved(operations: Operations) -> Iterator[tuple[str, str]]:
     """Of one call, of which nobody heard the end, some jobs were stored and some were not."""
     calls: dict[tuple[tuple[str, int], ...], list[str]] = defaultdict(list)
     for job, ops in operations.by_job.items():
-        given = [op for op in ops if op.verb == "enqueue" and op.answer in (DONE, UNKNOWN)]
+        given = [
+            op
+            for op in ops
+            if op.verb == "enqueue" and op.answer in (DONE, UNKNOWN) and not op.alone
+        ]
         if any(op.answer == UNKNOWN for op in given):
             calls[tuple((op.process, op.number) for op in given)].append(job)
     for jobs in calls.values():

@@ -7,20 +7,21 @@ from typing import Any
 
 import attrs
 
-from ...seam.codec import due_at
+from ...seam.transactions import Transaction
 from ...storage import checks
 from ...storage.claims import Batch
+from ...storage.queues import Queues
 from ...storage.schedules import Schedules
 from ...storage.storage import Storage
-from ...values.errors import ConfigurationError, JobLost
+from ...values.errors import JobLost
 from ...values.job import Failure, Job
 from ...values.notes import Notes
 from ...values.selection import JobFilter
 from ...values.states import JobState, StateKind
 from ...values.times import span_micros
-from .facts import facts, hand, outcome
+from .facts import ended, facts, hand, sent
 from .journal import Journal
-from .noting import Noting, RecordedSchedules
+from .noting import Noting, RecordedQueues, RecordedSchedules
 from .operation import NEVER
 
 
@@ -48,18 +49,26 @@ class RecordedStorage(Storage):
     def enqueue_many(
         self, jobs: Iterable[Job], *, on_conflict: str = "raise"
     ) -> builtins.list[Job]:
-        """Noted with each job as given and as stored. ConfigurationError for another policy."""
-        if on_conflict != "raise":
-            raise ConfigurationError(
-                f"on_conflict is {on_conflict!r}, and a recorded storage notes no such enqueue; "
-                "leave it out, or use the storage that is recorded"
-            )
+        """Noted with each job as given and as stored; by another policy than "raise" with what was
+        stored and replaced, as its events tell, and with what stands for each job."""
         given = list(jobs)
         self._note_retention(given)
-        with self._noted("enqueue", [facts(job) for job in given]) as reply:
-            stored = self._storage.enqueue_many(given)
+        noted: Any = [facts(job) for job in given]
+        verb = "enqueue"
+        if on_conflict != "raise":
+            verb, noted = "place", {"jobs": noted, "on_conflict": on_conflict}
+        with self._noted(verb, noted) as reply:
+            stored = self._storage.enqueue_many(given, on_conflict=on_conflict)
             reply["told"] = [facts(job) for job in stored]
         return stored
+
+    def enqueue_in(self, connection: Any, jobs: Iterable[Job]) -> builtins.list[Job]:
+        """Noted with the jobs as given. They may be there from then on, or later, or never: the
+        commit is the caller's, and nobody hears of it."""
+        given = list(jobs)
+        self._note_retention(given)
+        with self._noted("enqueue_in", [facts(job) for job in given]):
+            return self._storage.enqueue_in(connection, given)
 
     def _note_retention(self, jobs: Iterable[Job]) -> None:
         for job in jobs:
@@ -144,12 +153,18 @@ class RecordedStorage(Storage):
     ) -> builtins.list[Job | JobLost]:
         """Noted with the outcome that was sent for each claim, and with the job as stored."""
         given = list(outcomes)
-        ends = [
-            [hand(job), state.kind.value, outcome(state), due_at(state)] for job, state, *_ in given
-        ]
-        with self._noted("finish", ends) as reply:
+        with self._noted("finish", [sent(job, state) for job, state, *_ in given]) as reply:
             done = self._storage.finish_many(given)
-            reply["told"] = [_end(end) for end in done]
+            reply["told"] = [ended(end) for end in done]
+        return done
+
+    def finish_in(
+        self, transaction: Transaction, job: Job, state: JobState, notes: Notes | None = None
+    ) -> Job | JobLost:
+        """Noted as an end of the claim that is undone if it is not the first, with its answer."""
+        with self._noted("finish_in", sent(job, state)) as reply:
+            done = self._storage.finish_in(transaction, job, state, notes)
+            reply["told"] = [ended(done)]
         return done
 
     def release_many(
@@ -159,7 +174,7 @@ class RecordedStorage(Storage):
         given = {"hands": [hand(job) for job in jobs], "delayed": delay is not None}
         with self._noted("release", given) as reply:
             done = self._storage.release_many(jobs, delay)
-            reply["told"] = [_end(end) for end in done]
+            reply["told"] = [ended(end) for end in done]
         return done
 
     # -- other hands ---------------------------------------------------------------------------
@@ -219,6 +234,11 @@ class RecordedStorage(Storage):
         return sum(self.delete(job.id) for job in list(self._storage.select(where)))
 
     @property
+    def queues(self) -> Queues:
+        """Whose pauses are noted, and their ends."""
+        return RecordedQueues(self.driver, self.clock, self._noted)
+
+    @property
     def schedules(self) -> Schedules:
         """Whose jobs are noted."""
         return RecordedSchedules(self.driver, self.clock, self.limits, self.hooks, self._noted)
@@ -266,11 +286,6 @@ class RecordedStorage(Storage):
 
     def __repr__(self) -> str:
         return repr(self._storage)
-
-
-def _end(done: Job | JobLost) -> Any:
-    """How one of several claims ended: its job, or None for a claim that was over."""
-    return None if isinstance(done, JobLost) else facts(done)
 
 
 def _lease(seconds: float | None) -> int:

@@ -24,6 +24,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("claim", UNKNOWN): working.perhaps_claimed,
     ("finish", DONE): working.ended,
     ("finish", "lost"): working.refused_to_end,
+    ("finish", "undone"): working.undone,
     ("finish", UNKNOWN): working.perhaps_ended,
     ("release", DONE): working.ended,
     ("release", "lost"): working.refused_to_end,
@@ -56,6 +57,8 @@ RULES: dict[tuple[str, str], Rule] = {
     ("update", "stale"): changing.refused_update,
     ("update", "absent"): changing.absent,
     ("update", UNKNOWN): changing.perhaps_updated,
+    ("replace", DONE): changing.replaced,
+    ("replace", UNKNOWN): changing.perhaps_replaced,
     ("delete", DONE): changing.removed,
     ("delete", "absent"): changing.absent,
     ("delete", UNKNOWN): changing.perhaps_removed,
@@ -67,4 +70,10 @@ says what its effect would be; that it had none is always possible."""
 
 def step(state: State, operation: Operation) -> Next:
     """The states that the job may be in after the operation; a text says why there is none."""
-    return RULES[operation.verb, operation.answer](state, operation)
+    rule = RULES[operation.verb, operation.answer]
+    found = rule(state, operation)
+    if not (state.asleep and state.is_waiting):
+        return found
+    woken = rule(state.woken(), operation)  # by an end of others, at any time
+    after = [one for some in (found, woken) if not isinstance(some, str) for one in some]
+    return after or found

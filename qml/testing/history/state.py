@@ -1,6 +1,6 @@
 """One job in the eyes of the checker: what is known of it between two operations."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ...values.states import WAITING
 from .facts import Facts
@@ -17,7 +17,8 @@ class State(NamedTuple):
     ``worker``: who claimed it last; ``locker``: who locked it since; ``held``: the earliest and
     the latest moment at which their lease ends; ``due``: from when it may be claimed; ``since``:
     the earliest moment at which it came into its state; ``ahead``: the claim may have been made
-    ahead of a free thread.
+    ahead of a free thread; ``waits``: it was to start after others; ``asleep``: it waits for them
+    still; ``limited``: a claim of it needs a permit.
     """
 
     kind: str = ABSENT
@@ -33,6 +34,9 @@ class State(NamedTuple):
     since: int = 0
     outcome: str | None = None
     ahead: bool = False
+    waits: bool = False
+    asleep: bool = False
+    limited: bool = False
 
     @property
     def holder(self) -> str | None:
@@ -43,6 +47,15 @@ class State(NamedTuple):
     def is_waiting(self) -> bool:
         """Whether a claim may take it once it is due."""
         return self.kind in WAITING
+
+    def woken(self) -> "State":
+        """The same once what it waits for has ended, which changes its record."""
+        return self._replace(version=self.version + 1, asleep=False, due=0)
+
+    def lease_lasts(self, now: int, latest: int) -> bool:
+        """Whether its lease has not ended by ``now``, for sure. Under a permit another claim, which
+        finds it lapsed, puts its end back: then what counts is ``latest``, the end of the call."""
+        return self.held is not None and self.held[0] > (latest if self.limited else now)
 
 
 Next = list[State] | str
@@ -81,14 +94,19 @@ def agreed(expected: State, told: Facts | None) -> Next:
             return _differs(name, getattr(expected, name), getattr(told, name))
     if expected.kind == PROCESSING and told.worker != expected.worker:
         return _differs("worker", expected.worker, told.worker)
-    learnt = {}
+    learnt: dict[str, Any] = {"limited": is_limited(told)}
     for name in _OPEN:
         known, said = getattr(expected, name), getattr(told, name)
         if known is None:
             learnt[name] = said
         elif said is not None and said != known:
             return _differs(name, known, said)
-    return [expected._replace(**learnt)] if learnt else [expected]
+    return [expected._replace(**learnt)]
+
+
+def is_limited(facts: Facts) -> bool:
+    """Whether a claim of the job needs a permit."""
+    return facts.ties is not None and facts.ties.key is not None
 
 
 def _differs(name: str, expected: object, told: object) -> str:

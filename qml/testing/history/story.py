@@ -47,7 +47,7 @@ def shortest(
 
 _CHANGES = (
     "enqueue", "claim", "finish", "release", "renew", "lock", "unlock", "rescue", "cancel", "retry",
-    "update", "delete",
+    "update", "delete", "replace",
 )  # fmt: skip
 """What may have changed the job if nobody had heard the reply; a refusal changes nothing."""
 

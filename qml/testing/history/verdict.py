@@ -6,10 +6,11 @@ from itertools import pairwise
 
 import attrs
 
-from . import queue
+from . import queue, sharing
 from .journal import Call
 from .linearize import Contradiction, Undecided, linearize
-from .operation import UNKNOWN, Operations, split
+from .operation import UNKNOWN, Operations
+from .splitting import split
 from .story import tell
 
 ALLOWANCE = 0.2
@@ -45,7 +46,7 @@ def judge(calls: Sequence[Call], *, drained: bool, allowance: float) -> Verdict:
     operations = split(calls, micros)
     stories, undecided = _contradictions(operations, min((c.began for c in calls), default=0))
     words: dict[str, list[str]] = defaultdict(list)
-    for job, fault in queue.faults(operations, drained=drained):
+    for job, fault in (*queue.faults(operations, drained=drained), *sharing.faults(operations)):
         words[job].append(fault)
     faults = [
         "\n".join([_headline(job, words.get(job, ())), *stories.get(job, ())])

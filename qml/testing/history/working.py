@@ -23,7 +23,7 @@ def claimed(state: State, op: Operation) -> Next:
         return _not_waiting(state)
     if state.due > told.since:
         return "it is not due yet"
-    if state.held and state.holder != op.worker and state.held[0] > told.since:
+    if state.holder != op.worker and state.lease_lasts(told.since, op.late):
         return f"{state.holder!r} holds it"
     assert told.until is not None
     return agreed(_with_claim(state, op, (told.until, told.until)), told)
@@ -114,6 +114,15 @@ def refused_to_end(state: State, op: Operation) -> Next:
     return [state]
 
 
+def undone(state: State, op: Operation) -> Next:
+    """As part of a transaction, which is undone unless this very call ends the claim."""
+    if holds(state, op):
+        return "the claim still holds the job"
+    return (
+        [state._replace(held=None)] if same_claim(state, op) and _to_be_let_go(state) else [state]
+    )
+
+
 def perhaps_ended(state: State, op: Operation) -> Next:
     """The end, or nothing if the claim was over."""
     if holds(state, op):
@@ -137,8 +146,10 @@ def _may_renew(state: State, op: Operation) -> bool:
 
 
 def refused_to_renew(state: State, op: Operation) -> Next:
-    """The claim is over."""
-    return "the claim still holds the job" if _may_renew(state, op) else [state]
+    """The claim is over. Or it has lapsed, and others may have its permit by now."""
+    if _may_renew(state, op) and (not state.limited or state.lease_lasts(op.late, op.late)):
+        return "the claim still holds the job"
+    return [state]
 
 
 def perhaps_renewed(state: State, op: Operation) -> Next:
@@ -184,6 +195,8 @@ def refused_lock(state: State, op: Operation) -> Next:
     """Another holds the job, or there is none."""
     if state.kind == ABSENT:
         return [state]
+    if state.kind == PROCESSING and state.limited and not state.lease_lasts(op.late, op.late):
+        return [state]  # the lapsed claim would need a permit again, which others may have
     if state.held is None or state.held[1] <= op.early:
         return "nobody holds it"
     return [state] if state.holder != op.worker else "the same worker holds it"
@@ -220,7 +233,7 @@ def rescued(state: State, op: Operation) -> Next:
     assert told is not None
     if state.kind != PROCESSING or state.held is None:
         return f"it is {state.kind}, and nobody runs it"
-    if state.held[0] > told.since:
+    if state.lease_lasts(told.since, op.late):
         return f"the lease of {state.worker!r} has not lapsed"
     after = _after_rescue(state, told.kind, told.due, told.since)
     if told.attempt == state.attempt - 1 and state.ahead and told.kind == ENQUEUED:
