@@ -2,6 +2,7 @@
 
 import contextvars
 import threading
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from ..storage.hooks import Event, EventKind, Hooks
@@ -19,13 +20,14 @@ class Immediate:
     def __init__(self, home: "Home") -> None:
         self._home = home
         self._running = threading.local()
+        self._joined = ExitStack()
 
     def hooks(self, others: Hooks) -> Hooks:
-        """Hooks for the storage: this, and ``others``."""
-        hooks = Hooks()
-        hooks.on(EventKind.ENQUEUED, self)
-        self._joined = hooks.joined(others)  # for as long as the storage lives
-        self._joined.__enter__()
+        """Hooks for the storage: ``others``, and then this."""
+        hooks, mine = Hooks(), Hooks()
+        mine.on(EventKind.ENQUEUED, self)
+        for joined in (others, mine):
+            self._joined.enter_context(hooks.joined(joined))  # for as long as the storage lives
         return hooks
 
     def __call__(self, event: Event) -> None:

@@ -153,3 +153,26 @@ class Site:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait(30)
+
+
+EMBEDDED = {"FLASK_QML_EMBEDDED": "true", "TICK": "0.3"}
+
+
+def assert_one_each(slots):
+    assert set(slots.values()) == {1}, slots
+
+
+def made_by(site):
+    return {int(line[1]) for line in site.diary("made")}
+
+
+def run_command(site, *words, **variables):
+    words = ("flask", "--app", "shop:create_app()", "run", "--port", site.port, *words)
+    return site.start(*words, **EMBEDDED, **variables)
+
+
+def gunicorn(site, *words, workers=4, **variables):
+    address = f"127.0.0.1:{site.port}"
+    target = "shop:create_app()"
+    words = ("gunicorn", "-w", workers, "-b", address, *words, target)
+    return site.start(*words, **{**EMBEDDED, **variables})

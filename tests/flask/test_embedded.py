@@ -3,16 +3,13 @@
 import contextlib
 import os
 import signal
-from itertools import pairwise
 
 import pytest
 
 from qml import ConfigurationError, Job, connect
 from qml.storage import servers
 from tests.cli.calls import until
-from tests.flask.sites import Site
-
-EMBEDDED = {"FLASK_QML_EMBEDDED": "true", "TICK": "0.3"}
+from tests.flask.sites import EMBEDDED, Site, assert_one_each, gunicorn, run_command
 
 posix = pytest.mark.skipif(os.name != "posix", reason="gunicorn forks")
 
@@ -23,31 +20,7 @@ def site(tmp_path):
         yield site
 
 
-def made_by(site):
-    return {int(line[1]) for line in site.diary("made")}
-
-
-def assert_one_each(slots):
-    assert set(slots.values()) == {1}, slots
-
-
-def run_command(site, *words, **variables):
-    words = ("flask", "--app", "shop:create_app()", "run", "--port", site.port, *words)
-    return site.start(*words, **EMBEDDED, **variables)
-
-
 # -- flask run -------------------------------------------------------------------------------------
-
-
-def test_with_the_reloader_one_process_runs_each_slot_once(site):
-    """The watching parent makes the app, too, and must not run jobs; the serving child must,
-    without having been asked anything."""
-    parent = run_command(site, "--debug")
-    slots, pids = site.ticks(6)
-    assert_one_each(slots)
-    [child] = pids
-    assert made_by(site) == {parent.pid, child}
-    assert parent.pid != child
 
 
 def test_after_a_reload_the_new_process_goes_on(site):
@@ -59,15 +32,6 @@ def test_after_a_reload_the_new_process_goes_on(site):
     slots, pids = site.ticks(len(site.diary("tick")) + 3)
     assert_one_each(slots)
     assert len(pids) == 2
-
-
-@pytest.mark.parametrize("words", [(), ("--debug", "--no-reload"), ("--no-debug",)])
-def test_without_the_reloader_the_process_itself_runs_them(site, words):
-    """The usual cure looks for the reloader's variable, and so runs none without a reloader."""
-    process = run_command(site, *words)
-    slots, pids = site.ticks(3)
-    assert_one_each(slots)
-    assert pids == {process.pid}
 
 
 @pytest.mark.parametrize("debug", [True, False])
@@ -99,25 +63,6 @@ def test_jobs_of_a_request_run_there_too(site):
 
 
 # -- gunicorn --------------------------------------------------------------------------------------
-
-
-def gunicorn(site, *words, workers=4, **variables):
-    address = f"127.0.0.1:{site.port}"
-    target = "shop:create_app()"
-    words = ("gunicorn", "-w", workers, "-b", address, *words, target)
-    return site.start(*words, **{**EMBEDDED, **variables})
-
-
-@posix
-@pytest.mark.parametrize("debug", ["0", "1"])
-@pytest.mark.parametrize("words", [(), ("--preload",), ("--preload", "--threads", "4")])
-def test_four_workers_run_each_slot_once_and_never_none(site, words, debug):
-    master = gunicorn(site, *words, FLASK_DEBUG=debug)
-    slots, pids = site.ticks(10)
-    assert_one_each(slots)
-    assert master.pid not in pids
-    times = sorted(map(float, slots))
-    assert {round(b - a, 3) for a, b in pairwise(times)} == {0.3}  # none was left out
 
 
 @posix
@@ -191,3 +136,15 @@ def test_it_can_be_told_to_begin(make_app, jobs):
 def test_wrong_settings_are_said_when_the_app_is_made(make_app, jobs, wrong):
     with pytest.raises(ConfigurationError, match="QML_EMBEDDED"):
         make_app(jobs, QML_EMBEDDED=wrong)
+
+
+@posix
+def test_a_task_in_a_process_of_a_worker_has_the_app_there(site):
+    """A factory's name is known to nobody but the configuration."""
+    gunicorn(site, workers=1, FLASK_QML_APP="shop:create_app()", TICK="3600")
+    site.ask()
+    path = site.folder / "instance" / "jobs.db"
+    with contextlib.closing(connect(f"sqlite:///{path}")) as storage:
+        storage.enqueue(Job("shop.apart"))
+    until(lambda: site.diary("apart"), timeout=60)
+    assert [line[2] for line in site.diary("apart")] == ["shop"]
