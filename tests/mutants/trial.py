@@ -18,7 +18,10 @@ from .witness import SIGN
 
 COPIED = ("qml", "tests", "docs", "benchmarks", "README.rst", "setup.cfg", "ruff.toml")
 
-ALL = ("tests", "--ignore=tests/mutants", "--ignore=tests/house", "--ignore=tests/docs")
+ALL = (
+    "tests",
+    *(f"--ignore=tests/{folder}" for folder in ("mutants", "house", "docs", "newcomer")),
+)
 """All tests of what qml does. Those left out look at its text."""
 
 FLAGS = ("-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "tests.mutants.witness")

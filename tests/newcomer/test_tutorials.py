@@ -38,6 +38,15 @@ def folder(tmp_path):
     return tmp_path
 
 
+# What is found has not to be shortened, which takes the most time.
+HASTY = """
+from hypothesis import Phase, settings
+
+settings.register_profile("hasty", phases=[Phase.generate], deadline=None)
+settings.load_profile("hasty")
+"""
+
+
 def test_the_harness_finds_the_bug_and_passes_once_it_is_mended(folder):
     assert run_pytest(folder, "test_first.py")[0] == 0
     code, printed = run_pytest(folder, "test_points.py")
@@ -60,6 +69,7 @@ def test_the_harness_finds_the_bug_and_passes_once_it_is_mended(folder):
 
 
 def test_the_harness_finds_the_storage_wanting(folder):
+    (folder / "conftest.py").write_text(HASTY, encoding="utf-8")
     code, printed = run_pytest(folder, "test_storage.py")
     assert code == 1
     assert "counts have every kind" in printed
