@@ -25,7 +25,7 @@ def wait(driver: Driver, job_id: str, timeout: float | None) -> Job:
         if left <= 0:
             raise WaitTimeout(
                 f"job {job_id} ({row.method}) is still {row.state} after {timeout:g} s; it goes "
-                "on: wait again, or see whether a server runs",
+                "on: wait again, or start a server if none runs (qml run APP, or jobs.server())",
                 job_id=job_id,
             )
         driver.wait(min(left, LOOK_AGAIN))
