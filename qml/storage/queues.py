@@ -58,12 +58,12 @@ class Queues:
     def list(self) -> "builtins.list[Queue]":
         """Every queue that has jobs or is paused, by name."""
         paused = self.paused()
-        names = sorted({*self._driver.count(Page(), "queue"), *paused})
-        return [Queue(name, paused.get(name), self._counts(name)) for name in names]
-
-    def _counts(self, name: str) -> dict[StateKind, int]:
-        counts = self._driver.count(Page(queue=name), "state")
-        return {kind: counts.get(kind.value, 0) for kind in StateKind}
+        counts = {kind: self._driver.count(Page((kind.value,)), "queue") for kind in StateKind}
+        names = sorted({*paused}.union(*counts.values()))
+        return [
+            Queue(name, paused.get(name), {kind: counts[kind].get(name, 0) for kind in StateKind})
+            for name in names
+        ]
 
 
 def _since(body: str) -> datetime:

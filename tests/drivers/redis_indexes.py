@@ -85,6 +85,7 @@ def rebuilt(rows):
         letters = ""
         add("all", tail)
         add(f"state:{row['state']}", tail)
+        add(f"of:{len(row['queue'].encode())} {row['queue']}{row['method']}", tail)
         if "due_at" in row and "ripe" in row and _in_lane(row):
             letters += "n"
             add("laned", _grouped(row["lane"]) + _place(row) + row["id"])

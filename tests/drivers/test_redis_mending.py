@@ -72,7 +72,7 @@ def fill(store):
 INDEXES = (
     *("all", "state:enqueued", "state:processing", "state:succeeded", "ready", "ready:default"),
     *("ready:q", "waiting", "expiring", "running", "finished:succeeded", "finished:failed"),
-    *("leaving", "keys", "totals"),
+    *("leaving", "keys", "totals", "of:7 defaultapp.send", "of:1 qapp.send"),
 )
 
 

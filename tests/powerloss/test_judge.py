@@ -67,7 +67,7 @@ def test_half_a_change_is_a_fault(folder, statement, fault):
 
 
 def test_an_index_that_lacks_a_row_is_a_fault(folder):
-    lie = "replace(sql, '(state, seq)', '(queue, seq)') WHERE name = 'qml_jobs_listing'"
+    lie = "replace(sql, '(state, queue,', '(queue, state,') WHERE name = 'qml_jobs_listing'"
     spoil(folder, f"PRAGMA writable_schema = ON; UPDATE sqlite_master SET sql = {lie}")
     faults = judge.look(folder, FILE).faults
     assert faults

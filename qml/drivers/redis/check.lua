@@ -20,6 +20,7 @@ for place = 1, #totals, 2 do
     local queue = string.sub(rest, state_length + 1, state_length + queue_length)
     add('all', number)
     add('state:' .. state, number)
+    add('of:' .. queue_length .. ' ' .. string.sub(rest, state_length + 1), number)
     if string.find(letters, 'r') then
       add('ready', number)
       add('ready:' .. queue, number)

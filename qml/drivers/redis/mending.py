@@ -200,7 +200,7 @@ def _awaited(member: bytes) -> str:
 def _digits(name: str) -> int:
     """With how many digits the members of a set begin, after their names."""
     kind = name.partition(":")[0]
-    if kind in {"all", "state", "batched", "counting", "awaiting"}:
+    if kind in {"all", "state", "of", "batched", "counting", "awaiting"}:
         return SEQ
     return (RANK if kind in {"ready", "laned"} else TIME) + SEQ
 

@@ -29,8 +29,8 @@ from .texts import (
 
 WALK = reading("walk")
 
-LOOK = 1_000
-"""Members that a step looks at, at most."""
+LOOK, PASS = 1_000, 4_000
+"""Members that a step looks at, at most; and where it passes by all that a filter leaves out."""
 
 GIVE = 200
 """Rows that a step gives, at most."""
@@ -45,8 +45,10 @@ class _Way(NamedTuple):
     after: str = ""
     by: str = ""
     skip: int = 0
+    states: list[str] | None = None
     queue: str | None = None
     method: str | None = None
+    batch: str | None = None
     free_at: str | None = None
 
 
@@ -70,7 +72,8 @@ class Pages:
         left = limit
         while left is None or left > 0:
             want = GIVE if left is None else min(GIVE, left)
-            order = dumps([*way[:5], str(LOOK), str(want), str(way.skip), *way[6:]])
+            look = LOOK if way.queue is None and way.method is None else PASS
+            order = dumps([*way[:5], str(look), str(want), str(way.skip), *way[6:]])
             after, skip, texts, vanished = loads(self._connections.read(WALK, order))
             if vanished:
                 self._suspect()
@@ -151,10 +154,55 @@ class Pages:
             return _Way([("expiring", "")], TIME + SEQ, by=moment(query.now))
         if isinstance(query, After):
             return _Way([("all", "")], SEQ, after=_place(query.seq))
-        way = _Way(self._sets(query), SEQ, "down", skip=query.offset)
-        if query.below is not None:
-            way = way._replace(after=_place(query.below))
-        return way._replace(queue=query.queue, method=query.method)
+        way = self._page(query)._replace(direction="down", skip=query.offset)
+        return way if query.below is None else way._replace(after=_place(query.below))
+
+    def _page(self, page: Page) -> _Way:
+        """Along which sets, and what is to be asked of each row then: where rows of a queue or a
+        method are wanted, the way with the fewest to be passed by, as the totals tell."""
+        if page.queue is None and page.method is None:
+            return _Way(self._sets(page), SEQ)
+        asked = _Way([], SEQ, queue=page.queue, method=page.method, batch=page.batch)
+        asked = asked._replace(states=None if page.states is None else [*page.states])
+        ways, wanted = _ways(page, list(self._totals()))
+        if not wanted:
+            return asked
+        if page.batch is not None:
+            stored = sum(self._states_of(page).values())
+            ways.append(_Sets(self._sets(page), stored))
+        best = min(ways, key=lambda sets: sets.cost(page.limit, wanted))
+        return asked._replace(sets=best.sets)
+
+
+class _Sets(NamedTuple):
+    """Sets that all rows of a page are in, and how many others with them."""
+
+    sets: list[tuple[str, str]]
+    members: int
+
+    def cost(self, limit: int | None, wanted: int) -> float:
+        """Members to look at until there are enough, if those wanted lie evenly."""
+        part = 1.0 if limit is None else min(1.0, limit / wanted)
+        return self.members * part + 20 * len(self.sets)
+
+
+def _ways(page: Page, totals: list[tuple[tuple[str, str, str], int]]) -> tuple[list[_Sets], int]:
+    """By states, and by queues and methods; and how many rows are wanted, batches aside."""
+    states: Counter[str] = Counter()
+    places: Counter[str] = Counter()
+    wanted = 0
+    for (state, queue, method), number in totals:
+        meant = page.states is None or state in page.states
+        here = page.queue in (None, queue) and page.method in (None, method)
+        states[f"state:{state}"] += number * meant
+        places[f"of:{len(queue.encode())} {queue}{method}"] += number * here
+        wanted += number * (meant and here)
+    return [_sets(states), _sets(places)], wanted
+
+
+def _sets(numbers: "Counter[str]") -> _Sets:
+    found = {name: number for name, number in numbers.items() if number}
+    return _Sets([(name, "") for name in found], sum(found.values()))
 
 
 def _place(seq: int) -> str:

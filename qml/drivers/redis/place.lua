@@ -45,7 +45,10 @@ end
 -- The sorted sets a row belongs in, with its member in each: a function of the row and no more.
 local function places(row)
   local tail = row.seq .. row.id
-  local found = {all = tail, ['state:' .. row.state] = tail}
+  local found = {
+    all = tail, ['state:' .. row.state] = tail,
+    ['of:' .. #row.queue .. ' ' .. row.queue .. row.method] = tail,
+  }
   if row.purge_at then
     found.leaving = row.purge_at .. tail
   elseif row.finished_at then

@@ -7,6 +7,8 @@
 --                                 ready; "shares" = it has one of the columns of SHARED
 --   all               sorted set  every row                         <seq><id>
 --   state:<state>     sorted set  the rows in a state               <seq><id>
+--   of:<length of the queue> <queue><method>
+--                     sorted set  the rows of a queue and method    <seq><id>
 --   ready             sorted set  what a claim may take, no lane    <rank><seq><id>
 --   ready:<queue>     sorted set  the same of one queue             <rank><seq><id>
 --   laned             sorted set  what is ready in a lane           <lane><rank><seq><id>

@@ -1,11 +1,12 @@
 -- A bounded part of a walk along some sorted sets. ARGV[1], as JSON: the sets, as `merged` has
 -- them; with how many digits their members go on; "up" or "down"; the digits after which to begin,
 -- or ""; the time at which to end, or ""; how many members to look at; how many rows to give; how many to pass over; and what
--- rows must have, or null: the queue, the method, the time at which they are due and free.
+-- rows must have, or null: one of some states, the queue, the method, the batch, the time at which they
+-- are due and free.
 -- Answer: the digits after which to go on, "" = it is over; how many are still to be passed over;
 -- the rows; and whether rows had vanished, "yes" or "".
 
-local sets, digits, direction, after, by, look, want, skip, queue, method, free_at =
+local sets, digits, direction, after, by, look, want, skip, states, queue, method, batch, free_at =
   unpack(cjson.decode(ARGV[1]))
 digits, look, want, skip = tonumber(digits), tonumber(look), tonumber(want), tonumber(skip)
 
@@ -30,16 +31,37 @@ if free_at ~= cjson.null then
   end
 end
 
+local among
+if states ~= cjson.null then
+  among = {}
+  for _, state in ipairs(states) do
+    among[state] = true
+  end
+end
+local filtered = among or queue ~= cjson.null or method ~= cjson.null or batch ~= cjson.null
+
+-- Asked of the few columns first: most rows may have to be passed by. One that vanished is for the
+-- caller to find.
+local function passes(id)
+  if not filtered then
+    return true
+  end
+  local state, its_queue, its_method, its_batch =
+    unpack(redis.call('HMGET', key('job:' .. id), 'state', 'queue', 'method', 'batch'))
+  return not state or ((not among or among[state])
+    and (queue == cjson.null or its_queue == queue)
+    and (method == cjson.null or its_method == method)
+    and (batch == cjson.null or its_batch == batch))
+end
+
 local function wanted(row)
-  return (queue == cjson.null or row.queue == queue)
-    and (method == cjson.null or row.method == method)
-    and not (paused and paused[row.queue])
+  return not (paused and paused[row.queue])
     and (free_at == cjson.null or (row.due_at and row.due_at <= free_at and is_free(row, free_at)))
 end
 
 -- Nothing to ask of the rows passed over: the set knows which is the n-th.
 local whole = #sets == 1 and sets[1][2] == ''
-if skip > 0 and down and whole and queue == cjson.null and method == cjson.null then
+if skip > 0 and down and whole and not filtered then
   local rank = skip - 1
   if after ~= '' then
     rank = rank + redis.call('ZLEXCOUNT', key(sets[1][1]), '[' .. after, '+')
@@ -55,10 +77,12 @@ local rows, last, looked, weight, vanished = {}, '', 0, 0, ''
 for member, set in merged(sets, digits, down, from, to) do
   looked = looked + 1
   local found = ungrouped(set, member)
-  local row = read(string.sub(found, digits + 1))
-  if not row then
+  local id = string.sub(found, digits + 1)
+  local passing = passes(id)
+  local row = passing and read(id)
+  if passing and not row then
     vanished = 'yes'
-  elseif wanted(row) then
+  elseif row and wanted(row) then
     if skip > 0 then
       skip = skip - 1
     else

@@ -2,6 +2,8 @@
 
 import json
 import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from heapq import merge
 from itertools import islice
 
@@ -9,6 +11,9 @@ from ...seam.rows import After, Available, Expired, Page, Query, Row
 from .statements import SQL
 
 Rows = list[Row]
+
+MANY = 500
+"""Queues that a page is merged from, at most: to look into each takes 10 us."""
 
 TOP = 2**63 - 1
 """Higher than any seq that is given."""
@@ -32,9 +37,19 @@ def count(connection: sqlite3.Connection, page: Page, by: str) -> dict[str, int]
     """How many rows the filters of a page leave, by a column."""
     if by not in {"state", "queue", "method"}:
         raise ValueError(f"count by {by!r}; give state, queue or method")
-    statement = SQL["count" if page.batch is None else "count_of_batch"].replace("{by}", by)
-    filters = page._asdict() | {"states": None if page.states is None else json.dumps(page.states)}
-    return dict(connection.execute(statement, filters).fetchall())
+    filters = page._asdict() | {"states": _texts(page.states)}
+    if page.batch is not None:
+        statement = SQL["count_of_batch"].replace("{by}", by)
+        return dict(connection.execute(statement, filters).fetchall())
+    statement, counts = SQL["count"].replace("{by}", by), Counter[str]()
+    for state in _states(connection, page):
+        found = connection.execute(statement, filters | {"state": state})
+        counts.update(dict(found.fetchall()))
+    return dict(counts)
+
+
+def _texts(values: Iterable[object] | None) -> str | None:
+    return None if values is None else json.dumps([*values])
 
 
 def _limit(limit: int | None) -> int:
@@ -44,29 +59,56 @@ def _limit(limit: int | None) -> int:
 def _page(connection: sqlite3.Connection, page: Page) -> Rows:
     below = TOP if page.below is None else page.below
     filters = page._asdict() | {"limit": _limit(page.limit), "below": below}
+    filters["states"] = _texts(page.states)
     if page.batch is not None:
-        filters["states"] = None if page.states is None else json.dumps(page.states)
         return [*map(Row._make, connection.execute(SQL["page_of_batch"], filters))]
-    if page.states is None:
+    queues = None
+    if (page.states, page.queue) != (None, None):
+        queues = _queues(connection, page)
+    if queues is None:
         return [*map(Row._make, connection.execute(SQL["page"], filters))]
-    states = dict.fromkeys(page.states)
-    if len(states) == 1:
-        [filters["state"]] = states
-        return [*map(Row._make, connection.execute(SQL["page_of_state"], filters))]
-    return _page_of_states(connection, page, filters)
-
-
-def _page_of_states(connection: sqlite3.Connection, page: Page, filters: dict[str, object]) -> Rows:
-    """Each state's newest come from its index, then they are merged: "state IN" would sort all."""
     end = None if page.limit is None else page.offset + page.limit
     streams = [
         [
             seq
             for (seq,) in connection.execute(
-                SQL["seqs_of_state"], {**filters, "state": state, "limit": _limit(end)}
+                SQL["seqs_of_queue"],
+                {**filters, "state": state, "queue": queue, "limit": _limit(end)},
             )
         ]
-        for state in dict.fromkeys(page.states or ())
+        for state, queue in queues
     ]
     seqs = list(islice(merge(*streams, reverse=True), page.offset, end))
-    return [*map(Row._make, connection.execute(SQL["rows"], {"seqs": json.dumps(seqs)}))]
+    return [*map(Row._make, connection.execute(SQL["rows"], {"seqs": _texts(seqs)}))]
+
+
+def _queues(connection: sqlite3.Connection, page: Page) -> list[tuple[str, str]] | None:
+    """The states and queues of a page, each with an index of its own that gives its newest, to be
+    merged. None = they are so many that it is quicker to walk along all rows."""
+    found: list[tuple[str, str]] = []
+    for state in _states(connection, page):
+        of_state = {"state": state}
+        names = [page.queue] if page.queue is not None else _values(connection, "queue", of_state)
+        for name in names:
+            found.append((state, name))
+            if len(found) > MANY:
+                return None
+    return found
+
+
+def _states(connection: sqlite3.Connection, page: Page) -> list[str]:
+    """The states of a page, or all that there are."""
+    return (
+        [*_values(connection, "state", {})]
+        if page.states is None
+        else [*dict.fromkeys(page.states)]
+    )
+
+
+def _values(connection: sqlite3.Connection, column: str, given: dict[str, str]) -> Iterator[str]:
+    """The values of a column, one jump along the index each."""
+    [value] = connection.execute(SQL[f"first_{column}"], given).fetchone()
+    while value is not None:
+        yield value
+        after = {**given, "after": value}
+        [value] = connection.execute(SQL[f"next_{column}"], after).fetchone()

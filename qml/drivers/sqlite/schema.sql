@@ -83,7 +83,7 @@ CREATE INDEX qml_jobs_finished ON qml_jobs (state, finished_at, seq)
 CREATE INDEX qml_jobs_leaving ON qml_jobs (purge_at, seq) WHERE purge_at IS NOT NULL;
 CREATE INDEX qml_jobs_expiring ON qml_jobs (expires_at, seq)
     WHERE expires_at IS NOT NULL AND due_at IS NOT NULL;
-CREATE INDEX qml_jobs_listing ON qml_jobs (state, seq);
+CREATE INDEX qml_jobs_listing ON qml_jobs (state, queue, seq, method);
 CREATE UNIQUE INDEX qml_jobs_unique_key ON qml_jobs (unique_key) WHERE key_held > 0;
 CREATE INDEX qml_jobs_permits ON qml_jobs (permit, lease_until)
     WHERE permit IS NOT NULL AND lease_until IS NOT NULL AND locked_by IS NULL;
