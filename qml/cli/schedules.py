@@ -58,17 +58,14 @@ def add_to(commands: Any) -> None:
     add_verb(verbs, "list", "all recurring jobs, by name", listed, GIVEN)
     _add_adding(verbs)
     for name, about, change in (
-        ("pause", "issue nothing until resume", lambda found, name: found.pause(name)),
-        ("resume", "go on after a pause", lambda found, name: found.resume(name)),
+        ("pause", "issue nothing until resume", _pause),
+        ("resume", "go on after a pause", _resume),
         ("remove", "forget schedules; their jobs stay", _remove),
-        ("trigger", "enqueue a job of a schedule now", lambda found, name: found.trigger(name)),
+        ("trigger", "enqueue a job of a schedule now", _trigger),
     ):
         verb = add_verb(verbs, name, about, _each, (stores.URL,))
         verb.add_argument("names", metavar="NAME", nargs="+")
-        verb.set_defaults(change=change, done=_DONE[name])
-
-
-_DONE = {"pause": "paused", "resume": "resumed", "remove": "removed", "trigger": "triggered"}
+        verb.set_defaults(change=change)
 
 
 def _add_adding(verbs: Any) -> None:
@@ -176,18 +173,28 @@ def _json(flag: str, text: str) -> Any:
         raise ConfigurationError(f"{flag} is {text!r}; give JSON") from None
 
 
-def _remove(found: Schedules, name: str) -> None:
+def _pause(found: Schedules, name: str) -> str:
+    found.pause(name)
+    return "paused"
+
+
+def _resume(found: Schedules, name: str) -> str:
+    found.resume(name)
+    return "resumed"
+
+
+def _remove(found: Schedules, name: str) -> str:
     if not found.remove(name):
         raise ConfigurationError(f"there is no schedule {name!r}")
+    return "removed"
+
+
+def _trigger(found: Schedules, name: str) -> str:
+    return f"triggered, job {found.trigger(name).id}"
 
 
 def _each(arguments: argparse.Namespace) -> int:
     """Change each schedule that is named; a refusal does not stop the others."""
-    change: Callable[[Schedules, str], object] = arguments.change
+    change: Callable[[Schedules, str], str] = arguments.change
     with warnings_of_qml(complain), _open(arguments) as storage:
-
-        def changed(name: str) -> str:
-            change(storage.schedules, name)
-            return str(arguments.done)
-
-        return each(arguments.names, changed)
+        return each(arguments.names, lambda name: change(storage.schedules, name))

@@ -108,8 +108,9 @@ def test_pause_resume_trigger_remove(qml, store, nightly):
     assert store.schedules.get("nightly").paused
     assert qml("schedules", "resume", "nightly").out == "nightly  resumed\n"
     assert not store.schedules.get("nightly").paused
-    assert qml("schedules", "trigger", "nightly").out == "nightly  triggered\n"
+    out = qml("schedules", "trigger", "nightly").out
     [job] = store.list()
+    assert out == f"nightly  triggered, job {job.id}\n"
     assert (job.schedule, job.method) == ("nightly", "app.report")
     assert qml("schedules", "remove", "nightly").out == "nightly  removed\n"
     assert store.schedules.get("nightly") is None

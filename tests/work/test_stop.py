@@ -262,6 +262,41 @@ def test_a_signal_lets_running_jobs_end(app, gate):
     assert app.storage.get_job_counts()["succeeded"] == 1
 
 
+def test_asked_to_stop_it_does_as_after_a_first_signal(app, gate):
+    running = app.task(name="t")(gate.wait).enqueue()
+    server = app.server(threads=1, grace_seconds=LONG)
+
+    def ask():
+        gate.someone_waits()
+        server.ask_to_stop()
+        app.tasks["t"].enqueue()  # is not claimed any more
+        gate.open()
+
+    asker = threading.Thread(target=ask)
+    asker.start()
+    assert server.run() is False
+    asker.join(20)
+    assert not server.signalled
+    assert app.storage.get(running.id).state.kind == "succeeded"
+    assert app.storage.get_job_counts()["enqueued"] == 1
+
+
+def test_a_server_tells_whether_a_signal_ended_it(app, gate):
+    app.task(name="t")(gate.wait).enqueue()
+    server = app.server(threads=1, grace_seconds=LONG)
+
+    def send():
+        gate.someone_waits()
+        signal.raise_signal(signal.SIGTERM)
+        gate.open()
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    server.run()
+    sender.join(20)
+    assert server.signalled
+
+
 def test_a_server_runs_in_any_thread_and_without_unix_signals(app, monkeypatch):
     for name in ("SIGHUP", "SIGUSR1", "SIGUSR2", "SIGALRM"):
         monkeypatch.delattr(signal, name, raising=False)
