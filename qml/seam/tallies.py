@@ -30,7 +30,8 @@ def names(counts: str | None) -> list[str]:
         found = json.loads(counts)
     except (ValueError, RecursionError):
         return []
-    return found if isinstance(found, list) else []
+    is_list = isinstance(found, list) and all(isinstance(name, str) for name in found)
+    return found if is_list else []
 
 
 def is_dormant(row: Row) -> bool:

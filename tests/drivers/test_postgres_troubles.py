@@ -1,14 +1,16 @@
 """What the server refuses comes as qml's own errors, with what to do; nothing else is broken."""
 
+import random
+
 import psycopg2
 import pytest
 
-from qml.drivers.postgres import PostgresDriver, connections
+from qml.drivers.postgres import PostgresDriver, connections, troubles
 from qml.drivers.postgres.session import Session
 from qml.values.errors import MigrationError, StorageError, StorageUnavailable
 
 from . import postgres_store
-from .making import everything, put, row
+from .making import everything, limited, member, paced, put, row, waiter
 from .test_postgres_deadlines import within
 
 TROUBLES = {
@@ -23,7 +25,6 @@ TROUBLES = {
     "42501": (StorageError, "right to use the schema"),
     "42P01": (MigrationError, "connect anew"),
     "3F000": (MigrationError, "connect anew"),
-    "54000": (StorageError, "shorter"),
     "XX001": (StorageError, "trouble of the test"),
     "22003": (StorageError, "trouble of the test"),
 }
@@ -50,6 +51,32 @@ def test_what_the_server_refuses(driver, code):
         driver._connections.write(raising(code))
     assert type(error.value) is kind
     assert str(error.value).startswith(driver.describe() + ": trouble of the test")
+    assert isinstance(error.value.__cause__, psycopg2.Error)
+    put(driver, row("a"))
+
+
+@pytest.mark.parametrize(
+    "columns", ["id", "queue", "unique_key", "batch", "awaits", "counts", "permit", "pace", "lane"]
+)
+def test_a_name_that_is_too_long_is_told_in_words_of_our_own(driver, columns):
+    """And not in the server's, which are of its indexes."""
+    noise = random.Random(1)
+    long = "".join(chr(noise.randrange(33, 50_000)) for _ in range(1_000))
+    rows = {
+        "id": row(long),
+        "queue": row("b", queue=long),
+        "unique_key": row("b", unique_key=long),
+        "batch": row("b", batch=long),
+        "awaits": waiter("b", long),
+        "counts": member("b", long),
+        "permit": limited("b", long),
+        "pace": paced("b", long),
+        "lane": limited("b", long[:500], pace=long[500:], gap=1),
+    }
+    with pytest.raises(StorageError) as error:
+        driver.insert([row("a"), rows[columns]])
+    assert str(error.value) == f"{driver.describe()}: {troubles.TOO_LONG['54000']}"
+    assert type(error.value) is StorageError
     assert isinstance(error.value.__cause__, psycopg2.Error)
     put(driver, row("a"))
 

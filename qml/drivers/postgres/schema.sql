@@ -159,6 +159,16 @@ EXCEPTION WHEN data_exception THEN
     RETURN '{}';
 END $$;
 
+-- The tallies that a row counts for; a damaged list names none. For rows that are met one by one: where
+-- many are, a list that is damaged is known by the error.
+CREATE FUNCTION {schema}.qml_names(counts text) RETURNS SETOF text LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    RETURN QUERY SELECT name FROM json_array_elements_text(counts::json) AS c (name)
+        WHERE name IS NOT NULL;
+EXCEPTION WHEN data_exception OR statement_too_complex THEN
+    RETURN;
+END $$;
+
 -- The table itself notes what its rows do to lanes and tallies: whatever changes them, and as often as
 -- a call is repeated, a change counts once. A statement that has to do with neither pays 10 us. The
 -- functions go by the schema of their table, since an operator may rename it; what asks no table keeps
@@ -187,15 +197,29 @@ BEGIN
             INSERT INTO %%I.qml_news (lane, rank, seq) SELECT * FROM unnest($1, $2, $3)',
             TG_TABLE_SCHEMA) USING names, places, numbers;
     END IF;
-    SELECT array_agg(name), array_agg(remaining) INTO names, numbers FROM (
-        SELECT name, sum(one) AS remaining FROM (
-            SELECT json_array_elements_text(counts::json) AS name, 1 AS one
-            FROM came WHERE counts IS NOT NULL AND finished_at IS NULL
-            UNION ALL
-            SELECT awaits, 0 FROM came WHERE awaits IS NOT NULL AND due_at IS NULL
-                AND finished_at IS NULL AND state <> 'processing'
-        ) AS tick GROUP BY name
-    ) AS ticks;
+    BEGIN
+        SELECT array_agg(name), array_agg(remaining) INTO names, numbers FROM (
+            SELECT name, sum(one) AS remaining FROM (
+                SELECT json_array_elements_text(counts::json) AS name, 1 AS one
+                FROM came WHERE counts IS NOT NULL AND finished_at IS NULL
+                UNION ALL
+                SELECT awaits, 0 FROM came WHERE awaits IS NOT NULL AND due_at IS NULL
+                    AND finished_at IS NULL AND state <> 'processing'
+            ) AS tick WHERE name IS NOT NULL GROUP BY name
+        ) AS ticks;
+    EXCEPTION WHEN data_exception OR statement_too_complex THEN  -- a damaged list stops no others
+        EXECUTE format('
+            SELECT array_agg(name), array_agg(remaining) FROM (
+                SELECT name, sum(one) AS remaining FROM (
+                    SELECT %%I.qml_names(counts) AS name, 1 AS one
+                    FROM came WHERE counts IS NOT NULL AND finished_at IS NULL
+                    UNION ALL
+                    SELECT awaits, 0 FROM came WHERE awaits IS NOT NULL AND due_at IS NULL
+                        AND finished_at IS NULL AND state <> ''processing''
+                ) AS tick WHERE name IS NOT NULL GROUP BY name
+            ) AS ticks',
+            TG_TABLE_SCHEMA) INTO names, numbers;
+    END;
     IF names IS NOT NULL THEN
         EXECUTE format('
             INSERT INTO %%I.qml_ticks (name, remaining, makes)
@@ -242,20 +266,39 @@ BEGIN
             INSERT INTO %%I.qml_news (lane, rank, seq) SELECT * FROM unnest($1, $2, $3)',
             TG_TABLE_SCHEMA) USING names, places, numbers;
     END IF;
-    SELECT array_agg(name), array_agg(remaining), array_agg(failed) INTO names, numbers, places
-    FROM (
-        SELECT name, sum(one) AS remaining, sum(one_failed) AS failed FROM (
-            SELECT
-                json_array_elements_text(gone.counts::json) AS name,
-                CASE WHEN came.finished_at IS NULL THEN 1 ELSE -1 END AS one,
-                CASE WHEN came.finished_at IS NULL
-                    THEN -(gone.state <> 'succeeded')::int ELSE (came.state <> 'succeeded')::int
-                END AS one_failed
-            FROM gone JOIN came USING (seq)
-            WHERE gone.counts IS NOT NULL
-                AND (gone.finished_at IS NULL) <> (came.finished_at IS NULL)
-        ) AS tick GROUP BY name
-    ) AS ticks;
+    BEGIN
+        SELECT array_agg(name), array_agg(remaining), array_agg(failed) INTO names, numbers, places
+        FROM (
+            SELECT name, sum(one) AS remaining, sum(one_failed) AS failed FROM (
+                SELECT
+                    json_array_elements_text(gone.counts::json) AS name,
+                    CASE WHEN came.finished_at IS NULL THEN 1 ELSE -1 END AS one,
+                    CASE WHEN came.finished_at IS NULL
+                        THEN -(gone.state <> 'succeeded')::int ELSE (came.state <> 'succeeded')::int
+                    END AS one_failed
+                FROM gone JOIN came USING (seq)
+                WHERE gone.counts IS NOT NULL
+                    AND (gone.finished_at IS NULL) <> (came.finished_at IS NULL)
+            ) AS tick WHERE name IS NOT NULL GROUP BY name
+        ) AS ticks;
+    EXCEPTION WHEN data_exception OR statement_too_complex THEN  -- a damaged list stops no others
+        EXECUTE format('
+            SELECT array_agg(name), array_agg(remaining), array_agg(failed)
+            FROM (
+                SELECT name, sum(one) AS remaining, sum(one_failed) AS failed FROM (
+                    SELECT
+                        %%I.qml_names(gone.counts) AS name,
+                        CASE WHEN came.finished_at IS NULL THEN 1 ELSE -1 END AS one,
+                        CASE WHEN came.finished_at IS NULL
+                            THEN -(gone.state <> ''succeeded'')::int ELSE (came.state <> ''succeeded'')::int
+                        END AS one_failed
+                    FROM gone JOIN came USING (seq)
+                    WHERE gone.counts IS NOT NULL
+                        AND (gone.finished_at IS NULL) <> (came.finished_at IS NULL)
+                ) AS tick WHERE name IS NOT NULL GROUP BY name
+            ) AS ticks',
+            TG_TABLE_SCHEMA) INTO names, numbers, places;
+    END;
     IF names IS NOT NULL THEN
         EXECUTE format('
             INSERT INTO %%I.qml_ticks (name, remaining, failed)
@@ -277,12 +320,23 @@ BEGIN
         EXECUTE format('
             INSERT INTO %%I.qml_ends (permit) SELECT unnest($1)', TG_TABLE_SCHEMA) USING names;
     END IF;
-    SELECT array_agg(name), array_agg(members) INTO names, numbers FROM (
-        SELECT name, count(*) AS members FROM (
-            SELECT json_array_elements_text(counts::json) AS name
-            FROM gone WHERE counts IS NOT NULL AND finished_at IS NULL
-        ) AS tick GROUP BY name
-    ) AS ticks;
+    BEGIN
+        SELECT array_agg(name), array_agg(members) INTO names, numbers FROM (
+            SELECT name, count(*) AS members FROM (
+                SELECT json_array_elements_text(counts::json) AS name
+                FROM gone WHERE counts IS NOT NULL AND finished_at IS NULL
+            ) AS tick WHERE name IS NOT NULL GROUP BY name
+        ) AS ticks;
+    EXCEPTION WHEN data_exception OR statement_too_complex THEN  -- a damaged list stops no others
+        EXECUTE format('
+            SELECT array_agg(name), array_agg(members) FROM (
+                SELECT name, count(*) AS members FROM (
+                    SELECT %%I.qml_names(counts) AS name
+                    FROM gone WHERE counts IS NOT NULL AND finished_at IS NULL
+                ) AS tick WHERE name IS NOT NULL GROUP BY name
+            ) AS ticks',
+            TG_TABLE_SCHEMA) INTO names, numbers;
+    END;
     IF names IS NOT NULL THEN
         EXECUTE format('
             INSERT INTO %%I.qml_ticks (name, remaining, failed)

@@ -623,7 +623,8 @@ CREATE SCHEMA IF NOT EXISTS {schema}
 -- name: drop_tables
 DROP TABLE IF EXISTS {schema}.qml_jobs, {schema}.qml_records, {schema}.qml_meta, {schema}.qml_lanes,
     {schema}.qml_paces, {schema}.qml_news, {schema}.qml_ends, {schema}.qml_tallies, {schema}.qml_ticks;
-DROP FUNCTION IF EXISTS {schema}.qml_parts, {schema}.qml_came, {schema}.qml_changed, {schema}.qml_gone, {schema}.qml_count
+DROP FUNCTION IF EXISTS {schema}.qml_parts, {schema}.qml_names, {schema}.qml_came, {schema}.qml_changed,
+    {schema}.qml_gone, {schema}.qml_count
 
 -- name: is_empty
 -- Whether nothing lives in the schema (any more).

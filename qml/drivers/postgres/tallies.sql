@@ -11,8 +11,7 @@ ORDER BY id FOR UPDATE
 UPDATE {schema}.qml_jobs AS j SET counts = (
     SELECT json_agg(name ORDER BY origin, place)::text FROM (
         SELECT 0 AS origin, c.place, c.name
-        FROM json_array_elements_text(coalesce(j.counts, '[]')::json)
-            WITH ORDINALITY AS c (name, place)
+        FROM {schema}.qml_names(j.counts) WITH ORDINALITY AS c (name, place)
         UNION ALL
         SELECT 1, c.place, c.name
         FROM json_array_elements_text(more.names::json) WITH ORDINALITY AS c (name, place)

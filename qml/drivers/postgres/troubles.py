@@ -25,10 +25,14 @@ UNAVAILABLE = {
 UNAVAILABLE_CLASSES = ("08", "40", "53", "55", "57", "58")
 """Of connections, rollbacks, resources, states, an operator's doing, the system."""
 
-WRONG = {
+TOO_LONG = {
     "54000": "PostgreSQL cannot index a name longer than about 2,600 bytes (id, queue, state, "
     "unique_key, batch), nor a queue, concurrency_key and rate_key that are longer together; give "
     "shorter ones",
+}
+"""Said in the place of the server's own words, which are of its indexes."""
+
+WRONG = {
     "25P02": "a statement of this transaction has failed before; roll it back",
     "42501": "give the role of the URL the right to use the schema and its tables",
 }
@@ -55,6 +59,8 @@ def cure(fault: str) -> str:
 def translated(error: psycopg2.Error, name: str, url: str) -> StorageError:
     """qml's error for a statement that the server refused."""
     code = error.pgcode or ""
+    if code in TOO_LONG:
+        return StorageError(f"{name}: {TOO_LONG[code]}")
     message = f"{name}: {told(error, url)}"
     if code in NOT_INSTALLED:
         cure = "the tables of qml are not there, or not complete; connect anew to make them"

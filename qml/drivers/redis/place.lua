@@ -31,6 +31,9 @@ end
 -- The tallies that the end of a row counts for. A text that is damaged names none.
 local function tallies_of(row)
   local whole, names = pcall(cjson.decode, row.counts or '[]')
+  for _, name in ipairs(whole and type(names) == 'table' and names or {}) do
+    whole = whole and type(name) == 'string'
+  end
   return whole and type(names) == 'table' and names or {}
 end
 
