@@ -22,6 +22,8 @@ from ..seam.rows import (
     Write,
 )
 from ..seam.tallies import Parents, Tally
+from ..seam.transactions import Transactional
+from .transacting import WrappedTransactions
 
 T = TypeVar("T")
 
@@ -31,11 +33,16 @@ class WrappedDriver:
 
     Derive from it and override ``around``: what it does before ``call()`` comes before the verb's
     effect, and what it does after that comes when the effect is there and the caller knows
-    nothing yet. Hints, the clock and the life of the store pass through.
+    nothing yet. Hints, the clock and the life of the store pass through. Where the driver is
+    ``Transactional``, so is this: ``insert_in`` and ``begin`` are handed on, and a transaction's
+    ``hold``, ``swap`` and ``commit``.
     """
 
     def __init__(self, driver: Driver) -> None:
         self.driver = driver
+        if isinstance(driver, Transactional):  # attributes, since whoever has them counts as such
+            beside = WrappedTransactions(driver, self.around)
+            self.insert_in, self.begin = beside.insert_in, beside.begin
 
     def around(self, verb: str, order: Any, call: Callable[[], T]) -> T:
         """Carry ``verb`` out: ``call()`` does it; ``order`` is what it is asked to do."""
