@@ -127,5 +127,5 @@ class QmlFlask(Qml):
         for home in list(self._homes):
             home.close()
 
-    def _own_storage(self) -> Storage:
-        return self.home().storage()
+    def _own_storage(self, within: Any = None) -> Storage:
+        return self.home().storage(within)

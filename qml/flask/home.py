@@ -51,8 +51,8 @@ class Home:
         """Where its jobs are kept. ConfigurationError."""
         return storage_config(self.app, self._default, self._settings)
 
-    def storage(self) -> Storage:
-        """The storage. ConfigurationError, StorageUnavailable."""
+    def storage(self, within: Any = None) -> Storage:
+        """The storage. ConfigurationError, StorageUnavailable. ``within``: see ``Opening``."""
         opening = self._opening
         if opening is None:
             with self._lock:
@@ -62,7 +62,7 @@ class Home:
                     self._prepare(config)
                     options = self._options()
                     opening = self._opening = Opening(config, lambda: options)
-        return opening.storage()
+        return opening.storage(within)
 
     def _prepare(self, config: Config) -> None:
         if isinstance(config, SqliteConfig):

@@ -91,8 +91,13 @@ class Qml(Recurring, Together):
         lent = self._lent
         return lent[-1][0] if lent else self._own_storage()
 
-    def _own_storage(self) -> Storage:
-        return self._opening.storage()
+    def storage_for(self, connection: Any) -> Storage:
+        """The storage, for jobs that are to be part of the transaction of ``connection``."""
+        lent = self._lent
+        return lent[-1][0] if lent else self._own_storage(connection)
+
+    def _own_storage(self, within: Any = None) -> Storage:
+        return self._opening.storage(within)
 
     @property
     def storage_options(self) -> dict[str, Any]:

@@ -38,6 +38,10 @@ class App(Protocol):
         """Where its jobs are stored."""
         ...
 
+    def storage_for(self, connection: Any) -> Storage:
+        """The same, for jobs that are to be part of the transaction of ``connection``."""
+        ...
+
     @property
     def map(self) -> Callable[..., Iterator[Any]]:
         """Calls a task for each input."""
@@ -143,15 +147,15 @@ class Task(Generic[P, R]):
         return self._store([self._job_of(call) for call in calls])
 
     def _store(self, jobs: list[Job]) -> list[Job]:
-        storage, on_conflict = self.app.storage, self.options.on_conflict
+        on_conflict = self.options.on_conflict
         if self._connection is None:
-            return storage.enqueue_many(jobs, on_conflict=on_conflict)
+            return self.app.storage.enqueue_many(jobs, on_conflict=on_conflict)
         if on_conflict != "raise":
             raise ConfigurationError(
                 f"task {self.name}: on_conflict is {on_conflict!r}, and in a transaction of yours "
                 "qml changes no other job; give on_conflict='raise', or enqueue without connection"
             )
-        return storage.enqueue_in(self._connection, jobs)
+        return self.app.storage_for(self._connection).enqueue_in(self._connection, jobs)
 
     def check(self, *args: Any, **kwargs: Any) -> None:
         """InvalidArguments, if these do not fit the function's signature."""
@@ -163,7 +167,7 @@ class Task(Generic[P, R]):
     def job(self, *args: P.args, **kwargs: P.kwargs) -> Job:
         """The job that ``enqueue`` would store."""
         self.check(*args, **kwargs)
-        storage = self.app.storage
+        storage = self.app.storage_for(self._connection)
         if self.tx is not None and not storage.transactional:
             raise ConfigurationError(
                 f"task {self.name} takes tx, and {storage.driver.describe()} has no transactions; "

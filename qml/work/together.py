@@ -21,6 +21,10 @@ class Together(Grouping):
         """Where it stands."""
         raise NotImplementedError
 
+    def storage_for(self, connection: Any) -> Storage:
+        """The same, for jobs that are to be part of the transaction of ``connection``."""
+        raise NotImplementedError
+
     @overload
     def enqueue_in(self, connection: Any, job_or_jobs: Job, /) -> Job: ...
 
@@ -40,8 +44,8 @@ class Together(Grouping):
         that commits each statement at once, and for storages without transactions.
         """
         if isinstance(job_or_jobs, Job):
-            return self.storage.enqueue_in(connection, [job_or_jobs])[0]
-        return self.storage.enqueue_in(connection, job_or_jobs)
+            return self.storage_for(connection).enqueue_in(connection, [job_or_jobs])[0]
+        return self.storage_for(connection).enqueue_in(connection, job_or_jobs)
 
     def lock(
         self, name: str, *, seconds: float = 60.0, timeout: float | None = 0.0
