@@ -45,6 +45,10 @@ class InApp:
         """What goes around each run: first of all the context of this app."""
         return (self._around, *self._jobs.middleware[1:])
 
+    def storage_for(self, connection: Any) -> Storage:
+        """The same: it is open."""
+        return self.storage
+
     @property
     def map(self) -> Callable[..., Iterator[Any]]:
         """Calls a task for each input."""

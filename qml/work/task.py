@@ -147,15 +147,19 @@ class Task(Generic[P, R]):
         return self._store([self._job_of(call) for call in calls])
 
     def _store(self, jobs: list[Job]) -> list[Job]:
-        on_conflict = self.options.on_conflict
+        storage, on_conflict = self._storage(), self.options.on_conflict
         if self._connection is None:
-            return self.app.storage.enqueue_many(jobs, on_conflict=on_conflict)
+            return storage.enqueue_many(jobs, on_conflict=on_conflict)
         if on_conflict != "raise":
             raise ConfigurationError(
                 f"task {self.name}: on_conflict is {on_conflict!r}, and in a transaction of yours "
                 "qml changes no other job; give on_conflict='raise', or enqueue without connection"
             )
-        return self.app.storage_for(self._connection).enqueue_in(self._connection, jobs)
+        return storage.enqueue_in(self._connection, jobs)
+
+    def _storage(self) -> Storage:
+        within = self._connection
+        return self.app.storage if within is None else self.app.storage_for(within)
 
     def check(self, *args: Any, **kwargs: Any) -> None:
         """InvalidArguments, if these do not fit the function's signature."""
@@ -167,7 +171,7 @@ class Task(Generic[P, R]):
     def job(self, *args: P.args, **kwargs: P.kwargs) -> Job:
         """The job that ``enqueue`` would store."""
         self.check(*args, **kwargs)
-        storage = self.app.storage_for(self._connection)
+        storage = self._storage()
         if self.tx is not None and not storage.transactional:
             raise ConfigurationError(
                 f"task {self.name} takes tx, and {storage.driver.describe()} has no transactions; "
