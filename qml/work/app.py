@@ -91,8 +91,7 @@ class Qml(Recurring, Together):
         lent = self._lent
         return lent[-1][0] if lent else self._own_storage()
 
-    def storage_for(self, connection: Any) -> Storage:
-        """The storage, for jobs that are to be part of the transaction of ``connection``."""
+    def _storage_within(self, connection: Any) -> Storage:
         lent = self._lent
         return lent[-1][0] if lent else self._own_storage(connection)
 

@@ -23,6 +23,9 @@ class Together(Grouping):
 
     def storage_for(self, connection: Any) -> Storage:
         """The same, for jobs that are to be part of the transaction of ``connection``."""
+        return self._storage_within(connection)
+
+    def _storage_within(self, connection: Any) -> Storage:
         raise NotImplementedError
 
     @overload

@@ -4,6 +4,8 @@ import importlib
 
 import pytest
 
+from .making import put, row
+
 
 def _memory(folder):
     return importlib.import_module("qml.drivers.memory").MemoryDriver(None)
@@ -47,3 +49,21 @@ def make_driver(request):
 @pytest.fixture
 def driver(make_driver, tmp_path):
     return make_driver(tmp_path)
+
+
+@pytest.fixture
+def mixed(driver):
+    """Rows 0 to 11: three states, two queues, two methods."""
+    states = ("enqueued", "scheduled", "failed")
+    rows = [
+        row(
+            str(number),
+            state=states[number % 3],
+            queue=f"q{number % 2}",
+            method=f"m{number // 6}",
+            priority=number % 5,
+        )
+        for number in range(12)
+    ]
+    put(driver, *rows)
+    return driver

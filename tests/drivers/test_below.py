@@ -7,24 +7,6 @@ from qml.seam.rows import Page
 from .making import done, ids, move, put, row
 
 
-@pytest.fixture
-def mixed(driver):
-    """Rows 0 to 11: three states, two queues, two methods."""
-    states = ("enqueued", "scheduled", "failed")
-    rows = [
-        row(
-            str(number),
-            state=states[number % 3],
-            queue=f"q{number % 2}",
-            method=f"m{number // 6}",
-            priority=number % 5,
-        )
-        for number in range(12)
-    ]
-    put(driver, *rows)
-    return driver
-
-
 def seq_of(driver, job_id):
     return driver.load([job_id])[0].seq
 

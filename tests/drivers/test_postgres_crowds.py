@@ -1,58 +1,33 @@
 """Many clients at once: no claim comes back empty while rows are there, nobody waits for ever."""
 
-import contextlib
 import random
 import threading
 import time
 
-import psycopg2
 import pytest
 
-from qml.drivers.postgres import PostgresDriver, claiming
+from qml.drivers.postgres import claiming
 from qml.drivers.postgres.statements import LOCKS
 from qml.seam.rows import KEY_FREE, Lapsed, Verdict
-from tests.servers import postgres_url
 
 from . import postgres_store
 from .making import NOW, claim, everything, ids, later, lock, move, put, renewal, rewrite, row
+from .postgres_clients import (
+    CLIENTS,
+    config,
+    deadlocks,
+    driver,
+    drivers,
+    other,
+    schema,
+    until_somebody_waits,
+)
 from .test_life import in_threads
 
-CLIENTS, JOBS = 8, 400
+__all__ = ["config", "driver", "drivers", "other", "schema"]  # fixtures
+
+JOBS = 400
 DONE = Verdict.DONE
-
-
-@pytest.fixture
-def config(tmp_path):
-    return postgres_store.config(tmp_path)
-
-
-@pytest.fixture
-def drivers(config):
-    """Clients with a pool each, as processes of their own have."""
-    made = [PostgresDriver(config) for _ in range(CLIENTS)]
-    made[0].install()
-    for driver in made:
-        driver.load(["a"])
-    yield made
-    for driver in made:
-        driver.close()
-
-
-@pytest.fixture
-def driver(drivers):
-    return drivers[0]
-
-
-@pytest.fixture
-def schema(config):
-    return postgres_store.quoted(config.schema_name)
-
-
-@pytest.fixture
-def other():
-    """A session that qml knows nothing of. It ends with the test, and with it its locks."""
-    with contextlib.closing(psycopg2.connect(postgres_url())) as other:
-        yield other
 
 
 def empty_too_early(drivers, **order):
@@ -166,11 +141,6 @@ def test_overlapping_batches_in_any_order_do_not_deadlock(drivers):
     assert {r.version for r in everything(drivers[0])} == {2}
 
 
-def deadlocks():
-    [(found,)] = postgres_store.ask("SELECT sum(deadlocks)::int FROM pg_stat_database")
-    return found
-
-
 def test_a_deadlock_with_somebody_else_is_tried_again(driver, schema, other):
     """Another order of locks, by hand: the server ends one of the two after a second."""
     a, b = put(driver, row("a"), row("b"))
@@ -186,11 +156,6 @@ def test_a_deadlock_with_somebody_else_is_tried_again(driver, schema, other):
         other.rollback()
         thread.join()
     assert got == [[DONE, DONE]]
-
-
-def until_somebody_waits():
-    while postgres_store.ask("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'") == []:
-        time.sleep(0.005)
 
 
 def test_two_inserts_of_one_id_or_key_at_one_time(drivers):

@@ -4,7 +4,6 @@ import contextlib
 import threading
 
 import attrs
-import psycopg2
 import pytest
 
 from qml.drivers.postgres import PostgresDriver, claiming
@@ -14,7 +13,6 @@ from qml.seam.lanes import Used
 from qml.seam.rows import Page, Verdict
 from qml.seam.tallies import Tally
 from qml.values.errors import StorageError
-from tests.servers import postgres_url
 
 from . import postgres_store
 from .making import (
@@ -34,43 +32,21 @@ from .making import (
     taken,
     waiter,
 )
+from .postgres_clients import (
+    CLIENTS,
+    config,
+    deadlocks,
+    driver,
+    drivers,
+    other,
+    schema,
+    until_somebody_waits,
+)
 from .test_life import in_threads
-from .test_postgres_crowds import deadlocks, until_somebody_waits
 
-CLIENTS = 8
+__all__ = ["config", "driver", "drivers", "other", "schema"]  # fixtures
+
 DONE, STALE = Verdict.DONE, Verdict.STALE
-
-
-@pytest.fixture
-def config(tmp_path):
-    return postgres_store.config(tmp_path)
-
-
-@pytest.fixture
-def drivers(config):
-    """Clients with a pool each, as processes of their own have."""
-    made = [PostgresDriver(config) for _ in range(CLIENTS)]
-    made[0].install()
-    yield made
-    for driver in made:
-        driver.close()
-
-
-@pytest.fixture
-def driver(drivers):
-    return drivers[0]
-
-
-@pytest.fixture
-def schema(config):
-    return postgres_store.quoted(config.schema_name)
-
-
-@pytest.fixture
-def other():
-    """A session that qml knows nothing of. It ends with the test, and with it its transaction."""
-    with contextlib.closing(psycopg2.connect(postgres_url())) as other:
-        yield other
 
 
 def in_the_midst(monkeypatch, name, work):

@@ -9,36 +9,15 @@ import pytest
 from qml.drivers.postgres import PostgresDriver
 from qml.values.errors import StorageUnavailable
 from tests.servers import PostgresServer, postgres_url
-from tests.servers.proxy import Proxy
 
 from . import postgres_store
 from .making import claim, put, row
 from .test_life import in_threads
+from .test_postgres_replies import make, proxy
+
+__all__ = ["make", "proxy"]  # fixtures
 
 LONG = 20.0
-
-
-@pytest.fixture
-def proxy():
-    with Proxy.to(postgres_url()) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def make(tmp_path):
-    made = []
-
-    def make(url=None, **settings):
-        config = postgres_store.config(tmp_path, **settings)
-        if url:
-            config = type(config)(url, config.schema_name, **settings)
-        made.append(PostgresDriver(config))
-        made[-1].install()
-        return made[-1]
-
-    yield make
-    for driver in made:
-        driver.close()
 
 
 def pool_of(driver):

@@ -1,56 +1,29 @@
 """Two things in one step beside others at the same time: rows with a record, an end with what
 follows on it."""
 
-import contextlib
 import threading
 
-import psycopg2
 import pytest
 
-from qml.drivers.postgres import PostgresDriver
 from qml.seam.rows import Obstacle, Record, Verdict, Write
-from tests.servers import postgres_url
 
-from . import postgres_store
 from .making import NOW, claim, everything, ids, move, put, row
+from .postgres_clients import (
+    CLIENTS,
+    config,
+    deadlocks,
+    driver,
+    drivers,
+    other,
+    schema,
+    until_somebody_waits,
+)
 from .test_life import in_threads
-from .test_postgres_crowds import deadlocks, until_somebody_waits
 
-CLIENTS = 8
+__all__ = ["config", "driver", "drivers", "other", "schema"]  # fixtures
+
 DONE, STALE, GONE = Verdict.DONE, Verdict.STALE, Verdict.GONE
 LATE = [Obstacle(-1, "record", "r")]
-
-
-@pytest.fixture
-def config(tmp_path):
-    return postgres_store.config(tmp_path)
-
-
-@pytest.fixture
-def drivers(config):
-    """Clients with a pool each, as processes of their own have."""
-    made = [PostgresDriver(config) for _ in range(CLIENTS)]
-    made[0].install()
-    yield made
-    for driver in made:
-        driver.close()
-
-
-@pytest.fixture
-def driver(drivers):
-    return drivers[0]
-
-
-@pytest.fixture
-def schema(config):
-    return postgres_store.quoted(config.schema_name)
-
-
-@pytest.fixture
-def other():
-    """A client in the middle of a transaction."""
-    with contextlib.closing(psycopg2.connect(postgres_url())) as other:
-        yield other
 
 
 @pytest.fixture

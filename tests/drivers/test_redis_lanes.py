@@ -5,26 +5,12 @@ import pytest
 from qml.drivers.redis import RedisDriver
 from qml.seam.rows import Available, Page
 from qml.values.config import RedisConfig
-from tests.servers import ValkeyServer
-from tests.servers.clients import redis_client
 
 from . import redis_indexes
 from .making import NOW, claim, finish, ids, limited, member, paced, put, row, taken
-from .test_redis_claims import Counted, warm
+from .redis_counting import Counted, client, server, warm
 
-
-@pytest.fixture(scope="module")
-def server():
-    with ValkeyServer() as server:
-        yield server
-
-
-@pytest.fixture
-def client(server):
-    client = redis_client(server.url)
-    client.flushall()
-    yield client
-    client.close()
+__all__ = ["client", "server"]  # fixtures
 
 
 @pytest.fixture

@@ -22,15 +22,9 @@ from .making import (
     taken,
     waiter,
 )
-from .test_redis_mending import Store
+from .test_redis_mending import store
 
-
-@pytest.fixture
-def store(tmp_path):
-    store = Store(tmp_path)
-    yield store
-    store.driver.close()
-    store.client.close()
+__all__ = ["store"]  # fixtures
 
 
 def fill(store):

@@ -39,6 +39,9 @@ from .making import (
     row,
     waiter,
 )
+from .redis_counting import server
+
+__all__ = ["server"]  # fixtures
 
 SECRET = "s3cr/t@:é"
 
@@ -47,13 +50,6 @@ def connected(url, **settings):
     driver = RedisDriver(RedisConfig(url, **settings))
     driver.install()
     return driver
-
-
-@pytest.fixture(scope="module")
-def server():
-    """A server that the tests of this file may set as they like."""
-    with ValkeyServer() as server:
-        yield server
 
 
 @pytest.fixture

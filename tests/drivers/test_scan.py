@@ -20,24 +20,6 @@ from .making import (
 )
 
 
-@pytest.fixture
-def mixed(driver):
-    """Rows 0 to 11: three states, two queues, two methods."""
-    states = ("enqueued", "scheduled", "failed")
-    rows = [
-        row(
-            str(number),
-            state=states[number % 3],
-            queue=f"q{number % 2}",
-            method=f"m{number // 6}",
-            priority=number % 5,
-        )
-        for number in range(12)
-    ]
-    put(driver, *rows)
-    return driver
-
-
 def pages(driver, **filters):
     return [int(row.id) for row in driver.scan(Page(**filters))]
 
