@@ -2,13 +2,13 @@
 
 import json
 import os
-import pty
 import signal
 import sys
 
 import pytest
 
-from qml import Failed, Job, Succeeded, connect
+from qml import Failed, Job, StorageUnavailable, Succeeded, connect
+from qml.cli import watching
 from qml.cli.stats import COLUMNS, Stats, gather
 from qml.cli.watching import Look, rates
 from qml.values.states import StateKind
@@ -99,6 +99,24 @@ def test_no_store_at_all(qml, folder):
     assert not list(folder.iterdir())
 
 
+def test_an_outage_is_said_and_looked_through(qml, store, monkeypatch):
+    look, looks = watching._look, []
+
+    def looked(storage):
+        looks.append(storage)
+        if len(looks) == 2:
+            raise StorageUnavailable("the store is away")
+        if len(looks) == 4:
+            signal.raise_signal(signal.SIGINT)
+        return look(storage)
+
+    monkeypatch.setattr(watching, "_look", looked)
+    called = qml("stats", *URL, "--watch=0.1")
+    assert called.code == 0
+    assert called.err == "qml: the store is away\n"
+    assert called.out.count("STATE") == 3
+
+
 @pytest.mark.parametrize("seconds", ["0", "soon"])
 def test_a_wrong_interval(qml, store, seconds):
     called = qml("stats", *URL, f"--watch={seconds}")
@@ -111,6 +129,8 @@ def test_a_wrong_interval(qml, store, seconds):
 
 def on_a_terminal(folder, path):
     """``qml stats --watch`` in a terminal of its own: its process id, and what it is read from."""
+    import pty  # there is none on Windows
+
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(folder)
