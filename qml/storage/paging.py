@@ -30,11 +30,19 @@ def page(
 ) -> JobPage:
     """A page of the jobs that a filter names at ``now``."""
     below = None if after is None else _seq(after)
+    if where.ids is not None:
+        return _named(selecting.named(driver, where, now), limit, below)
     if not where.looks_within:
         rows = driver.scan(selecting.page(where)._replace(limit=limit + 1, below=below))
         more = _cursor(rows[limit - 1]) if len(rows) > limit else None
         return JobPage(tuple(map(decode_job, rows[:limit])), more, len(rows[:limit]))
     return _searched(driver, where, now, limit, below, look_at_most)
+
+
+def _named(jobs: list[Job], limit: int, below: int | None) -> JobPage:
+    left = [job for job in jobs if below is None or (job.seq or 0) < below]
+    more = str(left[limit - 1].seq) if len(left) > limit else None
+    return JobPage(tuple(left[:limit]), more, len(left[:limit]))
 
 
 def _searched(

@@ -22,6 +22,10 @@ UNFINISHED = tuple(kind for kind in StateKind if kind not in FINAL)
 def pages(driver: Driver, where: JobFilter, now: int) -> Iterator[list[Job]]:
     """The jobs a filter names, the newest first. What is changed, removed or enqueued meanwhile
     neither hides a job nor shows one twice."""
+    if where.ids is not None:
+        found = named(driver, where, now)
+        yield from (found[first : first + AT_ONCE] for first in range(0, len(found), AT_ONCE))
+        return
     below = None
     while True:
         rows = driver.scan(page(where)._replace(limit=AT_ONCE, below=below))
@@ -29,6 +33,15 @@ def pages(driver: Driver, where: JobFilter, now: int) -> Iterator[list[Job]]:
         if len(rows) < AT_ONCE:
             return
         below = rows[-1].seq
+
+
+def named(driver: Driver, where: JobFilter, now: int) -> list[Job]:
+    """The jobs of a filter that names ids, the newest first."""
+    ids = list(where.ids or ())
+    steps = [ids[first : first + AT_ONCE] for first in range(0, len(ids), AT_ONCE)]
+    rows = [row for step in steps for row in driver.load(step) if row is not None]
+    found = [decode_job(row) for row in sorted(rows, key=lambda row: row.seq or 0, reverse=True)]
+    return [job for job in found if where.passes(job, now)]
 
 
 def jobs(driver: Driver, where: JobFilter, now: int) -> Iterator[Job]:

@@ -84,6 +84,7 @@ FILTERS = st.just(JobFilter()) | st.builds(
     queue=QUEUES | st.none(),
     method=st.sampled_from([None, None, None, "task", "mend"]),
     batch=st.sampled_from([None, None, "night"]),
+    ids=st.none() | st.none() | st.none() | st.lists(IDS, max_size=3),
     older_than=st.sampled_from([None, None, None, 0.0, 1.0, 45.0]),
     metadata=st.sampled_from([{}, {}, {}, {"note": 1}, {"note": True}, {"a": {"": -0.0}}]),
 )

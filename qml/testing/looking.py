@@ -75,6 +75,7 @@ class Looking(Limited):
             and (where.newer_than is None or job.created_at + youth > self.now())
             and (where.text is None or searching.contains([job.arguments, job.kwargs], where.text))
             and (where.states is None or job.state.kind in where.states)
+            and (where.ids is None or job.id in where.ids)
             and where.queue in (None, job.queue)
             and where.method in (None, job.method)
             and where.batch in (None, entry.ties.batch)

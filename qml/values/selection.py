@@ -1,6 +1,6 @@
 """Which jobs: a filter for pages and bulk operations."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -33,6 +33,15 @@ def _age(name: str) -> Any:
     return attrs.field(default=None, converter=convert)
 
 
+def _ids(value: Any) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    ids = (None,) if isinstance(value, str) or not isinstance(value, Iterable) else tuple(value)
+    if not all(isinstance(one, str) for one in ids):
+        raise ConfigurationError(f"JobFilter ids is {value!r}; give ids of jobs, or None for all")
+    return tuple(dict.fromkeys(ids))
+
+
 def _items(value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise ConfigurationError(f"JobFilter metadata is {value!r}; give a dict")
@@ -42,6 +51,7 @@ def _items(value: Any) -> dict[str, Any]:
 @attrs.frozen(kw_only=True)
 class JobFilter:
     """Jobs by ``states`` (a kind, its text, or several), ``queue``, ``method``, ``batch``;
+    ``ids``: one of these, which are looked up and not searched for;
     ``older_than``: enqueued so many seconds ago or more; ``newer_than``: less long ago;
     ``metadata``: each of these items is equal in theirs; ``text``: an argument, by position or by
     name, contains it, large or small letters, wherever it lies within.
@@ -51,6 +61,7 @@ class JobFilter:
     queue: str | None = attrs.field(default=None, validator=_text)
     method: str | None = attrs.field(default=None, validator=_text)
     batch: str | None = attrs.field(default=None, validator=_text)
+    ids: tuple[str, ...] | None = attrs.field(default=None, converter=_ids)
     older_than: float | None = _age("older_than")
     newer_than: float | None = _age("newer_than")
     metadata: dict[str, Any] = attrs.field(factory=dict, converter=_items)
@@ -59,8 +70,8 @@ class JobFilter:
     @property
     def looks_within(self) -> bool:
         """Whether it asks for more than states, queue, method and batch."""
-        asked = (self.older_than, self.newer_than, self.text)
-        return asked != (None, None, None) or bool(self.metadata)
+        asked = (self.ids, self.older_than, self.newer_than, self.text)
+        return asked != (None,) * 4 or bool(self.metadata)
 
     def passes(self, job: Job, now: int) -> bool:
         """Whether a job is meant at ``now`` (microseconds)."""
@@ -68,6 +79,7 @@ class JobFilter:
             (self.states is None or job.state.kind in self.states)
             and (self.queue is None or job.queue == self.queue)
             and (self.batch is None or job.batch == self.batch)
+            and (self.ids is None or job.id in self.ids)
             and (self.method is None or job.method == self.method)
             and self._is_of_age(job, now)
             and all(

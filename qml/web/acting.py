@@ -9,6 +9,7 @@ from ..seam.rows import Page
 from ..storage import changes, selecting
 from ..storage.storage import Storage
 from ..values.errors import ConfigurationError, InvalidTransition, QmlError, StorageUnavailable
+from ..values.selection import JobFilter
 from ..values.states import StateKind, Succeeded
 from . import walking
 from .board import Board
@@ -17,7 +18,12 @@ from .filters import Asked
 PATIENCE = 2.0
 """Seconds for which one request goes on changing jobs; what is left takes another."""
 
-AT_ONCE = 200
+AT_ONCE = 500
+"""Jobs changed in one step of the store."""
+
+REASON = "cancelled in the dashboard"
+
+CHANGED = "they had changed by then, or cannot be in their state."
 
 
 def _retry(storage: Storage, job_id: str) -> None:
@@ -33,7 +39,7 @@ def _cancel(storage: Storage, job_id: str) -> None:
             "record",
             job_id=job_id,
         )
-    storage.cancel(job_id, "cancelled in the dashboard")
+    storage.cancel(job_id, REASON)
 
 
 def _delete(storage: Storage, job_id: str) -> None:
@@ -43,13 +49,16 @@ def _delete(storage: Storage, job_id: str) -> None:
 
 @attrs.frozen
 class Verb:
-    """What can be done with a job: its ``name``, what was ``done``, ``one``: with one job, and the
-    ``states`` that are meant where none is named."""
+    """What can be done with a job: its ``name``, what was ``done``; ``one``: with one job;
+    ``many``: with all that a filter names; ``states`` that are meant where none is named, and
+    those that it is ``possible`` in."""
 
     name: str
     done: str
     one: Callable[[Storage, str], None]
+    many: Callable[[Storage, JobFilter], int]
     states: tuple[StateKind, ...]
+    possible: tuple[StateKind, ...]
 
     def within(self, asked: Asked) -> Asked:
         """What is asked for; where it names no states and no ids, those of the verb."""
@@ -57,10 +66,24 @@ class Verb:
         return asked if named else attrs.evolve(asked, states=tuple(k.value for k in self.states))
 
 
+_AGAIN = (StateKind.FAILED, StateKind.SCHEDULED, StateKind.AWAITING_RETRY)
+_NOT_DONE = tuple(kind for kind in StateKind if kind is not StateKind.SUCCEEDED)
+
 VERBS = {
-    "retry": Verb("retry", "enqueued again", _retry, (StateKind.FAILED,)),
-    "cancel": Verb("cancel", "cancelled", _cancel, selecting.UNFINISHED),
-    "delete": Verb("delete", "deleted", _delete, tuple(StateKind)),
+    "retry": Verb(
+        "retry", "enqueued again", _retry, Storage.retry_many, (StateKind.FAILED,), _AGAIN
+    ),
+    "cancel": Verb(
+        "cancel",
+        "cancelled",
+        _cancel,
+        lambda storage, where: storage.cancel_many(where, REASON),
+        selecting.UNFINISHED,
+        _NOT_DONE,
+    ),
+    "delete": Verb(
+        "delete", "deleted", _delete, Storage.delete_many, tuple(StateKind), tuple(StateKind)
+    ),
 }
 
 
@@ -90,20 +113,28 @@ def newest(board: Board) -> int:
 
 def carry_out(board: Board, verb: Verb, asked: Asked, after: int) -> Done:
     """Do it with the jobs that are asked for, from a place on, for some time."""
-    changed, refused, why = 0, 0, ""
-    until = time.monotonic() + PATIENCE
-    steps = walking.steps(board, asked, after, AT_ONCE)
-    for jobs, ended in [(walking.named(board, asked), True)] if asked.ids else steps:
-        for job in jobs:
-            if not walking.is_meant(board, asked, job):
-                continue
-            try:
-                verb.one(board.storage, job.id)
-                changed += 1
-            except StorageUnavailable:
-                raise
-            except QmlError as error:
-                refused, why = refused + 1, why or str(error)
+    if asked.ids:
+        return _one_by_one(board, verb, asked)
+    changed, refused, until = 0, 0, time.monotonic() + PATIENCE
+    for jobs, ended in walking.steps(board, asked, after, AT_ONCE):
+        ids = [job.id for job in jobs if walking.is_meant(board, asked, job)]
+        where = JobFilter(ids=ids, states=verb.possible)
+        done = verb.many(board.storage, where) if ids else 0
+        changed, refused = changed + done, refused + len(ids) - done
         if not ended and time.monotonic() > until:
-            return Done(changed, refused, why, jobs[-1].seq)
+            return Done(changed, refused, CHANGED, jobs[-1].seq)
+    return Done(changed, refused, CHANGED, None)
+
+
+def _one_by_one(board: Board, verb: Verb, asked: Asked) -> Done:
+    """With those that were picked: each refusal has its reason."""
+    changed, refused, why = 0, 0, ""
+    for job in walking.named(board, asked):
+        try:
+            verb.one(board.storage, job.id)
+            changed += 1
+        except StorageUnavailable:
+            raise
+        except QmlError as error:
+            refused, why = refused + 1, why or str(error)
     return Done(changed, refused, why, None)

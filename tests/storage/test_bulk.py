@@ -3,7 +3,7 @@
 import attrs
 import pytest
 
-from qml import Job, JobFilter, StateKind, Succeeded
+from qml import ConfigurationError, Job, JobFilter, StateKind, Succeeded
 from qml.storage import selecting
 from tests.work.support import Counting, Paused
 
@@ -147,3 +147,26 @@ def test_texts_and_ages(make_storage, clock):
     assert storage.cancel_many(JobFilter(text="grace")) == 1
     assert storage.delete_many(JobFilter(newer_than=100)) == 1
     assert ids_of() == ["1", "0"]
+
+
+def test_ids(few):
+    """They are looked up, and not searched for."""
+    few.driver = counting = Counting(few.driver)
+    assert [job.id for job in few.select(JobFilter(ids=["a", "none", "d", "a"]))] == ["d", "a"]
+    assert counting.calls == {"load": 1}
+    assert few.count(JobFilter(ids=["a", "d"], states="failed")) == sum(
+        few.get(name).state.kind == "failed" for name in "ad"
+    )
+    first = few.page(JobFilter(ids=list("abcd")), limit=3)
+    rest = few.page(JobFilter(ids=list("abcd")), limit=3, after=first.next)
+    assert [job.id for job in (*first.jobs, *rest.jobs)] == list("dcba")
+    assert rest.next is None
+    assert few.count(JobFilter(ids=[])) == 0
+    assert few.delete_many(JobFilter(ids=["b", "c"])) == 2
+    assert [job.id for job in few.list()] == ["d", "a"]
+
+
+@pytest.mark.parametrize("ids", ["abc", [1], 7, [None]])
+def test_ids_that_are_none(ids):
+    with pytest.raises(ConfigurationError, match="JobFilter ids"):
+        JobFilter(ids=ids)

@@ -150,3 +150,31 @@ def test_the_address_says_it_all(client, stored):
     assert ids(client.http.get(link)) == [stored["e"], stored["a"]]
     assert 'name="text" value="ada"' in page.text
     assert 'name="queue" value="mail"' in page.text
+
+
+def test_jobs_of_one_error(client, storage):
+    """From a group of errors to its jobs, and to what can be done with all of them."""
+    for number, error in enumerate(
+        ["ValueError: bad id 1", "KeyError: 'x'", "ValueError: bad id 7"]
+    ):
+        job = storage.enqueue(Job("m", [number], max_retries=0))
+        [claimed] = storage.fetch_available_jobs_atomic("w", 1)
+        storage.finish(claimed, Failed(exception=error))
+        assert storage.get(job.id).state.exception == error
+    groups = client.get("/errors")
+    assert "ValueError" in text(groups)
+    [link, *_] = [link for link in links(groups) if "error=ValueError" in link]
+    page = client.http.get(link)
+    assert len(ids(page)) == 2
+    [retry] = [link for link in links(page) if "verb=retry" in link]
+    assert "2 jobs" in text(client.http.get(retry))
+
+
+def test_an_error_is_named_as_it_is_shown(client, storage):
+    """So that its name cannot be used to guess what is hidden."""
+    job = storage.enqueue(Job("m", [], {"password": "swordfish"}, max_retries=0))
+    [claimed] = storage.fetch_available_jobs_atomic("w", 1)
+    storage.finish(claimed, Failed(exception="AuthError: swordfish was refused"))
+    assert "swordfish" not in client.get("/errors").text
+    assert ids(client.get("/jobs", error="AuthError: swordfish was refused")) == []
+    assert ids(client.get("/jobs", error="AuthError: [redacted] was refused")) == [job.id]
