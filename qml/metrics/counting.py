@@ -148,14 +148,25 @@ def _due(job: Job) -> datetime | None:
 _ALL: WeakSet[Counting] = WeakSet()
 
 
+_HELD: list[Counting] = []
+"""Those that wait for the end of a fork."""
+
+
+def _hold() -> None:
+    _HELD[:] = _ALL
+    for counting in _HELD:
+        counting.before_fork()
+
+
 def _each(step: Callable[[Counting], None]) -> None:
-    for counting in _ALL:
+    for counting in _HELD:
         step(counting)
+    _HELD.clear()
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
-        before=partial(_each, Counting.before_fork),
+        before=_hold,
         after_in_parent=partial(_each, Counting.after_fork),
         after_in_child=partial(_each, Counting.begin_anew),
     )

@@ -140,3 +140,27 @@ def test_a_busy_server_is_ready(jobs):
         assert begun.wait(10)
         ready(server)
         go.set()
+
+
+class Counting(Pulse):
+    """A pulse whose beats are counted."""
+
+    beats = 0
+
+    def beat(self, rest=0.0):
+        self.beats += 1
+        super().beat(rest)
+
+
+def test_a_server_that_waits_for_its_last_job_is_alive(jobs):
+    gate = Gate()
+    jobs.task(name="wait")(gate.wait).enqueue()
+    server = jobs.server()
+    pulse = server._claiming.pulse = Counting()
+    with server:
+        gate.someone_waits()
+        server.drain()
+        now = pulse.beats
+        eventually(lambda: pulse.beats > now + 4)
+        assert server.health().alive
+        gate.open()
