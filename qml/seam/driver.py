@@ -48,7 +48,9 @@ class Driver(Protocol):
         tally that is not there is made, open, also for a row that ``awaits`` it. With ``parents``
         the tally that a row awaits is made closed instead: each parent that has not finished counts
         for it from now on; one that finished otherwise than well, or is not there, has failed in
-        it. Where none is left, there is no tally, and the row is woken at once, see ``tally``."""
+        it. Where none is left, there is no tally, and the row is woken at once, see ``tally``.
+        With parents that are None, the tally has to be there: else that is an obstacle, which is
+        looked for before all others."""
         ...
 
     def load(self, ids: Sequence[str]) -> list[Row | None]:

@@ -75,8 +75,8 @@ class Row(NamedTuple):
 
 
 class Obstacle(NamedTuple):
-    """Why the row at ``index`` cannot be inserted: ``by`` "id" or "key", held by job ``holder``.
-    Or why nothing can: ``by`` "record", whose name is the ``holder``; the index is -1."""
+    """Why the row at ``index`` cannot be inserted: ``by`` "id" or "key", held by job ``holder``; or
+    "tally", the one it awaits is not there. Or why nothing can: "record"; the index is -1."""
 
     index: int  # type: ignore[assignment]  # hides the method of tuples, which nobody needs
     by: str

@@ -7,10 +7,11 @@ from .rows import PROCESSING, Row
 
 
 class Parents(NamedTuple):
-    """The row at ``index`` of an insert waits for the rows with these ids."""
+    """The row at ``index`` of an insert waits for the rows with these ids; None = for a tally that
+    is to be there already."""
 
     index: int  # type: ignore[assignment]  # hides the method of tuples, which nobody needs
-    ids: tuple[str, ...]
+    ids: tuple[str, ...] | None
 
 
 class Tally(NamedTuple):

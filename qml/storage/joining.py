@@ -16,29 +16,27 @@ FAILED = tuple(kind.value for kind in FINAL if kind.value != SUCCEEDED)
 
 
 class Joined(NamedTuple):
-    """The rows to insert, the parents of those that wait for jobs, and the batches waited for that
-    were closed when they were looked at."""
+    """The rows to insert, and the parents of those that wait: jobs, or a batch that was not over
+    when it was looked at, and must not be over at the insert."""
 
     rows: list[Row]
     parents: list[Parents]
-    closed: list[str]
 
 
 def joined(driver: Driver, jobs: Sequence[Job], rows: Sequence[Row]) -> Joined:
     """What to insert; JobNotFound for a parent that is not stored. Who comes after a batch that is
     over waits for nothing any more: one of its jobs stands for it, one that failed if any did."""
     _check(driver, jobs)
-    found = Joined(list(rows), [], [])
+    found = Joined(list(rows), [])
     for index, (job, row) in enumerate(zip(jobs, rows, strict=True)):
         if not job.waits or not is_dormant(row):
             continue
         parents = job.after
         if job.after_batch is not None:
-            tally = driver.tally(batch_tally(job.after_batch))
-            if tally is None:
+            if driver.tally(batch_tally(job.after_batch)) is not None:
+                found.parents.append(Parents(index, None))
+            else:
                 parents = _of_the_past(driver, job.after_batch)
-            elif not tally.open:
-                found.closed.append(job.after_batch)
         if parents:
             found.rows[index] = row._replace(awaits=f"job/{job.id}")
             found.parents.append(Parents(index, parents))
@@ -66,24 +64,11 @@ def _of_the_past(driver: Driver, batch: str) -> tuple[str, ...]:
     return ()
 
 
-def as_they_are(driver: Driver, stored: list[Job], joined: Joined) -> list[Job]:
+def as_they_are(driver: Driver, stored: list[Job]) -> list[Job]:
     """New jobs as they stand: what some come after may be over, and have changed them."""
-    waiting = [job.id for job in stored if job.waits]
     try:
-        for batch in joined.closed:
-            _close_again(driver, batch)
-        rows = driver.load(waiting)
+        rows = driver.load([job.id for job in stored if job.waits])
     except StorageUnavailable:
         return stored  # they are stored, for all that
     newest = {row.id: decode_job(row) for row in rows if row is not None}
     return [newest.get(job.id, job) for job in stored]
-
-
-def _close_again(driver: Driver, batch: str) -> None:
-    """A batch that was closed may have been over in the moment before the insert, which then made
-    its tally anew: open, and with nothing left."""
-    name = batch_tally(batch)
-    tally = driver.tally(name)
-    if tally is not None and tally.open and not tally.left:
-        failed = sum(driver.count(Page(states=FAILED, batch=batch), "state").values())
-        driver.tally(name, False, failed)

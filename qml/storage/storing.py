@@ -39,17 +39,29 @@ def insert(
 ) -> tuple[list[Job], Sequence[Obstacle]]:
     """Store all jobs, and the record, in one step; or say what stood in the way. JobNotFound, when
     one is to come after a job that is not there."""
-    rows, joined = [_row(job, now, limits) for job in jobs], None
-    if not any(job.waits for job in jobs):
-        seqs, obstacles = driver.insert(rows, record) if record else driver.insert(rows)
-    else:
+    rows = [_row(job, now, limits) for job in jobs]
+    if any(job.waits for job in jobs):
+        return _insert_after(driver, jobs, rows, record)
+    seqs, obstacles = driver.insert(rows, record) if record else driver.insert(rows)
+    return ([], obstacles) if obstacles else (_all_stored(jobs, rows, seqs), ())
+
+
+def _insert_after(
+    driver: Driver, jobs: Sequence[Job], rows: Sequence[Row], record: Write | None
+) -> tuple[list[Job], Sequence[Obstacle]]:
+    """Store jobs some of which wait for others. A batch that was over between the look and the
+    insert is looked at again."""
+    while True:
         joined = joining.joined(driver, jobs, rows)
-        rows = joined.rows
-        seqs, obstacles = driver.insert(rows, record, joined.parents)
-    if obstacles:
-        return [], obstacles
-    stored = [_as_stored(*stored) for stored in zip(jobs, rows, seqs, strict=True)]
-    return (joining.as_they_are(driver, stored, joined) if joined else stored), ()
+        seqs, obstacles = driver.insert(joined.rows, record, joined.parents)
+        if not obstacles:
+            return joining.as_they_are(driver, _all_stored(jobs, joined.rows, seqs)), ()
+        if all(obstacle.by != "tally" for obstacle in obstacles):
+            return [], obstacles
+
+
+def _all_stored(jobs: Sequence[Job], rows: Sequence[Row], seqs: Sequence[int]) -> list[Job]:
+    return [_as_stored(*stored) for stored in zip(jobs, rows, seqs, strict=True)]
 
 
 def _as_stored(job: Job, row: Row, seq: int) -> Job:

@@ -61,6 +61,13 @@ class NaiveDriver:
         self._stored = 0
 
     def insert(self, rows, record=None, parents=()):
+        gone = [
+            Obstacle(index, "tally", rows[index].awaits)
+            for index, ids in parents
+            if ids is None and self.tally(rows[index].awaits) is None
+        ]
+        if gone:
+            return gone
         if record is not None:
             known = self.read(record.name)
             if record.expected != (0 if known is None else known.version):
@@ -84,7 +91,7 @@ class NaiveDriver:
         if record is not None:
             self.write(*record)
         for index, row in enumerate(new):
-            after = [parent for one in parents if one.index == index for parent in one.ids]
+            after = [parent for one in parents if one.index == index for parent in one.ids or ()]
             self._add(self._after(row, self.load(after)) if after else row)
         return []
 
@@ -295,14 +302,7 @@ class NaiveDriver:
         if hold.notes is not None and stored.state == "processing":
             new = new._replace(notes=hold.notes)
         self._store(new)
-        self._put_back_others(stored, new, hold.now)
         return Verdict.DONE
-
-    def _put_back_others(self, old, new, now):
-        """A claim that lapsed lives again, so the others under its permit have lapsed for good."""
-        lives = new.locked_by is None and _held(new, now)
-        if new.permit is not None and lives and _lease_ended(old, now):
-            self._put_back({new.permit}, now)
 
     def _lacks_a_permit(self, row, now):
         if row.permit is None or not _lease_ended(row, now):
@@ -326,7 +326,6 @@ class NaiveDriver:
         elif not _held(stored, hold.now):
             new = new._replace(locked_by=hold.worker)
         self._store(new)
-        self._put_back_others(stored, new, hold.now)
         return Verdict.DONE
 
     def let_go(self, job_id, worker, now, claim=None):

@@ -184,13 +184,24 @@ class DriverMachine(RuleBasedStateMachine):
         ids = [*"i"[:place], job_id]
         return self.insert(data, ids, None, [Parents(place, tuple({*after} - {*ids}))])
 
+    @rule(
+        target=hands,
+        data=st.data(),
+        ids=st.lists(IDS, min_size=1, max_size=2),
+        record=st.none() | st.builds(Write, NAMES, st.just("{}"), st.integers(0, 1)),
+    )
+    def insert_after_a_batch(self, data, ids, record):
+        """The last waits for what is to be there."""
+        return self.insert(data, ids, record, [Parents(len(ids) - 1, None)])
+
     def insert(self, data, ids, record=None, parents=()):
         rows = [row(job_id, **data.draw(columns(self.now))) for job_id in ids]
-        parents = [one for one in parents if one.ids]
+        parents = [one for one in parents if one.ids != ()]
         for one in parents:
             waits = {"state": "scheduled", "due_at": None, "finished_at": None}
             child = rows[one.index]
-            rows[one.index] = child._replace(awaits=f"job/{child.id}", **waits)
+            awaits = data.draw(st.sampled_from(TALLIES)) if one.ids is None else f"job/{child.id}"
+            rows[one.index] = child._replace(awaits=awaits, **waits)
         seqs, obstacles = self.driver.insert(rows, record, parents)
         assert obstacles == self.naive.insert(rows, record, parents)
         if obstacles:

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from qml.seam.rows import Verdict, Write
+from qml.seam.rows import Obstacle, Verdict, Write
 from qml.seam.tallies import Parents, Tally
 
 from .making import (
@@ -286,3 +286,47 @@ def test_a_stale_end_of_a_parent_wakes_nobody(driver):
     put_after(driver, child("c"), "p")
     assert driver.swap([move(p, lapsed_by=NOW)]) == [STALE]
     assert driver.tally("job/c") == Tally(1, False, 0)
+
+
+# -- what is to be there -------------------------------------------------------------------------
+
+
+def test_a_row_waits_for_a_tally_that_is_there(driver):
+    put(driver, member("p", "batch/n"))
+    assert driver.insert([waiter("c", "batch/n")], None, [Parents(0, None)]).obstacles == []
+    assert driver.tally("batch/n") == Tally(1, True, 0)
+    driver.tally("batch/n", False)
+    finish(driver, "p")
+    assert taken(driver) == ["c"]
+
+
+def test_what_is_over_is_waited_for_by_nobody(driver):
+    """Nothing is stored, whatever else stands in the way; and no tally is made."""
+    put(driver, member("p", "batch/n"), row("x"))
+    driver.tally("batch/n", False)
+    finish(driver, "p")
+    rows = [row("y"), waiter("c", "batch/n"), row("x")]
+    for record in (None, Write("r", "{}", 0), Write("r", "{}", 7)):
+        seqs, obstacles = driver.insert(rows, record, [Parents(1, None)])
+        assert (seqs, obstacles) == ([], [Obstacle(1, "tally", "batch/n")])
+    assert driver.load(["y", "c"]) == [None, None]
+    assert (driver.read("r"), driver.tally("batch/n")) == (None, None)
+
+
+def test_an_end_and_an_insert_at_once_lose_nobody(driver):
+    """Threads end the last of a batch while others come to wait for it: who is stored wakes."""
+    stored = []
+    for turn in range(20):
+        name = f"batch/{turn}"
+        put(driver, member(f"p{turn}", name), member(f"q{turn}", name))
+        driver.tally(name, False)
+        waiting = waiter(f"c{turn}", name)
+        steps = [
+            lambda turn=turn: finish(driver, f"p{turn}"),
+            lambda turn=turn: finish(driver, f"q{turn}"),
+            lambda waiting=waiting: driver.insert([waiting], None, [Parents(0, None)]),
+        ]
+        *_, inserted = in_threads(3, lambda number, steps=steps: steps[number]())
+        stored += [] if inserted.obstacles else [waiting.id]
+        assert driver.tally(name) is None
+    assert taken(driver, 500) == stored

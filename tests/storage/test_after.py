@@ -286,6 +286,46 @@ def test_a_batch_that_gets_over_at_that_moment(storage, outcome):
     assert kind(storage, "c") == ("succeeded" if outcome is well else "deleted")
 
 
+@pytest.mark.parametrize("outcome", [well, badly])
+def test_an_open_batch_that_is_closed_and_over_at_that_moment(storage, outcome):
+    """More were to come when it was looked at, and at the insert all is over: nobody waits for what
+    does not come any more."""
+    members(storage, "b", 1)
+    last = storage.fetch_and_lock_job("w")
+    driver = storage.driver
+
+    class Meanwhile(Wrapped):
+        def meet(self, verb, orders):
+            if verb == "insert":
+                storage.driver = driver
+                batches.expect(storage.driver, "b", more=False)
+                storage.finish(last, outcome())
+
+    storage.driver = Meanwhile(driver)
+    storage.enqueue(Job("t", id="c", after_batch="b"))
+    storage.driver = driver
+    run(storage)
+    assert kind(storage, "c") == ("succeeded" if outcome is well else "deleted")
+    assert not batches.progress(storage.driver, "b").open
+
+
+@pytest.mark.parametrize("more", [True, False])
+def test_killed_before_its_look_back_a_waiting_job_is_whole(storage, more):
+    """What comes after the insert is a look, and changes nothing."""
+    members(storage, "b", 1)
+    batches.expect(storage.driver, "b", more=more)
+    driver, seen = storage.driver, []
+
+    class Noted(Wrapped):
+        def meet(self, verb, orders):
+            seen.append(verb)
+
+    storage.driver = Noted(driver)
+    storage.enqueue(Job("t", id="c", after_batch="b"))
+    storage.driver = driver
+    assert seen == ["insert", "load"]
+
+
 def test_a_member_cannot_come_after_its_own_batch():
     with pytest.raises(ConfigurationError, match="comes after it"):
         Job("t", batch="b", after_batch="b")

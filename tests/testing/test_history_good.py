@@ -577,6 +577,15 @@ def a_job_that_follows_on_a_failure(tale):
 
 
 @good
+def a_lock_that_makes_a_lease_shorter(tale):
+    tale.enqueue(0)
+    tale.claim(1, "a", lease=30)
+    tale.lock(2, "a", lease=1)
+    tale.rescue(4, "a")
+    tale.claim(5, "b")
+
+
+@good
 def purged_again_under_the_same_id(tale):
     tale.enqueue(0, parts={"kind": "succeeded", "due": None})
     tale.purge(2, 1, kept=1)

@@ -68,8 +68,9 @@ class MemoryDriver:
         """Store all rows, or none. CapacityExceeded when there would be more than ``max_jobs``."""
         with self.lock:
             table = self._open()
-            obstacles = list(guards.obstacles(table, rows))
-            if record is not None and self._version(record.name) != record.expected:
+            gone = list(guards.tallies_gone(table, rows, parents))
+            obstacles = gone or list(guards.obstacles(table, rows))
+            if not gone and record is not None and self._version(record.name) != record.expected:
                 obstacles = [Obstacle(-1, "record", record.name)]
             if obstacles:
                 return Inserted([], obstacles)

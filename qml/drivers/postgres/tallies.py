@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from psycopg2.errors import UniqueViolation
 
-from ...seam.rows import SUCCEEDED, Inserted, Row, Write
-from ...seam.tallies import Parents, Tally, woken
+from ...seam.rows import SUCCEEDED, Inserted, Obstacle, Row, Write
+from ...seam.tallies import Parents, Tally, names, woken
 from . import arrays, storing
 from .connections import Call
 
@@ -32,7 +32,9 @@ def insert_after(
         try:
             with call.transaction():
                 waiting = _Waiting(call, rows, parents)
-                inserted = storing.insert_once(call, waiting.rows, record)
+                inserted = Inserted([], waiting.gone)
+                if not waiting.gone:
+                    inserted = storing.insert_once(call, waiting.rows, record)
                 if not inserted.obstacles:
                     waiting.attach(call)
         except UniqueViolation:
@@ -41,21 +43,37 @@ def insert_after(
 
 
 class _Waiting:
-    """Rows as they are to be stored, and what their parents are to count for."""
+    """Rows as they are to be stored, and what their parents are to count for; and which tallies are
+    ``gone`` that were to be there."""
 
     def __init__(self, call: Call, rows: Sequence[Row], parents: Sequence[Parents]) -> None:
         self.rows = list(rows)
         self._names: defaultdict[str, list[str]] = defaultdict(list)  # of each parent
         self._made: list[tuple[str, int, int]] = []
         known = self._known(call, parents)
+        self.gone = self._gone(call, parents)
         for index, ids in parents:
             before = {row.id: (row.state, row.finished_at) for row in rows[:index]}
-            self._wait(index, ids, known | before)
+            if ids is not None:
+                self._wait(index, ids, known | before)
 
     def _known(self, call: Call, parents: Sequence[Parents]) -> dict[str, tuple[str, int | None]]:
-        ids = {parent for one in parents for parent in one.ids}
+        ids = {parent for one in parents for parent in one.ids or ()}
         found = call.run(call.sql["lock_parents"], {"parents": arrays.literal(ids)})
         return {parent: (state, finished_at) for parent, state, finished_at in found}
+
+    def _gone(self, call: Call, parents: Sequence[Parents]) -> list[Obstacle]:
+        wanted = {one.index: self.rows[one.index].awaits for one in parents if one.ids is None}
+        if not wanted:
+            return []
+        counted = {name for row in self.rows for name in names(row.counts)}
+        tallies = arrays.literal({*counted, *wanted.values()})
+        there = {name for (name,) in call.run(call.sql["lock_tallies"], {"tallies": tallies})}
+        return [
+            Obstacle(index, "tally", name or "")
+            for index, name in wanted.items()
+            if name not in there
+        ]
 
     def _wait(
         self, index: int, ids: Sequence[str], known: dict[str, tuple[str, int | None]]

@@ -5,6 +5,11 @@
 SELECT id, state, finished_at FROM {schema}.qml_jobs WHERE id = ANY (%(parents)s::text[])
 ORDER BY id FOR UPDATE
 
+-- name: lock_tallies
+-- In the order in which ends add to them: those wait for this insert, or are seen by it.
+SELECT name FROM {schema}.qml_tallies WHERE name = ANY (%(tallies)s::text[])
+ORDER BY name FOR UPDATE
+
 -- name: attach
 -- Has rows count for more tallies: a JSON list of names for each. No other column: who has read the row
 -- before may still change it.

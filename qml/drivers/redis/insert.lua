@@ -1,8 +1,8 @@
 -- All rows or none, and a record with them. Order: rows, each with all columns; the record's name,
 -- body and expected version, or null; and of rows that wait for others their index, the ids of
--- those, and the name of the tally as JSON. Answer: the first seq, and the others follow it; or
--- obstacles, each with its index, what it is ("id", "key", "record"), and the id that holds it or
--- the record's name.
+-- those, and the name of the tally as JSON; no ids = that tally has to be there. Answer: the first
+-- seq, and the others follow it; or obstacles, each with its index, what it is ("id", "key",
+-- "tally", "record"), and the id that holds it or the name of the tally or record.
 
 if past then
   return past
@@ -10,6 +10,15 @@ end
 
 local ordered, record, waits = unpack(ORDER)
 local rows, obstacles, ids, keys = {}, {}, {}, {}
+for _, wait in ipairs(waits) do
+  local awaits = named(ordered[wait[1] + 1], COLUMNS).awaits
+  if wait[2] == cjson.null and not tallies().at(awaits) then
+    obstacles[#obstacles + 1] = cjson.encode({wait[1], 'tally', awaits})
+  end
+end
+if #obstacles > 0 then
+  return list({'""', list(obstacles)})
+end
 if record ~= cjson.null and record_version(record[1]) ~= record[3] then
   ordered = {}
   obstacles[1] = cjson.encode({'-1', 'record', record[1]})
@@ -73,7 +82,8 @@ else
   end
   for index, row in ipairs(rows) do
     local wait = after[index]
-    local seq = append({wait and attached(row, wait[2], wait[3]) or row})
+    local is_child = wait and wait[2] ~= cjson.null
+    local seq = append({is_child and attached(row, wait[2], wait[3]) or row})
     first = first or seq
   end
 end

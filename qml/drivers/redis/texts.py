@@ -117,7 +117,11 @@ def insert_texts(rows: Sequence[Row], record: Write | None, parents: Sequence[Pa
     """New rows, a record that is written with them, and what some of them wait for."""
     written = record and [record.name, record.body, str(record.expected)]
     waits = [
-        [str(one.index), list(dict.fromkeys(one.ids)), json.dumps(rows[one.index].awaits)]
+        [
+            str(one.index),
+            one.ids and list(dict.fromkeys(one.ids)),
+            json.dumps(rows[one.index].awaits),
+        ]
         for one in parents
     ]
     return [[*map(row_texts, rows)], written, waits]

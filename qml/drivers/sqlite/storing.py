@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ...seam.rows import Finished, Inserted, Obstacle, Overdue, Row, Verdict, Write
 from ...seam.tallies import Parents
@@ -24,12 +24,15 @@ def insert(
     parents: Sequence[Parents] = (),
 ) -> Inserted:
     """Store all rows and the record, or nothing, and say what stands in the way."""
+    gone = [*_gone(connection, rows, parents)]
+    if gone:
+        return Inserted([], gone)
     if record is not None and records.write(connection, *record) is not Verdict.DONE:
         return Inserted([], [Obstacle(-1, "record", record.name)])
     cursor = connection.cursor()
     obstacles: list[Obstacle] = []
     payloads: list[tuple[int, str, str]] = []
-    after = {one.index: one.ids for one in parents}
+    after = {one.index: one.ids for one in parents if one.ids is not None}
     for index, row in enumerate(rows):
         if index in after:
             row = tallies.attached(connection, row, after[index])  # noqa: PLW2901
@@ -44,6 +47,15 @@ def insert(
         connection.execute(SQL["rollback"])  # all or none
         return Inserted([], obstacles)
     return Inserted([seq for seq, _, _ in payloads], [])
+
+
+def _gone(
+    connection: sqlite3.Connection, rows: Sequence[Row], parents: Sequence[Parents]
+) -> Iterator[Obstacle]:
+    for index in [one.index for one in parents if one.ids is None]:
+        name = rows[index].awaits or ""
+        if tallies.read(connection, name) is None:
+            yield Obstacle(index, "tally", name)
 
 
 def _insert_job(cursor: sqlite3.Cursor, row: Row) -> None:

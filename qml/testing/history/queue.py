@@ -62,10 +62,11 @@ def doubled(ops: Sequence[Operation], anywhere: Sequence[Operation]) -> Iterator
 
 
 def _until(ops: Sequence[Operation], claim: Operation) -> int:
-    """The end of a claim's lease, at the earliest: a renewal may also have made it shorter."""
+    """The end of a claim's lease, at the earliest: a renewal may also have made it shorter, or a
+    lock by its worker."""
     assert claim.told is not None
     assert claim.told.until is not None
-    renewals = [op.early + op.lease for op in ops if op.verb == "renew"]
+    renewals = [op.early + op.lease for op in ops if op.verb in ("renew", "lock")]
     return min([claim.told.until, *renewals])
 
 
