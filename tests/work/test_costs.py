@@ -137,8 +137,8 @@ def test_pages_that_sqlite_writes(sqlite):
     held = []
     within(pages(lambda: sqlite.task.enqueue(PAYLOAD)), 8)
     within(pages(sqlite.fill), 28)
-    within(pages(lambda: held.extend(sqlite.claim())), 14)
-    within(pages(lambda: sqlite.storage.finish_many(ends(held))), 16)
+    within(pages(lambda: held.extend(sqlite.claim())), 17)
+    within(pages(lambda: sqlite.storage.finish_many(ends(held))), 18)
     assert pages(sqlite.claim) > 0  # the one that is left
     assert pages(sqlite.claim) == 0  # in vain
     assert pages(sqlite.storage.get_job_counts) == 0
