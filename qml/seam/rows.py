@@ -8,6 +8,8 @@ is a whole number of microseconds since 1970 UTC, and every "now" is an argument
 from enum import Enum
 from typing import NamedTuple
 
+from .oldest import Oldest
+
 PROCESSING, SUCCEEDED = "processing", "succeeded"
 
 PAUSED = "paused/"
@@ -19,7 +21,7 @@ TALLIED = ("batch", "counts", "awaits", "needs_all")
 # Row.key_held: whether the unique key is reserved, and how long.
 KEY_FREE, KEY_UNTIL_CLAIMED, KEY_UNTIL_FINAL = 0, 1, 2
 
-# Row.ahead: whether the present claim was made ahead of a free thread.
+# Row.ahead: whether the claim was made ahead of a free thread.
 NOT_AHEAD, AHEAD, NEVER_AHEAD = 0, 1, 2
 
 
@@ -33,8 +35,7 @@ class Verdict(Enum):
 
 
 class Row(NamedTuple):
-    """One stored job. ``payload``, ``detail``, ``failures``, ``metadata`` and ``notes`` are opaque
-    texts."""
+    """One stored job; ``payload``, ``detail``, ``failures``, ``metadata``, ``notes`` are opaque."""
 
     seq: int | None  # place in the order of insertion; given by the driver, never reused
     id: str
@@ -143,8 +144,8 @@ Change = Move | Rewrite
 
 
 class Claim(NamedTuple):
-    """Take the best ``limit`` rows for free threads and up to ``ahead`` more, marked AHEAD. Rows
-    in a lane are not taken ahead: they would use up what others may start at once."""
+    """Take the best ``limit`` rows for free threads and up to ``ahead`` more, marked AHEAD, none of
+    them in a lane: they would use up what others may start at once."""
 
     worker: str
     now: int
@@ -223,8 +224,7 @@ class After(NamedTuple):
 
 
 class Finished(NamedTuple):
-    """Rows in ``state`` that finished at ``by`` or before, longest ago first; not those that have
-    a ``purge_at``."""
+    """Rows that finished in ``state`` by then, longest ago first; none that has a ``purge_at``."""
 
     state: str
     by: int
@@ -236,7 +236,7 @@ class Overdue(NamedTuple):
     by: int
 
 
-Query = Page | Available | Lapsed | Expired | After
+Query = Page | Available | Lapsed | Expired | After | Oldest
 
 
 class Record(NamedTuple):
@@ -290,8 +290,8 @@ def as_claimed(row: Row, claim: Claim, rank: int) -> Row:
 
 
 def chosen(rows: list[Row], claim: Claim) -> list[Row]:
-    """Of the best rows, those the claim takes, as claimed: what lies beyond ``limit`` is taken
-    ahead, unless it was lost that way before."""
+    """Of the best rows, those the claim takes, as claimed: those beyond ``limit`` ahead, if they
+    were not lost that way before."""
     taken = [
         row
         for rank, row in enumerate(rows[: claim.limit + claim.ahead])

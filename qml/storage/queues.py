@@ -5,12 +5,14 @@ from datetime import datetime
 
 import attrs
 
+from ..seam.codec import decode_job
 from ..seam.driver import Driver
-from ..seam.rows import PAUSED, Page, Verdict
+from ..seam.oldest import Oldest
+from ..seam.rows import PAUSED, Page, Row, Verdict
 from ..values import jsontext
 from ..values.clock import Clock
 from ..values.errors import SerializationError
-from ..values.states import StateKind
+from ..values.states import Enqueued, StateKind
 from ..values.times import from_micros
 from . import checks
 
@@ -18,11 +20,14 @@ from . import checks
 @attrs.frozen
 class Queue:
     """A queue by ``name``; ``paused_at``: since when it is paused (aware UTC; None = it is not);
-    ``counts``: its jobs by state."""
+    ``counts``: its jobs by state; ``oldest``: since when the job waits that has been due for the
+    longest (None = none is due): of each priority the first in line is asked, and a job that came
+    after others since it was enqueued."""
 
     name: str
     paused_at: datetime | None
     counts: dict[StateKind, int]
+    oldest: datetime | None = None
 
 
 class Queues:
@@ -60,10 +65,32 @@ class Queues:
         paused = self.paused()
         counts = {kind: self._driver.count(Page((kind.value,)), "queue") for kind in StateKind}
         names = sorted({*paused}.union(*counts.values()))
+        oldest = self._oldest()
         return [
-            Queue(name, paused.get(name), {kind: counts[kind].get(name, 0) for kind in StateKind})
+            Queue(
+                name,
+                paused.get(name),
+                {kind: counts[kind].get(name, 0) for kind in StateKind},
+                oldest.get(name),
+            )
             for name in names
         ]
+
+    def _oldest(self) -> dict[str, datetime]:
+        now = self._clock.micros()
+        found: dict[str, datetime] = {}
+        for row in self._driver.scan(Oldest(now)):
+            since = min(_due_since(row), from_micros(now))
+            found[row.queue] = min(since, found.get(row.queue, since))
+        return found
+
+
+def _due_since(row: Row) -> datetime:
+    """Since when a row is due; one that cannot be read, since it was enqueued."""
+    if row.due_at:
+        return from_micros(row.due_at)
+    state = decode_job(row).state
+    return state.enqueued_at if isinstance(state, Enqueued) else from_micros(row.created_at)
 
 
 def _since(body: str) -> datetime:

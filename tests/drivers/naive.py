@@ -8,6 +8,7 @@ exactly a lane opens that was found closed, which is a driver's hint (see ``may_
 
 import json
 
+from qml.seam.oldest import Oldest
 from qml.seam.rows import (
     AHEAD,
     KEY_FREE,
@@ -367,6 +368,8 @@ class NaiveDriver:
                 and row.expires_at <= query.now
             ]
             return sorted(late, key=lambda row: row.expires_at)[: query.limit]
+        if isinstance(query, Oldest):  # a driver may leave out what has not waited longest
+            return [row for row in self.rows if row.due_at is not None and row.due_at <= query.now]
         assert isinstance(query, Lapsed)
         lapsed = [
             row for row in self.rows if row.state == "processing" and _lease_ended(row, query.now)

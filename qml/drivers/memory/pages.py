@@ -3,6 +3,7 @@
 import heapq
 from collections.abc import Iterable, Set
 
+from ...seam.oldest import Oldest
 from ...seam.rows import Available, Page, Row, is_free
 from ..lanes import place
 
@@ -19,6 +20,18 @@ def available(rows: Iterable[Row], query: Available, paused: Set[str]) -> list[R
     ]
     limit = len(free) if query.limit is None else query.limit
     return heapq.nsmallest(limit, free, key=place)
+
+
+def oldest(rows: Iterable[Row], query: Oldest) -> list[Row]:
+    """Of each queue the first row of each priority, and the first that fell due later."""
+    first: dict[tuple[str, int | None], Row] = {}
+    for row in rows:
+        if row.due_at is not None and row.due_at <= query.now:
+            first.setdefault((row.queue, row.priority), row)
+            known = first.get((row.queue, None))
+            if row.due_at > 0 and (known is None or row.due_at < (known.due_at or 0)):
+                first[row.queue, None] = row
+    return list({row.id: row for row in first.values()}.values())
 
 
 def filtered(rows: Iterable[Row], page: Page) -> Iterable[Row]:

@@ -1,10 +1,17 @@
 """Reading many rows: pages, what is available, lapsed or expired, counts."""
 
+from ...seam.oldest import Oldest
 from ...seam.rows import After, Available, Expired, Lapsed, Page, Query, Row
 from . import arrays
 from .connections import Connections
 
-STATEMENTS = {Available: "available", Lapsed: "lapsed", Expired: "expired", After: "after"}
+STATEMENTS = {
+    Available: "available",
+    Lapsed: "lapsed",
+    Expired: "expired",
+    After: "after",
+    Oldest: "oldest",
+}
 
 
 def scan(connections: Connections, query: Query) -> list[Row]:

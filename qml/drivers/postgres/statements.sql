@@ -507,6 +507,48 @@ SELECT {columns} FROM {schema}.qml_jobs AS j WHERE j.seq = ANY (ARRAY(
     ) AS best ORDER BY priority DESC, seq LIMIT %(limit)s
 )) ORDER BY j.priority DESC, j.seq
 
+-- name: oldest
+-- Of each queue and priority the first ready row, one jump along the index each; of each queue the first
+-- in a lane, and of those that fell due first and have not ripened.
+WITH RECURSIVE heads AS (
+    (
+        SELECT queue, priority, seq FROM {schema}.qml_jobs WHERE ready AND lane IS NULL
+        ORDER BY queue, priority DESC, seq LIMIT 1
+    )
+    UNION ALL
+    SELECT next.* FROM heads, LATERAL (
+        SELECT queue, priority, seq FROM (
+            (
+                SELECT 0 AS turn, queue, priority, seq FROM {schema}.qml_jobs
+                WHERE ready AND lane IS NULL AND queue = heads.queue
+                    AND priority < heads.priority
+                ORDER BY priority DESC, seq LIMIT 1
+            )
+            UNION ALL
+            (
+                SELECT 1, queue, priority, seq FROM {schema}.qml_jobs
+                WHERE ready AND lane IS NULL AND queue > heads.queue
+                ORDER BY queue, priority DESC, seq LIMIT 1
+            )
+        ) AS either ORDER BY turn LIMIT 1
+    ) AS next
+)
+SELECT {columns} FROM {schema}.qml_jobs AS j WHERE j.seq = ANY (ARRAY(
+    (SELECT seq FROM heads LIMIT %(limit)s)
+    UNION ALL
+    SELECT min(j.seq) FROM (
+        SELECT seq FROM {schema}.qml_lanes UNION ALL SELECT seq FROM {schema}.qml_news
+    ) AS hint JOIN {schema}.qml_jobs AS j USING (seq) WHERE j.ready GROUP BY j.queue
+    UNION ALL
+    (
+        SELECT DISTINCT ON (queue) seq FROM (
+            SELECT queue, due_at, seq FROM {schema}.qml_jobs
+            WHERE NOT ready AND due_at IS NOT NULL AND due_at <= %(now)s
+            ORDER BY due_at, seq LIMIT %(limit)s
+        ) AS due ORDER BY queue, due_at, seq
+    )
+))
+
 -- name: lapsed
 SELECT {columns} FROM {schema}.qml_jobs AS j
 WHERE j.state = 'processing' AND j.lease_until <= %(now)s

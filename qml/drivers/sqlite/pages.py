@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from heapq import merge
 from itertools import islice
 
+from ...seam.oldest import Oldest
 from ...seam.rows import After, Available, Expired, Page, Query, Row
 from .statements import SQL
 
@@ -14,6 +15,9 @@ Rows = list[Row]
 
 MANY = 500
 """Queues that a page is merged from, at most: to look into each takes 10 us."""
+
+PRIORITIES, BELOW_ALL = 100, -(2**63)
+"""Of a queue, that are looked at for the oldest row, the lowest first: those wait the longest."""
 
 TOP = 2**63 - 1
 """Higher than any seq that is given."""
@@ -25,6 +29,9 @@ def scan(connection: sqlite3.Connection, query: Query) -> Rows:
         return _page(connection, query)
     if isinstance(query, After):
         return [*map(Row._make, connection.execute(SQL["after"], query._asdict()))]
+    if isinstance(query, Oldest):
+        seqs = _texts(islice(_oldest(connection, query), query.limit))
+        return [*map(Row._make, connection.execute(SQL["rows"], {"seqs": seqs}))]
     if isinstance(query, Available):
         statement = SQL["available"]
     else:
@@ -50,6 +57,22 @@ def count(connection: sqlite3.Connection, page: Page, by: str) -> dict[str, int]
 
 def _texts(values: Iterable[object] | None) -> str | None:
     return None if values is None else json.dumps([*values])
+
+
+def _oldest(connection: sqlite3.Connection, query: Oldest) -> Iterator[int]:
+    for row in connection.execute(SQL["oldest_waiting"], query._asdict()):
+        yield row[0]
+    for (seq,) in connection.execute(SQL["oldest_in_lanes"]):
+        yield seq
+    for queue in _values(connection, "ready_queue", {}):
+        priority = BELOW_ALL
+        for _ in range(PRIORITIES):
+            place = {"queue": queue, "after": priority}
+            found = connection.execute(SQL["next_priority"], place).fetchone()
+            if found is None:
+                break
+            priority, seq = found
+            yield seq
 
 
 def _limit(limit: int | None) -> int:

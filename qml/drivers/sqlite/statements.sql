@@ -277,6 +277,34 @@ SELECT {columns} FROM {jobs} WHERE j.seq IN (
       AND (lease_until IS NULL OR lease_until <= :now) AND queue NOT IN {paused}
 ) ORDER BY j.priority DESC, j.seq LIMIT :limit
 
+-- name: next_priority
+-- Of a queue, the lowest after some priority; and the first of its rows.
+SELECT j.priority, (
+    SELECT min(seq) FROM qml_jobs
+    WHERE ready = 1 AND lane IS NULL AND queue = :queue AND priority = j.priority
+)
+FROM qml_jobs AS j
+WHERE j.ready = 1 AND j.lane IS NULL AND j.queue = :queue AND j.priority > :after
+ORDER BY j.priority LIMIT 1
+
+-- name: first_ready_queue
+SELECT min(queue) FROM qml_jobs WHERE ready = 1 AND lane IS NULL
+
+-- name: next_ready_queue
+SELECT min(queue) FROM qml_jobs WHERE ready = 1 AND lane IS NULL AND queue > :after
+
+-- name: oldest_in_lanes
+-- Of each queue. A lane's place may be a better one than its best row's.
+SELECT min(j.seq) FROM qml_lanes AS l JOIN qml_jobs AS j ON j.seq = l.seq AND j.ready = 1
+GROUP BY j.queue
+
+-- name: oldest_waiting
+-- Of each queue, of those that fell due first.
+SELECT seq, min(due_at) FROM (
+    SELECT seq, queue, due_at FROM qml_jobs
+    WHERE ready = 0 AND due_at IS NOT NULL AND due_at <= :now ORDER BY due_at, seq LIMIT :limit
+) GROUP BY queue
+
 -- name: lapsed
 -- SQLite would take the index of the states, and sort all that run.
 SELECT {columns} FROM qml_jobs AS j INDEXED BY qml_jobs_running
