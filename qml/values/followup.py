@@ -33,7 +33,7 @@ def _next(followup: object, field: "attrs.Attribute[Any]", value: object) -> Non
 class Followup:
     """What to enqueue when a job has ended: ``method`` and how it is run, ``queue``, ``priority``,
     ``max_retries``, ``timeout_seconds``, ``concurrency_key`` and ``concurrency_limit``, ``rate``
-    and ``rate_key``, as for ``Job``. It holds no unique key.
+    and ``rate_key``, ``metadata``, as for ``Job``. It holds no unique key.
 
     As the ``on_failure`` of a job it is called with two arguments, the id of that job and its
     exception as text. As its ``on_success`` with ``arguments`` and ``kwargs``, and with the result

@@ -37,7 +37,8 @@ def test_the_extras_exist():
     setup = configparser.ConfigParser()
     setup.read(REPO / "setup.cfg", encoding="utf-8")
     named = set(re.findall(r"'\.\[(\w+)\]'", README))
-    assert named == {"sqlite", "flask", "postgres", "testing", "test", "docs"}
+    extras = ["sqlite", "flask", "dashboard", "postgres", "testing", "test", "docs"]
+    assert named == set(extras)
     assert named <= set(setup["options.extras_require"])
 
 
