@@ -1,6 +1,5 @@
 """Runs each job as soon as it is enqueued, through the store, and beside the caller's context."""
 
-import contextvars
 import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -35,10 +34,7 @@ class Immediate:
         if not getattr(self._running, "now", False):
             self._running.now = True
             try:
-                contextvars.Context().run(self._drain)
+                with self._home.app.app_context():  # which says whose store; each job has its own
+                    drain(self._home.jobs, raises=False)
             finally:
                 self._running.now = False
-
-    def _drain(self) -> None:
-        with self._home.app.app_context():
-            drain(self._home.jobs, raises=False)

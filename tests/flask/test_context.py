@@ -10,6 +10,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from qml import RetryPolicy, Snooze, current_job
 from qml.flask import QmlFlask
 from qml.testing import drain
+from tests.cli.calls import until
 
 NEVER = RetryPolicy(max_retries=0)
 
@@ -153,10 +154,8 @@ def test_schedules_are_issued_for_the_servers_app(jobs, make_app):
 
     with two.app_context():
         server = jobs.server(threads=1)
-        jobs.schedules  # noqa: B018
     with server, two.app_context():
-        while "tick" not in [schedule.name for schedule in jobs.schedules.list()]:
-            ran.wait(0.01)
+        until(lambda: [schedule.name for schedule in jobs.schedules.list()])
         jobs.schedules.trigger("tick")
         assert ran.wait(20)
 
