@@ -38,7 +38,8 @@ def _burst(rate: "Rate", field: "attrs.Attribute[Any]", value: int) -> None:
 @attrs.frozen
 class Rate:
     """At most ``count`` starts in any ``seconds``, spread evenly; after a quiet time ``burst`` of
-    them may start at once, and as many more fall into one such span than ``count`` says.
+    them may start at once, and as many more fall into one such span than ``count`` says. A burst
+    that takes longer than 30 years to come together again is refused.
 
     The rule is the generic cell rate algorithm (ITU-T I.371): one time for each rate is all that is
     kept of it."""
