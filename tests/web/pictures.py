@@ -1,6 +1,10 @@
-"""Pictures of every page, light, dark and narrow: ``python -m tests.web.pictures FOLDER``."""
+"""Pictures of every page, light, dark and narrow: ``python -m tests.web.pictures FOLDER``.
+
+That of the documentation: ``python -m tests.web.pictures docs/pictures documentation``.
+"""
 
 import sys
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -38,32 +42,49 @@ def pages(scene):
     }
 
 
-def take(folder, only=()):
-    """Write the pictures; the names of those whose page is wider than the window."""
-    folder.mkdir(parents=True, exist_ok=True)
+@contextmanager
+def playing():
+    """The address of two dashboards of a scene, a browser, and the scene."""
     clock = ManualClock(datetime.now(UTC) - timedelta(hours=3))
-    wide = []
-    with (
-        connect("memory://", clock=clock, retry=RetryPolicy(max_retries=3)) as storage,
-        launched() as browser,
-    ):
+    retry = RetryPolicy(max_retries=3)
+    with connect("memory://", clock=clock, retry=retry) as storage, launched() as browser:
         scene = Scene(storage, clock).play()
         app = Flask("pictures")
         app.register_blueprint(dashboard(scene.jobs))
         app.register_blueprint(dashboard(storage, token="a" * 20, name="token"), url_prefix="/t")
         with served(app) as address:
-            for look, options in LOOKS.items():
-                page = browser.new_page(**options)
-                for name, path in {**pages(scene), "sign-in": "/t/"}.items():
-                    if only and name not in only:
-                        continue
-                    page.goto(address + path, wait_until="load")
-                    page.screenshot(path=folder / f"{name}-{look}.png", full_page=True)
-                    if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-                        wide.append(f"{name}-{look}")
-                page.close()
+            yield address, browser, scene
+
+
+def take(folder, only=()):
+    """Write the pictures; the names of those whose page is wider than the window."""
+    folder.mkdir(parents=True, exist_ok=True)
+    wide = []
+    with playing() as (address, browser, scene):
+        for look, options in LOOKS.items():
+            page = browser.new_page(**options)
+            for name, path in {**pages(scene), "sign-in": "/t/"}.items():
+                if only and name not in only:
+                    continue
+                page.goto(address + path, wait_until="load")
+                page.screenshot(path=folder / f"{name}-{look}.png", full_page=True)
+                if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+                    wide.append(f"{name}-{look}")
+            page.close()
     return wide
 
 
+def document(folder):
+    """Write the picture that docs/dashboard.rst shows."""
+    with playing() as (address, browser, _):
+        page = browser.new_page(viewport={"width": 1100, "height": 700}, color_scheme="light")
+        page.goto(address, wait_until="load")
+        page.screenshot(path=folder / "dashboard.png")
+
+
 if __name__ == "__main__":
-    print("too wide:", take(Path(sys.argv[1]), sys.argv[2:]) or "none")
+    target, *rest = sys.argv[1:]
+    if rest == ["documentation"]:
+        document(Path(target))
+    else:
+        print("too wide:", take(Path(target), rest) or "none")

@@ -94,13 +94,16 @@ def test_no_other_files(small, name):
 
 
 def test_parts_come_only_when_they_changed(small, clock):
-    small.jobs.storage.enqueue(Job("m"))
+    storage = small.jobs.storage
+    storage.enqueue(Job("m", created_at=storage.now()))
     small.get("/jobs")
     answer = small.live("/jobs")
+    assert ">now</time>" in answer.text
     assert "<html" not in answer.text
     assert 'id="live"' in answer.text
     assert 'id="nav"' in answer.text
-    clock.advance(1)
+    clock.advance(5)
+    assert ">5 s ago</time>" in small.live("/jobs").text
     same = small.live("/jobs", 304, etag=answer.headers["ETag"])
     assert same.data == b""
     assert same.headers["Qml-Now"], "the clock goes on"
