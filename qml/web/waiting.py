@@ -1,33 +1,25 @@
-"""What waits the longest: of all that could start now, and of each queue."""
+"""What waits the longest: the job that has been due for the longest, of all queues."""
 
 from datetime import datetime
 
 from ..seam.codec import decode_job
-from ..seam.rows import Available
+from ..seam.oldest import Oldest
 from ..values.job import Job
 from ..values.states import AwaitingRetry, Enqueued, Scheduled
 from .board import Board
 
-LOOKED_AT = 200
-"""Of the jobs that are to be claimed next, so many are looked at."""
-
 Waiting = tuple[datetime, Job]
 
 
-def oldest(board: Board) -> dict[str, Waiting]:
-    """Of each queue the job that waits the longest, and since when; of queues that are not among
-    those to be claimed next there is none."""
-    return board.looks.at("waiting", lambda: _oldest(board))
+def longest(board: Board) -> Waiting | None:
+    """Since when, and which; None = nothing is due."""
+    return board.looks.at("waiting", lambda: _longest(board))
 
 
-def _oldest(board: Board) -> dict[str, Waiting]:
-    now = board.storage.clock.micros()
-    found: dict[str, Waiting] = {}
-    for job in map(decode_job, board.storage.driver.scan(Available(now, LOOKED_AT))):
-        since = _since(job)
-        if since is not None and (job.queue not in found or since < found[job.queue][0]):
-            found[job.queue] = (since, job)
-    return found
+def _longest(board: Board) -> Waiting | None:
+    rows = board.storage.driver.scan(Oldest(board.storage.clock.micros()))
+    waiting = [(since, job) for job in map(decode_job, rows) if (since := _since(job)) is not None]
+    return min(waiting, key=lambda found: found[0], default=None)
 
 
 def _since(job: Job) -> datetime | None:

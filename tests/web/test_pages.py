@@ -110,6 +110,17 @@ def test_counts_are_told(client, storage):
     assert "failed 1" in text(client.get("/"))
 
 
+def test_what_waits_the_longest_is_told(client, storage, clock):
+    for queue, wait in (("mail", 600), ("images", 1_200), ("later", 60)):
+        storage.enqueue(Job(f"for_{queue}", queue=queue, created_at=storage.now()))
+        clock.advance(wait)
+    storage.queues.pause("mail")
+    assert "Waits the longest 31 min ago for_mail" in text(client.get("/"))
+    page = text(client.get("/queues"))
+    for told in ("31 min ago", "21 min ago", "1 min ago"):
+        assert told in page
+
+
 def test_a_queue_is_paused_and_goes_on(client, storage):
     storage.enqueue(Job("m", queue="mail"))
     answer = client.post("/queues/change", {"name": "mail", "verb": "pause"})

@@ -21,7 +21,7 @@ def overview(board: Board) -> Response:
     failures = board.looks.at(
         "failures", lambda: list(map(decode_job, storage.driver.scan(failed)))
     )
-    oldest = _oldest(board)
+    oldest = waiting.longest(board)
     return answering.page(
         board,
         "overview.html",
@@ -40,7 +40,3 @@ def _activity(board: Board) -> activity.Activity:
     minutes = activity.MINUTES[span][0]
     found = board.looks.at(("activity", span), lambda: board.storage.activity(minutes))
     return activity.activity(found, span)
-
-
-def _oldest(board: Board) -> waiting.Waiting | None:
-    return min(waiting.oldest(board).values(), key=lambda found: found[0], default=None)

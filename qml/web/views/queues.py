@@ -2,15 +2,13 @@
 
 from flask import Response, request
 
-from .. import answering, paths, tallies, waiting
+from .. import answering, paths, tallies
 from ..board import Board
 
 
 def queues(board: Board) -> Response:
     """The page."""
-    found = tallies.queues(board)
-    oldest = {name: since for name, (since, _) in waiting.oldest(board).items()}
-    return answering.page(board, "queues.html", queues=found, oldest=oldest)
+    return answering.page(board, "queues.html", queues=tallies.queues(board))
 
 
 def change(board: Board) -> Response:
