@@ -12,6 +12,7 @@ from sqlalchemy import make_url
 from qml import ConfigurationError, MemoryStorage, Qml, SqliteConfig, SqliteStorage
 from qml.flask import QmlFlask
 from qml.testing import drain
+from tests.flask.sites import Site
 from tests.house.rules import REPO
 
 
@@ -232,3 +233,30 @@ def test_the_constructor_takes_the_app():
         job = task_of(jobs).enqueue(1, 1)
         drain(jobs)
         assert jobs.result(job) == 2
+
+
+PLUGGED = """
+import pytest
+from shop import create_app
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_it(qml_jobs, qml_storage, qml_clock, number):
+    from qml.testing import drain
+    with create_app("test").app_context():
+        job = qml_jobs.tasks["shop.work"].using(run_after=3600).enqueue(number)
+        assert qml_storage.get(job.id) == job
+        assert len(drain(qml_jobs)) == 0
+        qml_clock.advance(3600)
+        drain(qml_jobs)
+        assert qml_jobs.result(job) == number
+"""
+
+
+def test_the_fixtures_of_the_plug_in_know_it(tmp_path):
+    with Site(tmp_path) as site:
+        (tmp_path / "test_it.py").write_text(PLUGGED)
+        (tmp_path / "pytest.ini").write_text("[pytest]\nqml_app = shop:jobs\npythonpath = .\n")
+        done = site.call("pytest", "-q", "-p", "no:cacheprovider", "test_it.py")
+        assert "2 passed" in done.stdout, done.stdout
+        assert [line[3] for line in site.diary("ran")] == ["test", "test"]
+        assert not (tmp_path / "instance").exists()
