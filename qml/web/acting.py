@@ -136,5 +136,5 @@ def _one_by_one(board: Board, verb: Verb, asked: Asked) -> Done:
         except StorageUnavailable:
             raise
         except QmlError as error:
-            refused, why = refused + 1, why or str(error)
+            refused, why = refused + 1, why or board.shown(job).text(str(error))
     return Done(changed, refused, why, None)

@@ -34,6 +34,9 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
 }
 
+COOKIE = 3_500
+"""Characters of a cookie."""
+
 _TIMES = re.compile(r">[^<]*</time>")
 
 
@@ -95,9 +98,15 @@ def done(board: Board, message: str, then: str, *, well: bool = True) -> Respons
     """Back to a page, which tells what became of what was asked for."""
     target = then if paths.is_ours(then) else paths.to("overview")
     response = redirect(target, 303)
-    body = quote(json.dumps([well, message[:600]]))
+    body = _packed(well, message[:600])
     forms.set_cookie(response, _said_name(board), body, 60)  # type: ignore[arg-type]
     return response  # type: ignore[return-value]
+
+
+def _packed(well: bool, message: str) -> str:
+    """What a cookie has room for; browsers drop a longer one."""
+    body = quote(json.dumps([well, message]))
+    return body if len(body) <= COOKIE else _packed(well, message[: len(message) // 2])
 
 
 def _said_name(board: Board) -> str:
@@ -108,7 +117,7 @@ def _said(board: Board) -> tuple[bool, str] | None:
     try:
         well, message = json.loads(unquote(request.cookies[_said_name(board)]))
         return bool(well), str(message)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         return None
 
 

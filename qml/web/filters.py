@@ -134,5 +134,5 @@ CLOCKS_APART = 3_600
 
 def number(given: Mapping[str, str], name: str, default: int, choices: Sequence[int]) -> int:
     """One of some numbers; the default for anything else."""
-    text = given.get(name, "")
-    return int(text) if text.isdecimal() and int(text) in choices else default
+    named = {str(choice): choice for choice in choices}
+    return named.get(given.get(name, ""), default)

@@ -65,9 +65,16 @@ def _foreign() -> str | None:
     origin = request.headers.get("Origin")
     if origin is None:
         return "nothing tells which site sent this: neither Sec-Fetch-Site nor Origin is there"
-    if urlsplit(origin).netloc.lower() != request.host.lower():
+    if _host_of(origin) != request.host.lower():
         return "another site sent this, or a proxy does not pass on the Host header"
     return None
+
+
+def _host_of(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:  # such as brackets without an end: no browser's
+        return ""
 
 
 def _signed(board: Board, cookie: str) -> str:

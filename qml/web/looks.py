@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import attrs
@@ -25,6 +26,9 @@ as long as it is good, where that is more."""
 
 SOON = 0.12
 """Seconds for which a page waits for an answer that it can do without."""
+
+MOST = 500
+"""Answers that are kept."""
 
 
 @attrs.define(eq=False)
@@ -74,12 +78,20 @@ class Looks:
     def __init__(self) -> None:
         self._looks: dict[object, _Look] = {}
 
+    def _look(self, key: object) -> _Look:
+        """The look of this key. Keys come from addresses, too, of which there is no end: of too
+        many the oldest are forgotten."""
+        while key not in self._looks and len(self._looks) >= MOST:
+            with suppress(StopIteration, RuntimeError):  # others come and go meanwhile
+                self._looks.pop(next(iter(self._looks)), None)
+        return self._looks.setdefault(key, _Look())
+
     def at(self, key: object, question: Callable[[], T]) -> T:
         """The answer to a question, at most some seconds old. Who comes while another asks has the
         answer before, or waits where there is none. What the question raises is raised, also to
         those who waited, so that a silent store does not make each of them wait for itself."""
         came = time.monotonic()
-        look = self._looks.setdefault(key, _Look())
+        look = self._look(key)
         answer: T = look.answer
         if look.is_fresh():
             return answer
@@ -100,7 +112,7 @@ class Looks:
         """The answer, as ``at``; None where there is none yet and it takes too long to wait for:
         then it is asked for behind, and there the next time."""
         came = time.monotonic()
-        look = self._looks.setdefault(key, _Look())
+        look = self._look(key)
         if look.is_usable():
             return self.at(key, question)
         self._behind(look, question)

@@ -70,7 +70,8 @@ class Redaction:
             secrets.update(self._hidden(value))
         result = getattr(job.state, "result", None)
         secrets.update(self._hidden(result))
-        found = sorted((s for s in secrets if len(s) >= _SHORTEST), key=len, reverse=True)
+        long = (s for s in secrets if len(s) >= _SHORTEST)
+        found = sorted({form for s in long for form in _forms(s)}, key=len, reverse=True)
         return Shown(self, job, tuple(given), tuple(found))
 
     def _hidden(self, root: Any) -> Iterator[str]:
@@ -105,6 +106,9 @@ class Redaction:
         """A JSON value as it may be shown; ``text`` says what becomes of the texts in it."""
         if isinstance(value, str):
             return text(value)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            plain = str(value)
+            return value if text(plain) == plain else text(plain)
         if isinstance(value, list | dict) and value and level == DEEPEST:
             return "[nested too deeply to be shown]"
         if isinstance(value, list):
@@ -115,6 +119,11 @@ class Redaction:
                 for name, item in value.items()
             }
         return value
+
+
+def _forms(secret: str) -> tuple[str, ...]:
+    """A text as it is, and as Python and JSON write it in another."""
+    return secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], _json(secret)[1:-1]
 
 
 @attrs.frozen

@@ -16,6 +16,7 @@ FOREIGN = {
     "no site": {"Sec-Fetch-Site": "none"},
     "an origin elsewhere": {"Origin": "https://evil.example"},
     "an opaque origin": {"Origin": "null"},
+    "what is no origin": {"Origin": "http://[evil"},
     "an origin that looks alike": {"Origin": "http://localhost.evil.example"},
     "another port": {"Origin": "http://localhost:81"},
     "a lying origin beside the browser's own word": {
@@ -127,3 +128,14 @@ def test_looking_changes_nothing(small):
     for verb in ("retry", "cancel", "delete"):
         small.get("/jobs/confirm", verb=verb, queue="default")
     assert before == (storage.list(), storage.queues.list(), storage.schedules.list())
+
+
+def test_a_message_that_is_none_is_left_out(small):
+    for value in ("%5B" * 1_300, "%5B1%5D", "x", "%FF"):
+        small.http.set_cookie("qml_said", value, path="/qml")
+        assert 'class="said' not in small.get("/jobs").text
+
+
+def test_a_long_message_in_any_script_is_told_in_part(small):
+    answer = small.post("/queues/change", {"name": "你" * 600, "verb": "pause"})
+    assert small.said(answer).startswith("Queue 你你")

@@ -164,3 +164,12 @@ def test_many_who_wait_for_a_silent_store_wait_together():
         thread.join()
     assert len(errors) == 5
     assert len(asked) < 5
+
+
+def test_of_too_many_answers_the_oldest_are_forgotten(now, monkeypatch):
+    monkeypatch.setattr(looks, "MOST", 3)
+    question, seen = Question(now), Looks()
+    for key in range(9):
+        seen.at(key, question)
+    assert [key for key in range(9) if seen.known(key)] == [6, 7, 8]
+    assert seen.at(8, question) == 9

@@ -1,5 +1,6 @@
 """What is hidden is nowhere to be seen, and cannot be found out by searching either."""
 
+import json
 import re
 
 import pytest
@@ -174,3 +175,61 @@ def test_an_app_is_not_needed(storage, mount):
     job = storage.enqueue(Job("m", [1], {"password": SECRET}))
     assert SECRET not in mount(storage).get("/job", id=job.id).text
     assert SECRET not in mount(Qml(storage)).get("/job", id=job.id).text
+
+
+@pytest.fixture
+def two_of_one_key(small):
+    """Jobs whose keys are made of what is hidden; only one can run."""
+    call = {"password": SECRET}
+    limits = {"concurrency_key": f"c:{SECRET}", "concurrency_limit": 1}
+    enqueued = [small.jobs.storage.enqueue(Job("m", [], call, **limits)) for _ in range(2)]
+    small.jobs.storage.fetch_available_jobs_atomic("w", 1)
+    return enqueued
+
+
+def test_what_keeps_a_job_back_does_not_tell_it(small, two_of_one_key):
+    pages = [page for job in two_of_one_key for page in everywhere(small, job)]
+    assert any(f"concurrency key c:{MARK}" in page for page in pages)
+    assert not [page for page in pages if SECRET in page]
+
+
+@pytest.mark.parametrize("path", ["/job/change", "/jobs/change"])
+def test_nor_does_what_is_said_of_a_refusal(small, path):
+    storage = small.jobs.storage
+    call = {"kwargs": {"password": SECRET}, "unique_key": f"u:{SECRET}"}
+    job = storage.enqueue(Job("m", **call, max_retries=0))
+    [claimed] = storage.fetch_available_jobs_atomic("w", 1)
+    storage.finish(claimed, Failed(exception="E: x"))
+    storage.enqueue(Job("m", **call))
+    said = small.said(small.post(path, {"id": job.id, "verb": "retry"}))
+    assert f"u:{MARK}" in said
+    assert SECRET not in said
+
+
+@pytest.mark.parametrize("secret", ["hunter2\nsecond", "hunter2'\"x", "hunter2\\x", "hunter2é"])
+def test_it_is_hidden_as_python_and_json_write_it(small, secret):
+    storage = small.jobs.storage
+    others = [repr(secret), json.dumps(secret), json.dumps(secret, ensure_ascii=False)]
+    job = storage.enqueue(Job("m", others, {"password": secret}))
+    [claimed] = storage.fetch_available_jobs_atomic("w", 1)
+    storage.finish(claimed, Failed(exception=f"E: {secret!r}", stack_trace="\n".join(others)))
+    for page in everywhere(small, job):
+        assert "hunter2" not in page
+
+
+def test_a_number_is_hidden_where_it_is_a_number_too(small):
+    job = small.jobs.storage.enqueue(Job("m", [[271828]], {"password": 271828, "n": 27182}))
+    for page in everywhere(small, job):
+        assert "271828" not in page
+    assert "27182" in small.get("/job", id=job.id).text
+
+
+def test_an_error_whose_job_is_gone_meanwhile_tells_no_message(small, monkeypatch):
+    storage = small.jobs.storage
+    storage.enqueue(Job("m", [], {"password": SECRET}))
+    [claimed] = storage.fetch_available_jobs_atomic("w", 1)
+    storage.finish(claimed, Failed(exception="AuthError: hunter refused"))
+    monkeypatch.setattr(type(storage), "get_many", lambda _, ids: [None for _ in ids])
+    page = small.get("/errors").text
+    assert "AuthError" in page
+    assert "hunter" not in page

@@ -28,7 +28,7 @@ def job(board: Board) -> Response:
         job=found,
         line=line,
         shown=line.shown,
-        kept_back=board.storage.kept_back([found])[0],
+        kept_back=line.shown.text(board.storage.kept_back([found])[0] or ""),
         facts=list(facts.facts(line.shown, now)),
         history=facts.history(line.shown),
         after=_after(board, found),
@@ -59,7 +59,9 @@ def change(board: Board) -> Response:
     except StorageUnavailable:
         raise
     except QmlError as error:
-        return answering.done(board, str(error), then, well=False)
+        [found] = board.storage.get_many([job_id])
+        told = board.shown(found).text(str(error)) if found else str(error)
+        return answering.done(board, told, then, well=False)
     finally:
         board.looks.forget()
     return answering.done(board, f"The job was {verb.done}.", then)

@@ -39,8 +39,7 @@ def lines(board: Board, jobs: Sequence[Job], now: datetime) -> list[Line]:
     found = []
     for job, kept_back in zip(jobs, back, strict=True):
         shown = board.shown(job)
-        note = kept_back or shown.text(describing.note(job, now))
-        found.append(Line(job, shown, note))
+        found.append(Line(job, shown, shown.text(kept_back or describing.note(job, now))))
     return found
 
 
