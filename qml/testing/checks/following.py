@@ -104,7 +104,7 @@ def _some(s: Scene) -> None:
     s.add("a", queue="mail", metadata={"n": 1, "m": {"x": 1, "y": [True]}})
     s.add("b", queue="mail", metadata={"n": 1.0}, state=s.due_in(60))
     s.clock.advance(10)
-    s.add("c", queue="reports", metadata={"n": True})
+    s.add("c", queue="reports", metadata={"n": True}, arguments=[{"to": 'Ada "ä"'}])
     s.storage.enqueue(Job("other", id="d", queue="mail", created_at=s.clock.now()))
     s.storage.finish(s.running("e", priority=9), s.failed())
 
@@ -119,6 +119,10 @@ FILTERS = (
     (JobFilter(older_than=10), "ba"),
     (JobFilter(older_than=10.000001), ""),
     (JobFilter(older_than=0), "edcba"),
+    (JobFilter(newer_than=10), "edc"),
+    (JobFilter(newer_than=10.000001), "edcba"),
+    (JobFilter(text='ADA "Ä'), "c"),
+    (JobFilter(text="u00e4"), ""),
     (JobFilter(metadata={"n": 1}), "a"),
     (JobFilter(metadata={"n": True}), "c"),
     (JobFilter(metadata={"m": {"y": [True], "x": 1}}), "a"),
@@ -129,8 +133,9 @@ FILTERS = (
 
 
 def a_filter_names_jobs(s: Scene) -> None:
-    """6: select and count name jobs by state, queue, method, age and metadata, all of which must
-    fit, the newest first; metadata is equal as JSON is: 1, 1.0 and true differ."""
+    """6: select and count name jobs by state, queue, method, age, metadata and a text in the
+    arguments, all of which must fit, the newest first; metadata is equal as JSON is: 1, 1.0 and
+    true differ; a text is looked for as a person reads it, large or small letters."""
     _some(s)
     for where, names in FILTERS:
         s.same([job.id for job in s.storage.select(where)], [*names], f"select by {where}")
