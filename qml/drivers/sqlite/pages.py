@@ -86,7 +86,7 @@ def _page(connection: sqlite3.Connection, page: Page) -> Rows:
     if page.batch is not None:
         return [*map(Row._make, connection.execute(SQL["page_of_batch"], filters))]
     queues = None
-    if (page.states, page.queue) != (None, None):
+    if (page.states, page.queue, page.method) != (None, None, None):
         queues = _queues(connection, page)
     if queues is None:
         return [*map(Row._make, connection.execute(SQL["page"], filters))]
