@@ -27,7 +27,7 @@ def facts(shown: Shown, now: datetime) -> Iterator[Fact]:
     yield "priority", f"{job.priority:,}"
     yield "enqueued", moment(job.created_at, now)
     if job.lease_expires_at is not None:
-        word = "lapsed" if job.lease_expires_at <= now else "held till"
+        word = "lapsed" if job.lease_expires_at <= now else "ends"
         yield "lease", Markup("{} {}").format(word, moment(job.lease_expires_at, now))
     yield from _settings(shown, now)
     yield from _shared(shown)

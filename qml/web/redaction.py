@@ -28,7 +28,7 @@ too many other things."""
 
 _PAIR = re.compile(
     r"""(?<![\w.-]) (?P<name> (?P<quote>["']?) [\w.-]{1,100} (?P=quote) ) (?P<sign> \s*[:=]\s* )
-    (?: (?:Bearer|Basic|Token) \s+ [^\s,;"']+ | "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*'
+    (?: \[redacted\] | (?:Bearer|Basic|Token) \s+ [^\s,;"']+ | "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*'
       | [^\s,;&)}\]]+ )""",
     re.VERBOSE | re.IGNORECASE,
 )

@@ -150,6 +150,13 @@ def test_other_texts_stay_as_they_are(harmless):
     assert Redaction(REDACTED).text(harmless) == harmless
 
 
+def test_what_is_hidden_twice_is_marked_once(small):
+    job = small.jobs.storage.enqueue(
+        Job("m", [f"password={SECRET} and more"], {"password": SECRET})
+    )
+    assert "password=[redacted] and more" in small.get("/job", id=job.id).text
+
+
 def test_deep_and_large_values_are_shown_in_part(small):
     deep = []
     for _ in range(400):
