@@ -331,7 +331,9 @@ def test_a_scrape_of_an_app_without_its_store(tmp_path):
 # -- processes, registries -----------------------------------------------------------------------
 
 
-def test_a_forked_process_counts_from_zero(memory_app, metrics):
+def test_a_forked_process_counts_from_zero(memory_app, metrics, monkeypatch):
+    monkeypatch.setattr(asking, "FRESH", 0.0)  # the child has to ask for itself
+    monkeypatch.setattr(asking, "SHARE", 1e9)
     task = memory_app.task(name="t")(print)
     task.enqueue_many([()] * 3)
     scraped(metrics)  # its thread runs in the parent
