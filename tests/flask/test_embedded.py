@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from qml import ConfigurationError, Job, connect
+from qml.flask import embedded as embedded_module
 from qml.storage import servers
 from tests.cli.calls import until
 from tests.flask.sites import EMBEDDED, Site, assert_one_each, gunicorn, run_command
@@ -148,3 +149,15 @@ def test_a_task_in_a_process_of_a_worker_has_the_app_there(site):
         storage.enqueue(Job("shop.apart"))
     until(lambda: site.diary("apart"), timeout=60)
     assert [line[2] for line in site.diary("apart")] == ["shop"]
+
+
+def test_a_store_that_does_not_answer_yet_is_asked_again(make_app, jobs, tmp_path, monkeypatch):
+    monkeypatch.setattr(embedded_module, "AGAIN", 0.05)
+    folder = tmp_path / "later"
+    app = make_app(jobs, QML_URL=f"sqlite:///{(folder / 'jobs.db').as_posix()}")
+    embedded = app.extensions["qml"].embedded
+    embedded._begin()
+    assert embedded.server is None
+    folder.mkdir()
+    until(lambda: embedded.server)
+    embedded.server.stop()
