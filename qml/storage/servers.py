@@ -81,4 +81,8 @@ def _facts(body: str) -> dict[str, Any]:
         facts = jsontext.loads(body)
     except SerializationError:
         return {}
-    return facts if isinstance(facts, dict) else {}
+    if not isinstance(facts, dict):
+        return {}
+    seen_at = facts.get("seen_at")
+    known = isinstance(seen_at, int) and 0 <= seen_at < 2**63
+    return facts if known else {**facts, "seen_at": 0}

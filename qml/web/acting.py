@@ -130,6 +130,8 @@ def _one_by_one(board: Board, verb: Verb, asked: Asked) -> Done:
     """With those that were picked: each refusal has its reason."""
     changed, refused, why = 0, 0, ""
     for job in walking.named(board, asked):
+        if not walking.is_meant(board, asked, job):  # nor was it counted before the question
+            continue
         try:
             verb.one(board.storage, job.id)
             changed += 1

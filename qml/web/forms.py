@@ -13,6 +13,9 @@ from .paths import root
 
 FIELD = "_form"
 
+LONGEST = 1_000_000
+"""Bytes of a form."""
+
 _TOLD_ANEW = "go back, load the page anew and try again"
 
 
@@ -45,7 +48,7 @@ def fault(board: Board) -> str | None:
     """Why what was posted may be another site's doing; None = it is not."""
     if isinstance(board.gate, Tokened) and board.gate.bearer():
         return None
-    why = _foreign()
+    why = _foreign() or _endless()
     if why is not None:
         return why
     cookie, given = _cookie(board), request.form.get(FIELD, "")
@@ -67,6 +70,13 @@ def _foreign() -> str | None:
         return "nothing tells which site sent this: neither Sec-Fetch-Site nor Origin is there"
     if _host_of(origin) != request.host.lower():
         return "another site sent this, or a proxy does not pass on the Host header"
+    return None
+
+
+def _endless() -> str | None:
+    """Before anything of it is read, and spooled to a disk: also who has no token can send it."""
+    if (request.content_length or 0) > LONGEST or "Transfer-Encoding" in request.headers:
+        return f"this is no form of a page here: more than {LONGEST:,} bytes, or of unknown length"
     return None
 
 

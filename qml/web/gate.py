@@ -121,7 +121,10 @@ class Tokened:
                 f"the dashboard's token has to be a text of {SHORTEST} characters or more; make "
                 "one: python -c 'import secrets; print(secrets.token_urlsafe())'"
             )
-        self.key = _digest(token.encode(errors="surrogatepass"))
+        given = token.encode(errors="surrogatepass")
+        self._right = _digest(given)
+        # Slow on purpose: tokens could be tried on the signature of the form to sign in.
+        self.key = hashlib.scrypt(given, salt=b"qml dashboard", n=2**14, r=8, p=1)
         self.cookie = f"{name}_session"
 
     def answer(self, *, is_open: bool) -> Refusal | Response | None:
@@ -136,7 +139,7 @@ class Tokened:
 
     def is_right(self, token: str) -> bool:
         """Whether this is the token, in a time that does not depend on how much of it is right."""
-        return hmac.compare_digest(_digest(token.encode(errors="surrogatepass")), self.key)
+        return hmac.compare_digest(_digest(token.encode(errors="surrogatepass")), self._right)
 
     def bearer(self) -> bool:
         """Whether the request itself brings the token, as no page elsewhere can make a browser

@@ -91,9 +91,9 @@ def _blueprint(board: Board) -> Blueprint:
     for endpoint, (rule, view) in CHANGING.items():
         blueprint.add_url_rule(rule, endpoint, _bound(view, board), methods=["POST"])
     everything = ["GET", "POST", "PUT", "PATCH", "DELETE"]  # what nobody knows is guarded, too
-    blueprint.add_url_rule(
-        "/<path:name>", "unknown", _bound(entrance.unknown, board), methods=everything
-    )
+    unknown = _bound(entrance.unknown, board)
+    blueprint.add_url_rule("/", "unknown", unknown, methods=everything[1:])
+    blueprint.add_url_rule("/<path:name>", "unknown", unknown, methods=everything)
     return blueprint
 
 

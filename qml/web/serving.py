@@ -7,13 +7,18 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from ..storage.storage import Storage
 from ..values.errors import ConfigurationError
+from .answering import secure
 from .mounting import dashboard
+
+SLOWEST = 30.0
+"""Seconds that a client may say nothing, or take nothing, while a thread waits for it."""
 
 
 class _Handler(WSGIRequestHandler):
     """Speaks HTTP/1.1, and logs nothing: the addresses that people look at are their own."""
 
     protocol_version = "HTTP/1.1"
+    timeout = SLOWEST
 
     def log(self, type: str, message: str, *args: Any) -> None:
         """Nothing."""
@@ -26,6 +31,7 @@ def listening(
     cannot. ``port`` 0 takes any that is free."""
     app = Flask("qml.web", static_folder=None)
     app.register_blueprint(dashboard(storage, token=token, read_only=read_only))
+    app.after_request(secure)  # also what Flask answers itself, such as 405
     try:
         return make_server(host, port, app, threaded=True, request_handler=_Handler)
     except (OSError, SystemExit) as error:  # Werkzeug says why and exits where a port is taken

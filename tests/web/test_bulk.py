@@ -124,3 +124,12 @@ def test_those_who_asked_are_told(small):
 def test_no_other_verbs(small, verb):
     small.get("/jobs/confirm", 400, verb=verb)
     small.post("/jobs/change", {"verb": verb, "after": "0"}, 400)
+
+
+def test_ids_and_other_filters_mean_what_was_counted(client, storage):
+    """Not what is named by id and was left out of the count."""
+    meant, other = storage.enqueue_many([Job("m", ["ada"]), Job("m", ["bob"])])
+    page = client.get("/jobs/confirm", verb="delete", id=f"{meant.id} {other.id}", text="ada")
+    assert "1 job" in text(page)
+    assert client.said(answer(client, page)) == "1 job was deleted."
+    assert storage.get(other.id) is not None

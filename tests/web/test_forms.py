@@ -1,12 +1,20 @@
 """What is posted comes from a page of this dashboard, or nothing is changed."""
 
+import hashlib
+import hmac
+import re
+import time
+
 import pytest
 from flask import Flask
 
 from qml import Job
 from qml.web import dashboard
+from qml.web.gate import Tokened
 from qml.web.mounting import CHANGING
 from tests.web.asking import BROWSER, Client, text
+
+TOKEN = "correct horse battery staple"
 
 PAUSE = {"name": "mail", "verb": "pause"}
 
@@ -139,3 +147,40 @@ def test_a_message_that_is_none_is_left_out(small):
 def test_a_long_message_in_any_script_is_told_in_part(small):
     answer = small.post("/queues/change", {"name": "你" * 600, "verb": "pause"})
     assert small.said(answer).startswith("Queue 你你")
+
+
+TOO_LONG = {
+    "length": {"CONTENT_LENGTH": "1000001"},
+    "no length": {"HTTP_TRANSFER_ENCODING": "chunked"},
+}
+
+
+@pytest.mark.parametrize("way", TOO_LONG)
+def test_what_is_too_long_for_a_form_is_not_read(memory_app, mount, way):
+    """Not even by the page to sign in at, which anybody may send something to."""
+
+    class Unread:
+        def __getattr__(self, name):
+            raise AssertionError(f"{name} of the body was used")
+
+    client = mount(memory_app, token=TOKEN)
+    client.http.set_cookie("qml_form", "x", path="/qml")
+    answer = client.http.post(
+        "/qml/sign-in",
+        headers={**BROWSER, "Content-Type": "multipart/form-data; boundary=x"},
+        environ_overrides={"wsgi.input": Unread(), "wsgi.input_terminated": True, **TOO_LONG[way]},
+    )
+    assert answer.status_code == 403
+    assert "no form of a page here" in text(answer)
+
+
+def test_a_guess_at_what_forms_are_signed_with_takes_long(memory_app, mount):
+    """The page to sign in at shows a signature: a fast one would let tokens be tried elsewhere."""
+    closed = mount(memory_app, token=TOKEN)
+    form = re.search(r'name="_form" value="([^"]+)"', closed.get("/", 401).text)[1]
+    begun = time.process_time()
+    key = Tokened(TOKEN, "qml").key
+    assert time.process_time() - begun > 0.005
+    cookie = closed.http.get_cookie("qml_form", path="/qml").value
+    key = hashlib.sha256(b"qml form\0" + key).digest()
+    assert hmac.new(key, f"qml {cookie}".encode(), "sha256").hexdigest() == form

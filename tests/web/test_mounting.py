@@ -1,13 +1,15 @@
 """Wherever it is mounted it works, and all that it answers is safe to show."""
 
 import re
+import socket
+import threading
 from urllib.parse import unquote
 
 import pytest
 from flask import Flask
 
 from qml import Job, connect
-from qml.web import dashboard
+from qml.web import dashboard, serving
 from qml.web.mounting import LOOKING
 from tests.web.asking import Client, links, text
 
@@ -143,3 +145,44 @@ def test_the_storage_of_a_test_is_shown(memory_app, mount):
     with connect("memory://") as other, memory_app.using_storage(other):
         other.queues.pause("of the test")
         assert "of the test" in text(client.get("/queues"))
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"])
+@pytest.mark.parametrize("path", ["/", "/jobs", "/queues/change", "/nowhere", "//jobs"])
+def test_served_alone_every_answer_has_safe_headers(storage_in_memory, method, path):
+    server = serving.listening(storage_in_memory, "127.0.0.1", 0, None, False)
+    try:
+        answer = server.app.test_client().open(path, method=method)
+    finally:
+        server.server_close()
+    assert answer.status_code in (308, 403, 404, 405)
+    assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+
+
+def test_served_alone_nobody_holds_a_thread_for_long(storage_in_memory, monkeypatch):
+    monkeypatch.setattr(serving._Handler, "timeout", 0.1)
+    server = serving.listening(storage_in_memory, "127.0.0.1", 0, None, False)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: loc")
+            assert client.recv(1) == b""
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
+def test_the_overview_is_guarded_whatever_the_method(memory_app, mount, method):
+    client = mount(memory_app, token="correct horse battery staple")
+    answer = getattr(client.http, method)("/qml/")
+    assert answer.status_code == 401
+    assert "Content-Security-Policy" in answer.headers
+
+
+@pytest.fixture
+def storage_in_memory():
+    with connect("memory://") as found:
+        yield found

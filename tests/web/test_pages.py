@@ -275,3 +275,26 @@ def test_the_progress_of_a_batch(client, storage):
     assert 'value="0.25"' in page.text
     assert "sizes" in text(page)
     assert "no such batch" in text(client.get("/batches", batch="other"))
+
+
+STRANGE = (
+    '{"seen_at": "x"}',
+    '{"seen_at": null}',
+    '{"seen_at": []}',
+    '{"seen_at": 1e300}',
+    '{"seen_at": %s}' % ("9" * 400),
+    '{"seen_at": NOW, "late": [{"job": "", "seconds": 1e400}, 1]}',
+    '{"seen_at": NOW, "queues": [{}, [1]], "reserved": {"a": 1}}',
+)
+
+
+@pytest.mark.parametrize("body", STRANGE)
+def test_what_a_server_says_may_be_strange(small, body):
+    storage = small.jobs.storage
+    body = body.replace("NOW", str(storage.clock.micros()))
+    storage.driver.write("server/strange", body, 0)
+    for path in PAGES:
+        small.get(path)
+    assert "strange" in text(small.get("/servers"))
+    servers.beat(storage, "sound", {})
+    assert "sound" in [server["name"] for server in servers.alive(storage)]

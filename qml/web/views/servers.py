@@ -63,10 +63,11 @@ def _server(facts: dict[str, Any]) -> Server:
 
 def _late(run: dict[str, Any]) -> dict[str, Any]:
     seconds = run.get("seconds")
+    known = isinstance(seconds, int | float) and abs(seconds) < 1e12
     return {
         "job": str(run.get("job", "")),
         "method": str(run.get("method", "?")),
-        "seconds": seconds if isinstance(seconds, int | float) else 0,
+        "seconds": seconds if known else 0,
     }
 
 
@@ -74,7 +75,8 @@ def _queues(queues: object, reserved: object) -> str:
     if not isinstance(queues, list):
         return "every queue"
     shares = reserved if isinstance(reserved, dict) else {}
-    return ", ".join(f"{one} ({shares[one]})" if one in shares else str(one) for one in queues)
+    names = map(str, queues)
+    return ", ".join(f"{one} ({shares[one]})" if one in shares else one for one in names)
 
 
 def servers(board: Board) -> Response:
