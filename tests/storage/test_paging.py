@@ -4,6 +4,7 @@ import attrs
 import pytest
 
 from qml import Failed, Job, JobFilter
+from qml.storage import selecting
 from qml.values.errors import ConfigurationError
 
 
@@ -83,6 +84,16 @@ def test_a_search_looks_at_so_many_and_says_how_far_it_is(storage):
     last = storage.page(JobFilter(text="000"), look_at_most=100)
     assert (ids(last), last.next) == (["000"], None)
     assert storage.page(JobFilter(text="nowhere"), look_at_most=100).next is None
+
+
+def test_a_search_reads_on_until_it_has_a_page(storage, monkeypatch):
+    monkeypatch.setattr(selecting, "AT_ONCE", 10)
+    add(storage, [f"{number:03}" for number in range(100)])
+    found = storage.page(JobFilter(text="5"), limit=15)
+    assert ids(found) == [job.id for job in storage.select(JobFilter(text="5"))][:15]
+    assert found.looked_at == 55  # from 099 down to 045
+    rest = storage.page(JobFilter(text="5"), limit=15, after=found.next)
+    assert (ids(rest), rest.next) == (["035", "025", "015", "005"], None)
 
 
 @pytest.mark.parametrize(
