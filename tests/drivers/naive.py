@@ -303,7 +303,14 @@ class NaiveDriver:
         if hold.notes is not None and stored.state == "processing":
             new = new._replace(notes=hold.notes)
         self._store(new)
+        self._put_back_others(stored, new, hold.now)
         return Verdict.DONE
+
+    def _put_back_others(self, old, new, now):
+        """A claim that lapsed lives again, so the others under its permit have lapsed for good."""
+        lives = new.locked_by is None and _held(new, now)
+        if new.permit is not None and lives and _lease_ended(old, now):
+            self._put_back({new.permit}, now)
 
     def _lacks_a_permit(self, row, now):
         if row.permit is None or not _lease_ended(row, now):
@@ -327,6 +334,7 @@ class NaiveDriver:
         elif not _held(stored, hold.now):
             new = new._replace(locked_by=hold.worker)
         self._store(new)
+        self._put_back_others(stored, new, hold.now)
         return Verdict.DONE
 
     def let_go(self, job_id, worker, now, claim=None):
