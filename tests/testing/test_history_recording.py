@@ -81,6 +81,7 @@ def test_every_public_operation_is_passed_on_or_noted():
     inherited = {
         "enqueue", "get", "fetch_and_lock_job", "fetch_available_jobs_atomic", "finish", "release",
         "note", "select", "count", "limits", "kept_back", "transactional",
+        "page", "errors", "activity",
         "begin",  # what is done in the transaction is noted, and told of by its end
     }  # fmt: skip
     public = {name for name in dir(Storage) if name[0] != "_"}
