@@ -26,6 +26,10 @@ _SHORTEST = 4
 """Characters of a redacted text that is hidden wherever else it stands; a shorter one stands for
 too many other things."""
 
+MOST = 300
+"""Hidden texts of a job that are sought in its other texts; of a job with more those are hidden,
+too: seeking thousands would take a page minutes."""
+
 _PAIR = re.compile(
     r"""(?<![\w.-]) (?P<name> (?P<quote>["']?) [\w.-]{1,100} (?P=quote) ) (?P<sign> \s*[:=]\s* )
     (?: \[redacted\] | (?:Bearer|Basic|Token) \s+ [^\s,;"']+ | "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*'
@@ -163,6 +167,8 @@ class Shown:
 
     def text(self, text: str) -> str:
         """A text of the job: an exception, a traceback, a line of its log."""
+        if len(self.secrets) > MOST:
+            return MARK
         for secret in self.secrets:
             text = text.replace(secret, MARK)
         return self.by.text(text)

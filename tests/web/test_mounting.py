@@ -160,6 +160,7 @@ def test_served_alone_every_answer_has_safe_headers(storage_in_memory, method, p
 
 
 def test_served_alone_nobody_holds_a_thread_for_long(storage_in_memory, monkeypatch):
+    assert serving._Handler.timeout == serving.SLOWEST
     monkeypatch.setattr(serving._Handler, "timeout", 0.1)
     server = serving.listening(storage_in_memory, "127.0.0.1", 0, None, False)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 
 import pytest
 
@@ -171,8 +172,6 @@ def test_deep_and_large_values_are_shown_in_part(small):
 @pytest.mark.parametrize("text", ["a" * 300_000, "a=" * 150_000, "://" * 100_000, "'" * 300_000,
                                   "Bearer " * 40_000, "p.-" * 100_000])  # fmt: skip
 def test_no_text_takes_long(text):
-    import time
-
     begun = time.process_time()
     Redaction(REDACTED).text(text)
     assert time.process_time() - begun < 2
@@ -240,3 +239,14 @@ def test_an_error_whose_job_is_gone_meanwhile_tells_no_message(small, monkeypatc
     page = small.get("/errors").text
     assert "AuthError" in page
     assert "hunter" not in page
+
+
+def test_very_many_hidden_texts_take_no_page_long(small):
+    hidden = [f"s{number:07}" for number in range(30_000)]
+    job = Job("m", ["y" * 1_000] * 400, {"credentials": hidden})
+    job = small.jobs.storage.enqueue(job)
+    begun = time.process_time()
+    page = small.get("/job", id=job.id).text
+    assert time.process_time() - begun < 5
+    assert MARK in page
+    assert not [one for one in hidden if one in page]
