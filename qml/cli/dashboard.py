@@ -118,7 +118,9 @@ def make_server(storage: Storage, host: str, port: int, token: str | None, read_
     try:
         from ..web import serving
     except ModuleNotFoundError as error:
-        raise ConfigurationError(str(error)) from error
+        raise ConfigurationError(
+            "the dashboard needs Flask: pip install 'queue-me-later[dashboard]'"
+        ) from error
     return serving.listening(storage, host, port, token, read_only)
 
 
