@@ -1,9 +1,14 @@
 """What every test needs: the Hypothesis profiles, chosen by HYPOTHESIS_PROFILE."""
 
 import os
+import signal
 
 from hypothesis import settings
 
 settings.register_profile("ci", max_examples=100, derandomize=True, deadline=None, print_blob=True)
 settings.register_profile("long", max_examples=5_000, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+# What a shell begins in the background has Ctrl-C ignored, and so have all processes it begins.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
