@@ -32,7 +32,7 @@ def _operation(storage: Any, verb: str) -> Callable[..., Any]:
     if verb == "progress" and not hasattr(storage, verb):
         return lambda batch: attrs.astuple(batches.progress(storage.driver, batch), recurse=False)
     if verb == "queues.list":
-        return lambda: [attrs.astuple(queue, recurse=False) for queue in storage.queues.list()]
+        return lambda: [(one.name, one.paused_at, one.counts) for one in storage.queues.list()]
     operation: Callable[..., Any] = attrgetter(verb)(storage)
     return operation
 
