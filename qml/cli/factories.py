@@ -1,6 +1,7 @@
 """From what a target names to a Qml: itself, a web app's, or what a call such as f() makes."""
 
 import ast
+from ast import literal_eval as literal
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -31,8 +32,8 @@ def _called(factory: Callable[..., Any], text: str) -> object:
         tree = ast.parse(text, mode="eval").body
         if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name):
             raise ValueError("no call")
-        args = [ast.literal_eval(arg) for arg in tree.args]
-        kwargs = {word.arg or "": ast.literal_eval(word.value) for word in tree.keywords}
+        args = [literal(arg) for arg in tree.args]
+        kwargs = {word.arg or "": literal(word.value) for word in tree.keywords}
     except (SyntaxError, ValueError):
         raise ConfigurationError(f"{text!r} cannot be called; {CALL}") from None
     return factory(*args, **kwargs)

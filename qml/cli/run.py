@@ -90,8 +90,8 @@ SETTINGS = (
 
 ABOUT = """\
 Run the jobs of an app. APP is module:attribute, such as myapp:jobs; or only the
-module, where it holds one Qml; or a file, as in app.py:jobs; or a Flask app that
-uses a QmlFlask, or a call that makes one: "shop:create_app()". The current
+module, where it holds one Qml; or a file, as in app.py:jobs; or a Flask app
+that uses a QmlFlask, or a call that makes one: "shop:create_app()". The current
 folder is on sys.path.
 
 SIGTERM or Ctrl-C: claim nothing more, let running jobs end within the grace

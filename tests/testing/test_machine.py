@@ -50,7 +50,7 @@ def test_a_storage_with_another_retry_policy_is_told():
         StorageMachine.run(
             lambda clock: StorageModel(clock, RetryPolicy(base=7)),
             settings=usual_settings(
-                max_examples=200, derandomize=True, database=None, phases=[Phase.generate]
+                max_examples=2_000, derandomize=True, database=None, phases=[Phase.generate]
             ),
         )
 
