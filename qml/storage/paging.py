@@ -49,10 +49,8 @@ def _searched(
     driver: Driver, where: JobFilter, now: int, limit: int, below: int | None, most: int
 ) -> JobPage:
     found: list[Job] = []
-    looked_at = 0
-    while True:
-        step = min(selecting.AT_ONCE, most - looked_at)
-        rows = driver.scan(selecting.page(where)._replace(limit=step, below=below))
+    looked_at, row = 0, None
+    for rows in selecting.steps(driver, selecting.page(where)._replace(below=below), most=most):
         for row in rows:
             job = decode_job(row)
             looked_at += 1
@@ -60,11 +58,8 @@ def _searched(
                 found.append(job)
                 if len(found) == limit:
                     return JobPage(tuple(found), _more(driver, where, row), looked_at)
-        if len(rows) < step:
-            return JobPage(tuple(found), None, looked_at)
-        below = rows[-1].seq
-        if looked_at == most:
-            return JobPage(tuple(found), _more(driver, where, rows[-1]), looked_at)
+    more = _more(driver, where, row) if row and looked_at == most else None
+    return JobPage(tuple(found), more, looked_at)
 
 
 def _more(driver: Driver, where: JobFilter, last: Row) -> str | None:

@@ -106,9 +106,7 @@ def _follower(job: Job, after: Followup, when: datetime) -> Row:
     """What follows on a job that has ended. Its id is made from the claim, so that the same end
     sent twice enqueues it once; ``created_at`` tells a job from one before it with its id."""
     claim = f"{job.id}/{to_micros(job.created_at)}/{job.fence}"
-    told = attrs.asdict(after, recurse=False)
-    del told["takes_result"]
-    new = Job(**told, id=str(uuid5(FOLLOWUPS, claim)), created_at=when)
+    new = Job(**after.job_fields(), id=str(uuid5(FOLLOWUPS, claim)), created_at=when)
     allowed = 1 if after.max_retries is None else 1 + after.max_retries
     return codec.encode_job(new, max_attempts=allowed, lease_until=None, max_bytes=MOST)
 

@@ -6,7 +6,7 @@ import attrs
 
 from ..seam.codec import decode_job
 from ..seam.driver import Driver
-from ..seam.rows import Move, Page
+from ..seam.rows import Move, Page, Row
 from ..values.errors import InvalidTransition, JobNotFound, UniqueKeyTaken
 from ..values.job import Job
 from ..values.selection import JobFilter
@@ -26,20 +26,30 @@ def pages(driver: Driver, where: JobFilter, now: int) -> Iterator[list[Job]]:
         found = named(driver, where, now)
         yield from (found[first : first + AT_ONCE] for first in range(0, len(found), AT_ONCE))
         return
-    below = None
-    while True:
-        rows = driver.scan(page(where)._replace(limit=AT_ONCE, below=below))
+    for rows in steps(driver, page(where)):
         yield [job for job in map(decode_job, rows) if where.passes(job, now)]
-        if len(rows) < AT_ONCE:
+
+
+def steps(
+    driver: Driver, rows: Page, at_once: int = AT_ONCE, most: int | None = None
+) -> Iterator[list[Row]]:
+    """The rows of a page that has no limit, at most ``most`` of them, so many at once. What comes
+    and goes meanwhile neither hides a row nor shows one twice."""
+    below, left = rows.below, most
+    while left is None or left > 0:
+        step = at_once if left is None else min(at_once, left)
+        found = driver.scan(rows._replace(limit=step, below=below))
+        yield found
+        if len(found) < step:
             return
-        below = rows[-1].seq
+        below, left = found[-1].seq, None if left is None else left - step
 
 
 def named(driver: Driver, where: JobFilter, now: int) -> list[Job]:
     """The jobs of a filter that names ids, the newest first."""
     ids = list(where.ids or ())
-    steps = [ids[first : first + AT_ONCE] for first in range(0, len(ids), AT_ONCE)]
-    rows = [row for step in steps for row in driver.load(step) if row is not None]
+    some = [ids[first : first + AT_ONCE] for first in range(0, len(ids), AT_ONCE)]
+    rows = [row for step in some for row in driver.load(step) if row is not None]
     found = [decode_job(row) for row in sorted(rows, key=lambda row: row.seq or 0, reverse=True)]
     return [job for job in found if where.passes(job, now)]
 

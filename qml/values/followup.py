@@ -55,6 +55,12 @@ class Followup:
     metadata: dict[str, Any] = attrs.field(factory=dict, converter=_metadata)
     on_success: "Followup | None" = attrs.field(default=None, validator=_next)
 
+    def job_fields(self) -> dict[str, Any]:
+        """What the job that follows is made with: the fields of a ``Job``."""
+        fields = attrs.asdict(self, recurse=False)
+        del fields["takes_result"]
+        return fields
+
 
 _PLAIN = Followup("plain")
 

@@ -40,9 +40,7 @@ def _followup(job: object, field: "attrs.Attribute[Any]", value: Any) -> None:
     """What is wrong with it has to show now, and not when the job has failed."""
     if value is not None:
         jobfields.instance(Followup)(job, field, value)
-        parts = attrs.asdict(value, recurse=False)
-        del parts["takes_result"]
-        Job(**parts)
+        Job(**value.job_fields())
 
 
 _INT32 = 2**31 - 1
