@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import attrs
 
 from ..seam.codec import decode_job
-from ..seam.rows import Page
+from ..storage import selecting
 from ..values.job import Job
 from .board import Board
 from .filters import Asked
@@ -87,16 +87,13 @@ def steps(
     board: Board, asked: Asked, after: int | None, at_once: int
 ) -> Iterator[tuple[list[Job], bool]]:
     """Jobs that the store names, step by step, each with whether it is the last."""
-    where = asked.where
-    query = Page(where.states, where.queue, where.method, limit=at_once, batch=where.batch)
-    while True:
-        rows = board.storage.driver.scan(query._replace(below=after))
+    rows_named = selecting.page(asked.where)._replace(below=after)
+    for rows in selecting.steps(board.storage.driver, rows_named, at_once):
         jobs = [decode_job(row) for row in rows]
         ended = len(rows) < at_once or asked.is_over(jobs, board.storage.now())
         yield jobs, ended
         if ended:
             return
-        after = rows[-1].seq
 
 
 def is_meant(board: Board, asked: Asked, job: Job) -> bool:
