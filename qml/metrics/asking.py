@@ -16,7 +16,7 @@ from ..storage import servers
 from ..storage.servers import SILENT
 from ..storage.storage import Storage
 from ..values.job import Job
-from ..values.states import AwaitingRetry, Enqueued, Scheduled, StateKind
+from ..values.states import StateKind, due_since
 
 log = logging.getLogger("qml.metrics")
 
@@ -85,14 +85,8 @@ def _oldest(storage: Storage, now: int, counts: dict[tuple[str, str], int]) -> f
 
 
 def _due_for(job: Job, now: int) -> float:
-    match job.state:
-        case (
-            Enqueued(enqueued_at=since)
-            | Scheduled(enqueue_at=since)
-            | AwaitingRetry(retry_at=since)
-        ):
-            return max(0.0, now / 1e6 - since.timestamp())
-    return 0.0
+    since = due_since(job.state)
+    return 0.0 if since is None else max(0.0, now / 1e6 - since.timestamp())
 
 
 class Known(NamedTuple):

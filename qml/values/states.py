@@ -182,6 +182,19 @@ class AwaitingRetry(JobState):
     last_exception: str = told("")
 
 
+def due_since(state: JobState) -> datetime | None:
+    """From when a job in this state may be claimed, which may be still to come; None = it may
+    not."""
+    match state:
+        case (
+            Enqueued(enqueued_at=since)
+            | Scheduled(enqueue_at=since)
+            | AwaitingRetry(retry_at=since)
+        ):
+            return since
+    return None
+
+
 STATES: Mapping[StateKind, type[JobState]] = {
     state.kind: state
     for state in (Enqueued, Processing, Succeeded, Failed, Deleted, Scheduled, AwaitingRetry)
