@@ -9,6 +9,7 @@ import attrs
 
 from ..seam.rows import Page
 from ..storage import servers
+from ..storage.queues import Queue
 from ..storage.servers import SILENT
 from ..storage.storage import Storage
 from ..values.states import StateKind
@@ -19,6 +20,8 @@ from .logs import warnings_of_qml
 from .settings import Setting
 
 COLUMNS = ("enqueued", "due", "scheduled", "awaiting_retry", "processing")
+
+LATER = (StateKind.SCHEDULED, StateKind.AWAITING_RETRY)
 
 LOOKED_AT = 20_000
 """Scheduled and waiting jobs that are looked at one by one for whether they are due."""
@@ -97,24 +100,25 @@ def run(arguments: argparse.Namespace) -> int:
 
 def gather(storage: Storage) -> Stats:
     """The figures, each read on its own: work goes on meanwhile."""
-    counts: dict[str, dict[str, int | None]] = {}
-    for column in COLUMNS:
-        if column != "due":
-            page = Page(states=(StateKind(column),))
-            for queue, number in storage.driver.count(page, "queue").items():
-                counts.setdefault(queue, dict.fromkeys(COLUMNS, 0))[column] = number
-    due = _due(storage)
-    for queue, numbers in counts.items():
-        numbers["due"] = None if due is None else due[queue]
-    queues = {queue: counts[queue] for queue in sorted(counts)}
-    return Stats(storage.get_job_counts(), queues, servers.alive(storage))
+    found = storage.queues.list()
+    counts = {kind: sum(queue.counts[kind] for queue in found) for kind in StateKind}
+    due = _due(storage, sum(counts[kind] for kind in LATER))
+    queues = {queue.name: _numbers(queue, due) for queue in found}
+    busy = {name: numbers for name, numbers in queues.items() if any(numbers.values())}
+    return Stats(counts, busy, servers.alive(storage))
 
 
-def _due(storage: Storage) -> Counter[str] | None:
-    page = Page(states=(StateKind.SCHEDULED, StateKind.AWAITING_RETRY), limit=LOOKED_AT + 1)
-    rows = storage.driver.scan(page)
-    if len(rows) > LOOKED_AT:
+def _numbers(queue: Queue, due: Counter[str] | None) -> dict[str, int | None]:
+    """A number for each of COLUMNS."""
+    found: dict[str, int | None] = {kind.value: number for kind, number in queue.counts.items()}
+    found["due"] = None if due is None else due[queue.name]
+    return {column: found[column] for column in COLUMNS}
+
+
+def _due(storage: Storage, later: int) -> Counter[str] | None:
+    if later > LOOKED_AT:
         return None
+    rows = storage.driver.scan(Page(states=LATER, limit=LOOKED_AT))
     now = storage.clock.micros()
     return Counter(row.queue for row in rows if row.due_at is not None and row.due_at <= now)
 

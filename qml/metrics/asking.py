@@ -5,18 +5,16 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from math import inf
 from typing import NamedTuple
 
 import attrs
 
-from ..seam.codec import decode_job
-from ..seam.rows import Available, Lapsed, Page, Row
+from ..seam.rows import Lapsed
 from ..storage import servers
 from ..storage.servers import SILENT
 from ..storage.storage import Storage
-from ..values.job import Job
-from ..values.states import StateKind, due_since
 
 log = logging.getLogger("qml.metrics")
 
@@ -34,12 +32,6 @@ LONGEST = 30.0
 
 IDLE = 60.0
 """Seconds without a question after which the thread ends."""
-
-SAMPLE = 100
-"""Jobs that are looked at for the oldest that is due."""
-
-LATER = 10_000
-"""Jobs for later, up to which those of them are looked at that are due: Redis looks at each."""
 
 MOST_LAPSED = 1_000
 """Lapsed leases that are counted."""
@@ -59,34 +51,18 @@ class Figures:
 
 def ask(storage: Storage) -> Figures:
     """Ask it."""
-    driver, now = storage.driver, storage.clock.micros()
+    queues = storage.queues.list()
     counts = {
-        (queue, state): number
-        for state in driver.count(Page(), "state")  # a count by queue costs five times as much
-        for queue, number in driver.count(Page(states=(state,)), "queue").items()
+        (queue.name, kind.value): number
+        for queue in queues
+        for kind, number in queue.counts.items()
+        if number
     }
+    waits = (storage.now() - queue.oldest for queue in queues if queue.oldest)
+    oldest = max(waits, default=timedelta()).total_seconds()
     alive = sum(one["silent_seconds"] <= SILENT for one in servers.alive(storage))
-    lapsed = len(driver.scan(Lapsed(now, MOST_LAPSED)))
-    return Figures(counts, _oldest(storage, now, counts), alive, lapsed)
-
-
-def _oldest(storage: Storage, now: int, counts: dict[tuple[str, str], int]) -> float:
-    def number(*kinds: StateKind) -> int:
-        return sum(found for (_, state), found in counts.items() if state in kinds)
-
-    rows: list[Row] = []
-    if number(StateKind.SCHEDULED, StateKind.AWAITING_RETRY) <= LATER:
-        rows = storage.driver.scan(Available(now, SAMPLE))
-    if ready := number(StateKind.ENQUEUED):
-        page = Page(states=(StateKind.ENQUEUED.value,), limit=1, offset=ready - 1)
-        rows += storage.driver.scan(page)
-    ages = (_due_for(job, now) for job in map(decode_job, rows) if job.damage is None)
-    return max(ages, default=0.0)
-
-
-def _due_for(job: Job, now: int) -> float:
-    since = due_since(job.state)
-    return 0.0 if since is None else max(0.0, now / 1e6 - since.timestamp())
+    lapsed = len(storage.driver.scan(Lapsed(storage.clock.micros(), MOST_LAPSED)))
+    return Figures(counts, oldest, alive, lapsed)
 
 
 class Known(NamedTuple):

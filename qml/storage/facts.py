@@ -8,7 +8,7 @@ import attrs
 
 from ..values.job import Job
 from ..values.schedule import Schedule
-from ..values.states import AwaitingRetry, Enqueued, Scheduled
+from ..values.states import Enqueued, due_since
 from .servers import SILENT
 
 LOOKED_AT = 100
@@ -58,10 +58,7 @@ class Facts:
         """Seconds since a job could be claimed; None = it cannot."""
         if job.lease_expires_at is not None and job.lease_expires_at > self.now:
             return None
-        match job.state:
-            case Enqueued(enqueued_at=since):
-                return (self.now - since).total_seconds()  # below 0 by a client's fast clock
-            case Scheduled(enqueue_at=since) | AwaitingRetry(retry_at=since):
-                seconds = (self.now - since).total_seconds()
-                return seconds if seconds >= 0 else None
-        return None
+        since = due_since(job.state)
+        if since is None or (since > self.now and not isinstance(job.state, Enqueued)):
+            return None
+        return (self.now - since).total_seconds()  # below 0 by a client's fast clock

@@ -8,11 +8,12 @@ import attrs
 from ..seam.codec import decode_job
 from ..seam.driver import Driver
 from ..seam.oldest import Oldest
-from ..seam.rows import PAUSED, Page, Row, Verdict
+from ..seam.rows import PAUSED, Page, Verdict
 from ..values import jsontext
 from ..values.clock import Clock
 from ..values.errors import SerializationError
-from ..values.states import Enqueued, StateKind
+from ..values.job import Job
+from ..values.states import StateKind, due_since
 from ..values.times import from_micros
 from . import checks
 
@@ -28,6 +29,14 @@ class Queue:
     paused_at: datetime | None
     counts: dict[StateKind, int]
     oldest: datetime | None = None
+
+
+@attrs.frozen
+class Waiting:
+    """A ``job`` that is due, ``since`` when (aware UTC)."""
+
+    since: datetime
+    job: Job
 
 
 class Queues:
@@ -65,32 +74,34 @@ class Queues:
         paused = self.paused()
         counts = {kind: self._driver.count(Page((kind.value,)), "queue") for kind in StateKind}
         names = sorted({*paused}.union(*counts.values()))
-        oldest = self._oldest()
+        oldest = self.longest_waiting()
         return [
             Queue(
                 name,
                 paused.get(name),
                 {kind: counts[kind].get(name, 0) for kind in StateKind},
-                oldest.get(name),
+                oldest[name].since if name in oldest else None,
             )
             for name in names
         ]
 
-    def _oldest(self) -> dict[str, datetime]:
+    def longest_waiting(self) -> dict[str, Waiting]:
+        """Of each queue where a job is due the one that has been so for the longest, as
+        ``Queue.oldest`` tells it."""
         now = self._clock.micros()
-        found: dict[str, datetime] = {}
+        found: dict[str, Waiting] = {}
         for row in self._driver.scan(Oldest(now)):
-            since = min(_due_since(row), from_micros(now))
-            found[row.queue] = min(since, found.get(row.queue, since))
+            job = decode_job(row)
+            since = min(_due_since(job), from_micros(now))
+            if row.queue not in found or since < found[row.queue].since:
+                found[row.queue] = Waiting(since, job)
         return found
 
 
-def _due_since(row: Row) -> datetime:
-    """Since when a row is due; one that cannot be read, since it was enqueued."""
-    if row.due_at:
-        return from_micros(row.due_at)
-    state = decode_job(row).state
-    return state.enqueued_at if isinstance(state, Enqueued) else from_micros(row.created_at)
+def _due_since(job: Job) -> datetime:
+    """Since when a job is due; one that cannot be read, since it was made."""
+    since = None if job.damage else due_since(job.state)
+    return since or job.created_at
 
 
 def _since(body: str) -> datetime:

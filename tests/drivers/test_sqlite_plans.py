@@ -97,6 +97,15 @@ def test_each_is_answered_from_its_index(connection, name):
     assert walks == ([SAYS_WHETHER] if name == "outlook" else []), plan
 
 
+@pytest.mark.parametrize("by", ["state", "queue"])
+def test_counts_of_a_state_come_in_the_order_of_an_index(connection, by):
+    """A walk along it, 50 ns a job: nothing is looked up, nothing sorted."""
+    statement = SQL["count"].replace("{by}", by)
+    found = connection.execute(f"EXPLAIN QUERY PLAN {statement}", values_for("count")).fetchall()
+    plan = [step for *_, step in found]
+    assert plan == ["SEARCH qml_jobs USING COVERING INDEX qml_jobs_listing (state=?)"]
+
+
 def test_what_triggers_change_is_found_by_an_index(connection):
     found = {}
     triggers = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"

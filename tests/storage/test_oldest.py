@@ -60,6 +60,14 @@ def test_what_falls_due_waits_from_then_on_whether_a_claim_saw_it_or_not(storage
     assert oldest(storage) is None
 
 
+def test_what_fell_due_hides_no_job_that_waits_longer(storage, clock):
+    begin = storage.now()
+    add(storage, "later", state=Scheduled(enqueue_at=begin + timedelta(seconds=10)))
+    add(storage, "now")
+    clock.advance(60)
+    assert oldest(storage) == begin
+
+
 def test_what_a_limit_keeps_back_waits_too(storage, clock):
     begin = storage.now()
     for name in "abc":

@@ -23,15 +23,17 @@ def available(rows: Iterable[Row], query: Available, paused: Set[str]) -> list[R
 
 
 def oldest(rows: Iterable[Row], query: Oldest) -> list[Row]:
-    """Of each queue the first row of each priority, and the first that fell due later."""
+    """Of each queue the first row of each priority that was ready from the first, and the one that
+    fell due first of those that were not."""
     first: dict[tuple[str, int | None], Row] = {}
     for row in rows:
-        if row.due_at is not None and row.due_at <= query.now:
-            first.setdefault((row.queue, row.priority), row)
-            known = first.get((row.queue, None))
-            if row.due_at > 0 and (known is None or row.due_at < (known.due_at or 0)):
-                first[row.queue, None] = row
-    return list({row.id: row for row in first.values()}.values())
+        if row.due_at is None or row.due_at > query.now:
+            continue
+        key = row.queue, None if row.due_at else row.priority
+        known = first.setdefault(key, row)
+        if row.due_at < (known.due_at or 0):
+            first[key] = row
+    return list(first.values())
 
 
 def filtered(rows: Iterable[Row], page: Page) -> Iterable[Row]:

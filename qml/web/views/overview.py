@@ -27,8 +27,8 @@ def overview(board: Board) -> Response:
         "overview.html",
         activity=_activity(board),
         spans=activity.SPANS,
-        oldest=lines(board, [oldest[1]], now)[0] if oldest else None,
-        since=oldest[0] if oldest else None,
+        oldest=lines(board, [oldest.job], now)[0] if oldest else None,
+        since=oldest.since if oldest else None,
         servers=described(board),
         failures=lines(board, failures, now),
     )
