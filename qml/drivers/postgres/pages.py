@@ -18,7 +18,8 @@ def scan(connections: Connections, query: Query) -> list[Row]:
     """The rows a query names, in its order."""
     values = query._asdict()
     if isinstance(query, Page):
-        statement = "page" if query.states is None else "page_of_states"
+        filtered = (query.states, query.queue, query.method) != (None, None, None)
+        statement = "page_of_groups" if filtered else "page"
         if query.batch is not None:
             statement = "page_of_batch"
         if query.states is not None:

@@ -436,7 +436,7 @@ SELECT EXISTS (SELECT FROM freed) OR l.stamp = %(stamp)s FROM locked AS l
 -- name: page
 -- The seqs come from an index alone, the records only for the page.
 SELECT {columns} FROM {schema}.qml_jobs AS j WHERE j.seq = ANY (ARRAY(
-    SELECT seq FROM {schema}.qml_jobs AS p WHERE {filters}
+    SELECT seq FROM {schema}.qml_jobs AS p WHERE %(below)s::bigint IS NULL OR p.seq < %(below)s
     ORDER BY seq DESC LIMIT %(limit)s OFFSET %(offset)s
 )) ORDER BY j.seq DESC
 
@@ -450,21 +450,65 @@ SELECT {columns} FROM {schema}.qml_jobs AS j WHERE j.seq = ANY (ARRAY(
 AND (%(method)s::text IS NULL OR p.method = %(method)s)
 AND (%(below)s::bigint IS NULL OR p.seq < %(below)s)
 
--- name: page_of_states
--- Each state's newest come from its index, then they are merged: "state IN" would sort all. Pairs are
--- compared since for "state = " the server takes the index of seqs, and walks it to the end when no
--- row is in that state.
+-- name: page_of_groups
+-- A group is what has one state, queue and method. Each has its newest by itself in the index, and they are
+-- merged: of those groups whose very newest is among so many as the page may have.
+WITH RECURSIVE {groups}, newest AS (
+    SELECT wanted.* FROM methods AS wanted, LATERAL ({newest_of} LIMIT 1) AS newest
+    ORDER BY newest.seq DESC LIMIT %(limit)s::bigint + %(offset)s
+)
 SELECT {columns} FROM {schema}.qml_jobs AS j WHERE j.seq = ANY (ARRAY(
-    SELECT newest.seq FROM unnest(%(states)s::text[]) AS wanted (state), LATERAL (
-        SELECT p.seq FROM {schema}.qml_jobs AS p WHERE {filters}
-            AND (p.state, p.seq) > (wanted.state, 0)
-            AND (p.state, p.seq) < (wanted.state, coalesce(%(below)s, 9223372036854775807))
-        ORDER BY p.state DESC, p.seq DESC LIMIT %(limit)s::bigint + %(offset)s
+    SELECT newest.seq FROM newest AS wanted, LATERAL (
+        {newest_of} LIMIT %(limit)s::bigint + %(offset)s
     ) AS newest ORDER BY newest.seq DESC LIMIT %(limit)s OFFSET %(offset)s
 )) ORDER BY j.seq DESC
 
+-- name: groups
+-- Not a statement: what "{groups}" stands for: the groups that a page wants, or that there are; then one
+-- jump along the index leads from each to the next.
+states (state) AS (
+    (SELECT state FROM {schema}.qml_jobs ORDER BY state LIMIT 1)
+    UNION ALL
+    SELECT (
+        SELECT j.state FROM {schema}.qml_jobs AS j WHERE j.state > s.state
+        ORDER BY j.state LIMIT 1
+    ) FROM states AS s WHERE s.state IS NOT NULL
+), queues (state, queue) AS (
+    SELECT s.state, coalesce(%(queue)s, (
+        SELECT j.queue FROM {schema}.qml_jobs AS j WHERE j.state = s.state
+        ORDER BY j.queue LIMIT 1
+    )) FROM states AS s WHERE %(states)s::text[] IS NULL OR s.state = ANY (%(states)s::text[])
+    UNION ALL
+    SELECT q.state, (
+        SELECT j.queue FROM {schema}.qml_jobs AS j WHERE j.state = q.state AND j.queue > q.queue
+        ORDER BY j.queue LIMIT 1
+    ) FROM queues AS q WHERE q.queue IS NOT NULL AND %(queue)s::text IS NULL
+), methods (state, queue, method) AS (
+    SELECT q.state, q.queue, coalesce(%(method)s, (
+        SELECT j.method FROM {schema}.qml_jobs AS j
+        WHERE j.state = q.state AND j.queue = q.queue ORDER BY j.method LIMIT 1
+    )) FROM queues AS q
+    UNION ALL
+    SELECT m.state, m.queue, (
+        SELECT j.method FROM {schema}.qml_jobs AS j
+        WHERE j.state = m.state AND j.queue = m.queue AND j.method > m.method
+        ORDER BY j.method LIMIT 1
+    ) FROM methods AS m WHERE m.method IS NOT NULL AND %(method)s::text IS NULL
+)
+
+-- name: newest_of
+-- Not a statement: what "{newest_of}" stands for: of one group. Whole places in the index are compared,
+-- since for "state = " the server takes the index of seqs, and walks it to the end when no row is
+-- in that state.
+SELECT p.seq FROM {schema}.qml_jobs AS p
+WHERE (p.state, p.queue, p.method, p.seq) > (wanted.state, wanted.queue, wanted.method, 0)
+    AND (p.state, p.queue, p.method, p.seq) < (
+        wanted.state, wanted.queue, wanted.method, coalesce(%(below)s, 9223372036854775807)
+    )
+ORDER BY p.state DESC, p.queue DESC, p.method DESC, p.seq DESC
+
 -- name: page_of_batch
--- "page_of_states" of one batch, from its own index; of all its states where none is named.
+-- "page_of_groups" of one batch, from its own index; of all its states where none is named.
 WITH RECURSIVE known (state) AS (
     (
         SELECT state FROM {schema}.qml_jobs WHERE batch = %(batch)s ORDER BY state LIMIT 1
