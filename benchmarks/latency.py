@@ -1,11 +1,13 @@
 """From the call of enqueue to the start of the task, on a server with nothing else to do."""
 
+import contextlib
 import os
 import random
 import statistics
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from qml import Qml, Task
@@ -44,47 +46,67 @@ def serve(url: str) -> None:
         sys.stdin.read()
 
 
-def trips(jobs: Qml, started: "Task[[str], float]", size: int) -> Iterator[Trip]:
+Trips = Callable[[int], list[Trip]]
+"""Takes so many, one after another."""
+
+
+def trips(jobs: Qml, started: "Task[[str], float]", size: int) -> list[Trip]:
     """Jobs with a pause between."""
-    for _ in range(size):
-        time.sleep(random.uniform(0.5, 1.5) * PAUSE)
-        begun = time.monotonic()
-        job = started.enqueue(PAYLOAD)
-        stored = time.monotonic()
-        yield Trip(stored - begun, jobs.result(job, 30) - begun)
+    return [_trip(jobs, started) for _ in range(size)]
 
 
-def within(store: Store, size: int) -> list[Trip]:
-    """Enqueued by the server's own process."""
+def _trip(jobs: Qml, started: "Task[[str], float]") -> Trip:
+    time.sleep(random.uniform(0.5, 1.5) * PAUSE)
+    begun = time.monotonic()
+    job = started.enqueue(PAYLOAD)
+    stored = time.monotonic()
+    return Trip(stored - begun, jobs.result(job, 30) - begun)
+
+
+@contextlib.contextmanager
+def within(store: Store) -> Iterator[Trips]:
+    """Jobs are enqueued by the server's own process."""
     with store.new() as url:
         jobs, started = _app(url)
         with jobs, jobs.server(threads=THREADS):
-            return [*trips(jobs, started, size)]
+            yield partial(trips, jobs, started)
 
 
-def across(store: Store, size: int) -> list[Trip]:
-    """Enqueued by another process than the server's."""
+@contextlib.contextmanager
+def across(store: Store) -> Iterator[Trips]:
+    """They are enqueued by another process than the server's."""
     with store.new() as url, child(url, __name__) as server:
         assert server.stdout is not None
         server.stdout.readline()
         jobs, started = _app(url)
         with jobs:
-            found = [*trips(jobs, started, size)]
+            yield partial(trips, jobs, started)
         server.communicate()
-        return found
 
 
-def show(stores: Sequence[Store], size: int) -> None:
-    """Measure and print a table: across processes, where a store is shared by several."""
-    rows: list[list[str]] = []
-    for store in stores:
-        found = [("in one process", within(store, size))]
-        if store.shared:
-            found.append(("across processes", across(store, size)))
-        for name, taken in found:
-            rows += _rows(f"{store.name}, {name}", taken)
+def show(stores: Sequence[Store], size: int, idle_before: float = 0.0) -> None:
+    """Measure and print a table: across processes, where a store is shared by several. With
+    ``idle_before``, all begin with a job, sit idle so many seconds together, and only then take
+    the jobs that are told of."""
+    with contextlib.ExitStack() as running:
+        ways = {name: running.enter_context(way) for name, way in _ways(stores)}
+        if idle_before:
+            for take in ways.values():
+                take(1)
+            time.sleep(idle_before)
+        rows = [row for name, take in ways.items() for row in _rows(name, take(size))]
     title = f"Latency of an idle server of {THREADS} threads, {size} jobs"
-    print(table(title, ["", "p50 ms", "p99 ms", "worst ms"], rows), flush=True)
+    title += f", after {idle_before:g} s without any" * bool(idle_before)
+    print(table(title, ["", "p50 ms", "p99 ms", "worst ms", "first ms"], rows), flush=True)
+
+
+def _ways(
+    stores: Sequence[Store],
+) -> Iterator[tuple[str, contextlib.AbstractContextManager[Trips]]]:
+    for store in stores:
+        yield f"{store.name}, in one process", within(store)
+        if store.shared:
+            yield f"{store.name}, across processes", across(store)
 
 
 def _rows(name: str, taken: Sequence[Trip]) -> Iterator[list[str]]:
@@ -94,7 +116,8 @@ def _rows(name: str, taken: Sequence[Trip]) -> Iterator[list[str]]:
 
 def _row(name: str, seconds: Sequence[float]) -> list[str]:
     cuts = statistics.quantiles(seconds, n=100, method="inclusive")
-    return [name, *(f"{value * 1e3:.2f}" for value in (cuts[49], cuts[98], max(seconds)))]
+    told = (cuts[49], cuts[98], max(seconds), seconds[0])
+    return [name, *(f"{value * 1e3:.2f}" for value in told)]
 
 
 if __name__ == "__main__":

@@ -34,6 +34,9 @@ class Size(NamedTuple):
     rounds: int
 
 
+SIZES = {"quick": Size(2, 20, 1), "usual": Size(8, 400, 5), "long": Size(8, 400, 50)}
+
+
 class Told(NamedTuple):
     """What a client tells of a round: claims that found nothing, and the slowest in ms."""
 
@@ -41,18 +44,23 @@ class Told(NamedTuple):
     slowest: float
 
 
-def show(store: Store, size: Size) -> bool:
-    """Measure and print a table; whether every claim found a job."""
-    rows, empty = [], 0
-    for name, queues in WAYS.items():
-        with store.new() as url:
-            told = measure(url, queues, size)
-        found = sum(each.empty for each in told)
-        slowest = max(each.slowest for each in told)
-        rows.append([name, f"{size.jobs * size.rounds:,}", f"{found:,}", f"{slowest:.1f}"])
-        empty += found
-    title = f"{size.clients} processes claim {size.jobs} jobs, just due; {size.rounds} times"
-    print(table(title, ["", "claims", "found nothing", "slowest, ms"], rows), flush=True)
+def show(stores: Sequence[Store], size: Size) -> bool:
+    """Measure and print a table for each store; whether every claim found a job."""
+    empty = 0
+    for store in stores:
+        rows = []
+        for name, queues in WAYS.items():
+            with store.new() as url:
+                told = measure(url, queues, size)
+            found = sum(each.empty for each in told)
+            slowest = max(each.slowest for each in told)
+            rows.append([name, f"{size.jobs * size.rounds:,}", f"{found:,}", f"{slowest:.1f}"])
+            empty += found
+        title = (
+            f"{store.name}: {size.clients} processes claim {size.jobs} jobs, just due; "
+            f"{size.rounds} times"
+        )
+        print(table(title, ["", "claims", "found nothing", "slowest, ms"], rows), flush=True)
     return empty == 0
 
 

@@ -1,38 +1,65 @@
-"""A store full of jobs that no claim may take: half have finished, half are due next year."""
+"""A store full of jobs that are copies of one that qml wrote, each with an id of its own."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import timedelta
 
-from qml import Job, Processing, Scheduled, Succeeded
-from qml.seam.codec import encode_job
-from qml.seam.rows import Row
+from qml import Job, Scheduled, Succeeded
 from qml.storage.storage import Storage
-from qml.values.ids import new_id
-from qml.values.times import to_micros
 
 from ..loops import PAYLOAD
+from .copying import Copies, copier
 
-BATCH = 2_000
-
-
-def fill(storage: Storage, many: int) -> None:
-    """Put ``many`` jobs there: rows as they will be, by the driver, which is quicker than to run
-    them. A million take about 40 s on PostgreSQL, 20 s on SQLite, two minutes on Redis."""
-    rows = _rows(storage, many)
-    while batch := [row for row, _ in zip(rows, range(BATCH), strict=False)]:
-        storage.driver.insert(batch)
+STEP = 100_000
 
 
-def _rows(storage: Storage, many: int) -> Iterator[Row]:
-    now = storage.now()
-    run = Processing(worker_id="scale", server_name="scale")
-    done = _row(Job("nothing", [PAYLOAD]).with_state(run).with_state(Succeeded()))
-    later = now + timedelta(days=365)
-    due = _row(Job("nothing", [PAYLOAD]).with_state(Scheduled(enqueue_at=later)))
-    for number in range(many // 2):
-        yield done._replace(id=new_id(), finished_at=to_micros(now) + number)
-        yield due._replace(id=new_id(), due_at=to_micros(later) + number)
+def finished(storage: Storage) -> Job:
+    """A job that was done."""
+    storage.enqueue(Job("nothing", [PAYLOAD]))
+    claimed = storage.fetch_and_lock_job("scale")
+    assert claimed is not None
+    return storage.finish(claimed, Succeeded(result=1))
 
 
-def _row(job: Job) -> Row:
-    return encode_job(job, max_attempts=6, lease_until=None, max_bytes=1_000_000)
+def later(storage: Storage) -> Job:
+    """A job that is due next year."""
+    due = Scheduled(enqueue_at=storage.now() + timedelta(days=365))
+    return storage.enqueue(Job("nothing", [PAYLOAD]).with_state(due))
+
+
+def waiting(storage: Storage) -> Job:
+    """A job that may be claimed."""
+    return storage.enqueue(Job("nothing", [PAYLOAD]))
+
+
+KINDS: dict[str, Callable[[Storage], Job]] = {
+    "finished": finished,
+    "due next year": later,
+    "waiting": waiting,
+}
+
+
+class Filler:
+    """Fills a store with jobs of a kind; ``jobs`` is how many it has put there."""
+
+    def __init__(self, url: str, storage: Storage, kind: str) -> None:
+        self.jobs = 0
+        self._storage = storage
+        self._copier = copier(url, storage)
+        self._pattern = KINDS[kind]
+
+    def fill(self, jobs: int) -> None:
+        """Make it so many, and let the store come to rest."""
+        if self.jobs < jobs:
+            pattern = self._pattern(self._storage).id
+            self.jobs += 1
+            for first in range(1, jobs - self.jobs + 1, STEP):
+                last = min(jobs - self.jobs, first + STEP - 1)
+                self._copier.copy(Copies(pattern, first, last))
+            self.jobs = jobs
+        self._copier.settle()
+
+    def fits(self, most_bytes: int) -> int:
+        """How many such jobs the store may hold: those that take ``most_bytes`` of memory, where
+        it keeps them there, by what those take that are there now."""
+        used = self._copier.memory()
+        return most_bytes * self.jobs // used if used else 2**63

@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -18,3 +18,10 @@ def timed(call: Callable[[], T]) -> tuple[T, float]:
 def median(call: Callable[[], object], times: int) -> float:
     """The median of several calls, in milliseconds."""
     return statistics.median(timed(call)[1] for _ in range(times))
+
+
+def lower(taken: Sequence[float]) -> float:
+    """The lower quartile: other work on the machine only ever adds to what something takes."""
+    if len(taken) == 1:
+        return taken[0]
+    return statistics.quantiles(taken, n=4, method="inclusive")[0]

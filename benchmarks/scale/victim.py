@@ -1,0 +1,36 @@
+"""A server that says when its jobs start. A first attempt never ends: it is to be killed."""
+
+import os
+import sys
+import threading
+import time
+
+from qml import Qml, current_job
+
+from ..loops import URL
+
+NAME = "note"
+ELSEWHERE = "elsewhere"
+
+
+def note(number: int) -> None:
+    """Say that it starts, by a clock that all processes of a machine share."""
+    print(number, time.monotonic(), flush=True)
+    job = current_job()
+    if job is None or job.attempt == 1:
+        threading.Event().wait()
+
+
+def serve(url: str, lease: float, threads: int) -> None:
+    """A server, until its standard input ends."""
+    with Qml(url) as jobs:
+        jobs.task(name=NAME)(note)
+        with jobs.server(threads=threads, lease_seconds=lease):
+            print("ready", flush=True)
+            sys.stdin.read()
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == ELSEWHERE:
+        pass
+    serve(os.environ[URL], float(sys.argv[2]), int(sys.argv[3]))
