@@ -8,7 +8,7 @@ is a whole number of microseconds since 1970 UTC, and every "now" is an argument
 from enum import Enum
 from typing import NamedTuple
 
-from .oldest import Oldest
+from .onlooking import Batches, Oldest
 
 PROCESSING, SUCCEEDED = "processing", "succeeded"
 
@@ -236,7 +236,7 @@ class Overdue(NamedTuple):
     by: int
 
 
-Query = Page | Available | Lapsed | Expired | After | Oldest
+Query = Page | Available | Lapsed | Expired | After | Oldest | Batches
 
 
 class Record(NamedTuple):

@@ -7,6 +7,7 @@ import attrs
 
 from ..seam.driver import Driver
 from ..seam.grouping import batch_tally
+from ..seam.onlooking import Batches
 from ..seam.rows import Page
 from ..values import jsontext
 from ..values.job import Job
@@ -74,6 +75,11 @@ def progress(driver: Driver, batch: str) -> BatchProgress:
     counts = driver.count(Page(batch=batch), "state")
     by_kind = {kind: counts.get(kind.value, 0) for kind in StateKind}
     return BatchProgress(by_kind, tally is not None and tally.open)
+
+
+def names(driver: Driver, start: str, limit: int) -> list[str]:
+    """Of the batches that have jobs the names from ``start`` on, in their order."""
+    return [row.batch for row in driver.scan(Batches(start, limit)) if row.batch is not None]
 
 
 def in_order(jobs: Iterator[Job]) -> list[Job]:

@@ -7,7 +7,7 @@ import attrs
 
 from ..seam.codec import decode_job
 from ..seam.driver import Driver
-from ..seam.oldest import Oldest
+from ..seam.onlooking import Oldest
 from ..seam.rows import PAUSED, Page, Verdict
 from ..values import jsontext
 from ..values.clock import Clock

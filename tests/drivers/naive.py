@@ -8,7 +8,7 @@ exactly a lane opens that was found closed, which is a driver's hint (see ``may_
 
 import json
 
-from qml.seam.oldest import Oldest
+from qml.seam.onlooking import Batches, Oldest
 from qml.seam.rows import (
     AHEAD,
     KEY_FREE,
@@ -378,6 +378,10 @@ class NaiveDriver:
             return sorted(late, key=lambda row: row.expires_at)[: query.limit]
         if isinstance(query, Oldest):  # a driver may leave out what has not waited longest
             return [row for row in self.rows if row.due_at is not None and row.due_at <= query.now]
+        if isinstance(query, Batches):
+            found = {row.batch: row for row in self.rows if row.batch is not None}
+            names = [name for name in sorted(found) if name >= query.start]
+            return [found[name] for name in names[: query.limit]]
         assert isinstance(query, Lapsed)
         lapsed = [
             row for row in self.rows if row.state == "processing" and _lease_ended(row, query.now)

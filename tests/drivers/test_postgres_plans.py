@@ -3,6 +3,7 @@
 import pytest
 
 from qml.drivers.postgres import PostgresDriver
+from qml.seam.onlooking import Batches
 from qml.seam.rows import After, Expired, Finished, Lapsed, Overdue, Page, Write
 from qml.seam.tallies import Parents
 from qml.values.config import PostgresConfig
@@ -238,6 +239,7 @@ def work_with_lanes(driver):
         Page(("failed",), batch="big", limit=20),
         Page(("failed", "succeeded"), batch="big", limit=20, below=MANY, offset=5),
         Page(batch="small", limit=20),
+        Batches("", 20),
     ):
         driver.scan(query)
     driver.erase(ids(rows), 10)

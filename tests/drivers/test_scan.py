@@ -2,6 +2,7 @@
 
 import pytest
 
+from qml.seam.onlooking import Batches
 from qml.seam.rows import After, Available, Expired, Lapsed, Page, Verdict
 
 from .making import (
@@ -216,3 +217,22 @@ def test_looking_changes_nothing(driver):
     driver.list("")
     assert everything(driver) == before
     assert driver.claim(claim(0, now=NOW - 1)).next_due == NOW
+
+
+NAMES = ["b", "a", "ab", "a 2", "é", "e", "B", "", "10:a", "aa:1", "😀", "z" * 40, "ab1", "7"]
+
+
+@pytest.mark.parametrize(
+    "start", ["", "a", "ab0", "ab1", "b\x01", "e", "é", "zz", "😀", "\U0010ffff"]
+)
+def test_batches_come_by_name_one_row_of_each(driver, start):
+    names = NAMES + NAMES[::2] + [None]
+    rows = [row(str(n), batch=name, state=f"s{n % 3}") for n, name in enumerate(names)]
+    driver.insert(rows)
+    wanted = [name for name in sorted(NAMES) if name >= start]
+    found = driver.scan(Batches(start, 100))
+    assert [one.batch for one in found] == wanted
+    assert found == driver.load(ids(found))
+    assert [one.batch for one in driver.scan(Batches(start, 3))] == wanted[:3]
+    driver.erase([one.id for one in rows if one.batch == "e"], 10)
+    assert [one.batch for one in driver.scan(Batches("b", 2))] == ["b", "z" * 40]

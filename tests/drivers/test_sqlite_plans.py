@@ -36,6 +36,8 @@ PLANS = {
     "first_queue": "qml_jobs_listing (state=?)",
     "next_queue": "qml_jobs_listing (state=? AND queue>?)",
     "after": "PRIMARY KEY (rowid>?)",
+    "first_batch": "qml_jobs_batch (batch>?)",
+    "next_batch": "qml_jobs_batch (batch>?)",
     "page_of_batch": "qml_jobs_batch (batch=? AND seq<?)",
     "paused_queues": "PRIMARY KEY (name>? AND name<?)",
     "queues": "qml_jobs_ready_in (queue>?)",

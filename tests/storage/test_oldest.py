@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from qml import Job, Scheduled, Succeeded
-from qml.seam.oldest import Oldest
+from qml.seam.onlooking import Oldest
 
 
 def oldest(storage, name="default"):

@@ -1,11 +1,15 @@
 """The pages on every kind of storage: what they show, and that nothing in a store breaks them."""
 
+import re
+import threading
+
 import pytest
 
 from qml import Cron, Every, Job, StateKind
-from qml.storage import servers
+from qml.storage import batches, servers
 from qml.values.states import Failed, Succeeded
 from tests.web.asking import links, text
+from tests.work.support import eventually
 
 PAGES = ("/", "/queues", "/jobs", "/batches", "/schedules", "/servers", "/errors")
 
@@ -275,6 +279,44 @@ def test_the_progress_of_a_batch(client, storage):
     assert 'value="0.25"' in page.text
     assert "sizes" in text(page)
     assert "no such batch" in text(client.get("/batches", batch="other"))
+
+
+def rows_of_batches(client, **asked):
+    page = client.get("/batches", **asked)
+    return re.findall(r'<th scope="row".*?>([^<]+)</a>', page.text), page
+
+
+def test_all_batches_are_listed_page_by_page(client, storage):
+    stored = [f"b{n:03}" for n in range(70)]
+    storage.enqueue_many([Job("m", batch=name) for name in reversed(stored)])
+    storage.enqueue_many([Job("m") for _ in range(500)])
+    storage.enqueue(Job("m", batch="b042"))
+    names, page = rows_of_batches(client)
+    assert names == ["b042", *stored[:30]]  # of the newest jobs, then by name
+    seen = set(names)
+    for last in (False, True):
+        [following] = [link for link in links(page) if "from=" in link]
+        names, page = rows_of_batches(client, **{"from": following.partition("from=")[2]})
+        assert len(names) == (10 if last else 30)
+        seen |= {*names}
+    assert seen == {*stored}
+    assert not [link for link in links(page) if "from=" in link]
+    assert rows_of_batches(client, **{"from": "b05"})[0][:2] == ["b050", "b051"]
+    assert "No batch from this name on" in text(client.get("/batches", **{"from": "c"}))
+
+
+def test_large_batches_are_listed_before_they_are_counted(small, monkeypatch):
+    small.jobs.storage.enqueue(Job("m", batch="large"))
+    counted = threading.Event()
+
+    def count(driver, name, progress=batches.progress):
+        assert counted.wait(60)
+        return progress(driver, name)
+
+    monkeypatch.setattr(batches, "progress", count)
+    assert "large being counted" in text(small.get("/batches"))
+    counted.set()
+    assert eventually(lambda: "being counted" not in small.get("/batches").text)
 
 
 STRANGE = (

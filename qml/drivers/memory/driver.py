@@ -9,7 +9,7 @@ from operator import attrgetter
 
 from ...seam.findings import Finding, Findings, Severity
 from ...seam.lanes import Used
-from ...seam.oldest import Oldest
+from ...seam.onlooking import Batches, Oldest
 from ...seam.rows import (
     PAUSED,
     PROCESSING,
@@ -142,8 +142,8 @@ class MemoryDriver:
             found = pages.filtered(reversed(self._all_rows()), query)
             end = None if query.limit is None else query.offset + query.limit
             return list(islice(found, query.offset, end))
-        if isinstance(query, Oldest):
-            return pages.oldest(self._all_rows(), query)
+        if isinstance(query, Oldest | Batches):
+            return pages.seen(self._all_rows(), query)
         with self.lock:
             rows, paused = self._all_rows(), {*self._paused}
         return pages.available(rows, query, paused)

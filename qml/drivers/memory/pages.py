@@ -3,7 +3,7 @@
 import heapq
 from collections.abc import Iterable, Set
 
-from ...seam.oldest import Oldest
+from ...seam.onlooking import Batches, Oldest
 from ...seam.rows import Available, Page, Row, is_free
 from ..lanes import place
 
@@ -34,6 +34,18 @@ def oldest(rows: Iterable[Row], query: Oldest) -> list[Row]:
         if row.due_at < (known.due_at or 0):
             first[key] = row
     return list(first.values())
+
+
+def batches(rows: Iterable[Row], query: Batches) -> list[Row]:
+    """A row of each batch, by name."""
+    found = {row.batch: row for row in rows if row.batch is not None}
+    names = heapq.nsmallest(query.limit, (name for name in found if name >= query.start))
+    return [found[name] for name in names]
+
+
+def seen(rows: Iterable[Row], query: Oldest | Batches) -> list[Row]:
+    """What an onlooker asks for."""
+    return oldest(rows, query) if isinstance(query, Oldest) else batches(rows, query)
 
 
 def filtered(rows: Iterable[Row], page: Page) -> Iterable[Row]:

@@ -1,6 +1,6 @@
 """Reading many rows: pages, what is available, lapsed or expired, counts."""
 
-from ...seam.oldest import Oldest
+from ...seam.onlooking import Batches, Oldest
 from ...seam.rows import After, Available, Expired, Lapsed, Page, Query, Row
 from . import arrays
 from .connections import Connections
@@ -11,6 +11,7 @@ STATEMENTS = {
     Expired: "expired",
     After: "after",
     Oldest: "oldest",
+    Batches: "batches",
 }
 
 

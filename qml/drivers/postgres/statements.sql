@@ -593,6 +593,22 @@ SELECT {columns} FROM {schema}.qml_jobs AS j WHERE j.seq = ANY (ARRAY(
     )
 ))
 
+-- name: batches
+-- One jump along the index each.
+WITH RECURSIVE firsts AS (
+    (
+        SELECT batch, seq FROM {schema}.qml_jobs WHERE batch >= %(start)s
+        ORDER BY batch, state, seq LIMIT 1
+    )
+    UNION ALL
+    SELECT next.* FROM firsts, LATERAL (
+        SELECT batch, seq FROM {schema}.qml_jobs WHERE batch > firsts.batch
+        ORDER BY batch, state, seq LIMIT 1
+    ) AS next
+)
+SELECT {columns} FROM {schema}.qml_jobs AS j
+WHERE j.seq = ANY (ARRAY(SELECT seq FROM firsts LIMIT %(limit)s)) ORDER BY j.batch
+
 -- name: lapsed
 SELECT {columns} FROM {schema}.qml_jobs AS j
 WHERE j.state = 'processing' AND j.lease_until <= %(now)s

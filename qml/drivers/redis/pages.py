@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
-from ...seam.oldest import Oldest
+from ...seam.onlooking import Batches, Oldest
 from ...seam.rows import After, Available, Expired, Lapsed, Page, Query, Row
 from .connections import Connections
 from .scripts import reading
@@ -28,7 +28,7 @@ from .texts import (
     total_parts,
 )
 
-WALK, OLDEST = reading("walk"), reading("oldest")
+WALK, OLDEST, BATCHES = reading("walk"), reading("oldest"), reading("batches")
 
 LOOK, PASS = 1_000, 4_000
 """Members that a step looks at, at most; and where it passes by all that a filter leaves out."""
@@ -70,6 +70,9 @@ class Pages:
         if isinstance(query, Oldest):
             order = dumps([moment(query.now), str(query.limit)])
             return rows_of(loads(self._connections.read(OLDEST, order)))
+        if isinstance(query, Batches):
+            order = dumps([query.start, str(query.limit)])
+            return rows_of(loads(self._connections.read(BATCHES, order)))
         return [*self._walk(self._way(query), query.limit)]
 
     def _walk(self, way: _Way, limit: int | None) -> Iterator[Row]:

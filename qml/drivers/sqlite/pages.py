@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from heapq import merge
 from itertools import islice
 
-from ...seam.oldest import Oldest
+from ...seam.onlooking import Batches, Oldest
 from ...seam.rows import After, Available, Expired, Page, Query, Row
 from .statements import SQL
 
@@ -30,8 +30,10 @@ def scan(connection: sqlite3.Connection, query: Query) -> Rows:
     if isinstance(query, After):
         return [*map(Row._make, connection.execute(SQL["after"], query._asdict()))]
     if isinstance(query, Oldest):
-        seqs = _texts(islice(_oldest(connection, query), query.limit))
-        return [*map(Row._make, connection.execute(SQL["rows"], {"seqs": seqs}))]
+        return _rows(connection, islice(_oldest(connection, query), query.limit))
+    if isinstance(query, Batches):
+        rows = _rows(connection, islice(_batches(connection, query.start), query.limit))
+        return sorted(rows, key=lambda row: row.batch or "")
     if isinstance(query, Available):
         statement = SQL["available"]
     else:
@@ -75,6 +77,20 @@ def _oldest(connection: sqlite3.Connection, query: Oldest) -> Iterator[int]:
             yield seq
 
 
+def _batches(connection: sqlite3.Connection, start: str) -> Iterator[int]:
+    """A seq of each, one jump along the index each."""
+    found = connection.execute(SQL["first_batch"], {"start": start}).fetchone()
+    while found is not None:
+        seq, batch = found
+        yield seq
+        found = connection.execute(SQL["next_batch"], {"after": batch}).fetchone()
+
+
+def _rows(connection: sqlite3.Connection, seqs: Iterable[int]) -> Rows:
+    """Those with these seqs, the highest first."""
+    return [*map(Row._make, connection.execute(SQL["rows"], {"seqs": _texts(seqs)}))]
+
+
 def _limit(limit: int | None) -> int:
     return -1 if limit is None else limit
 
@@ -101,8 +117,7 @@ def _page(connection: sqlite3.Connection, page: Page) -> Rows:
         ]
         for state, queue in queues
     ]
-    seqs = list(islice(merge(*streams, reverse=True), page.offset, end))
-    return [*map(Row._make, connection.execute(SQL["rows"], {"seqs": _texts(seqs)}))]
+    return _rows(connection, islice(merge(*streams, reverse=True), page.offset, end))
 
 
 def _queues(connection: sqlite3.Connection, page: Page) -> list[tuple[str, str]] | None:

@@ -250,6 +250,12 @@ SELECT {columns} FROM {jobs} WHERE j.seq IN (
     ORDER BY seq DESC LIMIT :limit OFFSET :offset
 ) ORDER BY j.seq DESC
 
+-- name: first_batch
+SELECT seq, batch FROM qml_jobs WHERE batch >= :start ORDER BY batch LIMIT 1
+
+-- name: next_batch
+SELECT seq, batch FROM qml_jobs WHERE batch > :after ORDER BY batch LIMIT 1
+
 -- name: rows
 SELECT {columns} FROM {jobs} WHERE j.seq IN (SELECT value FROM json_each(:seqs))
 ORDER BY j.seq DESC

@@ -1,4 +1,4 @@
-"""A query for onlookers: which rows have waited longest."""
+"""Queries for onlookers: which rows have waited longest, and which batches there are."""
 
 from typing import NamedTuple
 
@@ -11,3 +11,11 @@ class Oldest(NamedTuple):
 
     now: int
     limit: int = 1_000
+
+
+class Batches(NamedTuple):
+    """One row of each batch that has any, in the order of their names by code points: of those
+    from ``start`` on."""
+
+    start: str
+    limit: int
