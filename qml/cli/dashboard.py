@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import ipaddress
 import signal
 import sys
 import threading
@@ -13,6 +12,7 @@ from typing import Any, NoReturn
 from .._version import __version__
 from ..storage.storage import Storage
 from ..values.errors import ConfigurationError
+from ..values.hosts import is_loopback
 from ..values.texts import plain, say
 from . import codes, settings, stores
 from .settings import Setting
@@ -99,18 +99,11 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _check_host(host: str, token: str | None) -> None:
-    if token is None and not _is_loopback(host):
+    if token is None and not is_loopback(host):
         raise ConfigurationError(
             f"--host {host} lets others in, and there is no token: set QML_DASHBOARD_TOKEN to a "
             "text of 16 characters or more, or leave the host away"
         )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def make_server(storage: Storage, host: str, port: int, token: str | None, read_only: bool) -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 
 from ..values.errors import ConfigurationError
+from ..values.hosts import is_loopback, name_of
 from ..work.app import Qml
 from ..work.health import Health
 from ..work.server import Server
@@ -53,6 +54,9 @@ SETTINGS = (
 )
 
 WITHOUT = "pip install 'queue-me-later[metrics]' to have figures for Prometheus here"
+
+
+ELSEWHERE = "this port answers to localhost only, and another host was asked for: --health-host"
 
 
 @attrs.frozen
@@ -135,6 +139,16 @@ def serving(host: str, port: int, answers: Routes) -> Iterator[str]:
         server.close_all()
 
 
+def is_meant(asked_for: str | None, host: str, address: str) -> bool:
+    """Whether who asks for a host means the port on ``host``, which is at ``address``. On one of
+    this machine alone no other name is answered: a page elsewhere can give a name of its own that
+    address, and have a browser here ask (DNS rebinding). Programs may name none; browsers do."""
+    if not asked_for or not is_loopback(address):
+        return True
+    name = name_of(asked_for)
+    return is_loopback(name) or name.lower() == host.lower()
+
+
 class _Handler(BaseHTTPRequestHandler):
     timeout = IDLE
     server_version = "qml"
@@ -155,6 +169,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, path: str) -> Answer:
         answers = self.server.answers
+        if not self.server.is_meant(self.headers.get("Host")):
+            return text(403, ELSEWHERE)
         if path not in answers:
             return text(404, f"there is {', '.join(answers)}")
         try:
@@ -175,7 +191,7 @@ class _Server(ThreadingHTTPServer):
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         # On Windows it would let two servers have one port.
         self.allow_reuse_address = hasattr(socket, "AF_UNIX")
-        self.answers = answers
+        self.answers, self._host = answers, host
         self._open: dict[socket.socket, float] = {}
         self._lock = threading.Lock()
         super().__init__((host, port), _Handler)
@@ -185,6 +201,10 @@ class _Server(ThreadingHTTPServer):
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = map(str, self.server_address[:2])  # type: ignore
+
+    def is_meant(self, asked_for: str | None) -> bool:
+        """Whether a request for this host is answered here."""
+        return is_meant(asked_for, self._host, str(self.server_address[0]))
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """In a thread of its own."""

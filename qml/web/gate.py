@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import inspect
-import ipaddress
 import secrets
 import time
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import Any, Protocol
 from flask import Response, request
 
 from ..values.errors import ConfigurationError
+from ..values.hosts import is_loopback, name_of
 from . import refusing
 from .refusing import Refusal
 
@@ -52,9 +52,9 @@ class Local:
 
 
 def _not_from_here() -> str | None:
-    if not _is_loopback(request.remote_addr or ""):
+    if not is_loopback(request.remote_addr or ""):
         return "this dashboard answers its own machine only"
-    if not _is_loopback(_host_name()):
+    if not is_loopback(name_of(request.headers.get("Host", ""))):
         return "this dashboard answers to localhost only, and another host was asked for"
     if any(name in request.headers for name in _FORWARDED) or any(
         name.lower().startswith("x-forwarded") for name, _ in request.headers
@@ -63,24 +63,6 @@ def _not_from_here() -> str | None:
     if request.environ.get("SERVER_PROTOCOL") == "HTTP/1.0":
         return "this came by HTTP/1.0, as proxies speak it that do not tell who asks"
     return None
-
-
-def _is_loopback(name: str) -> bool:
-    if name.lower().rstrip(".") == "localhost":
-        return True
-    try:
-        address = ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
-
-
-def _host_name() -> str:
-    """The name of the Host header, without its port."""
-    host = request.headers.get("Host", "")
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0]
 
 
 class Authorized:

@@ -18,11 +18,11 @@ from qml.work.health import Health
 from tests.cli.calls import ended, until
 
 
-def get(url, path, method="GET"):
+def get(url, path, method="GET", **headers):
     host, port = url.removeprefix("http://").rsplit(":", 1)
     connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=10)
     try:
-        connection.request(method, path)
+        connection.request(method, path, headers=headers)
         answer = connection.getresponse()
         return answer.status, answer.read().decode(), answer.headers
     finally:
@@ -92,6 +92,43 @@ def test_ipv6():
     with serving("::1", 0, {"/healthz": lambda: text(200, "ok")}) as url:
         assert url.startswith("http://[::1]:")
         assert probe(url, "/healthz") == (200, "ok")
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "LOCALHOST:9090", "127.0.0.1:1", "127.8.8.8", "[::1]:9", "localhost.", ""]
+)
+def test_this_machine_is_answered(server, host):
+    assert get(server["url"], "/metrics", Host=host)[0] == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "10.1.2.3", "[::2]", "["]
+)
+@pytest.mark.parametrize("path", ["/metrics", "/healthz", "/"])
+def test_no_other_host_is_on_the_loopback(server, host, path):
+    status, body, _ = get(server["url"], path, Host=host)
+    assert status == 403
+    assert "qml_store_up" not in body
+    assert "answers to localhost only" in body
+
+
+def test_who_names_no_host_is_answered(server):
+    with connect(server["url"]) as client:
+        client.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+        assert client.makefile().readline().split()[1] == "200"
+
+
+@pytest.mark.parametrize("host", ["10.1.2.3:8001", "qml.jobs.svc:8001", "web-1"])
+def test_elsewhere_a_port_goes_by_any_name(host):
+    """A pod's address, as probes and Prometheus have it, or the name of a service."""
+    with serving("0.0.0.0", 0, {"/healthz": lambda: text(200, "ok")}) as url:
+        here = url.replace("0.0.0.0", "127.0.0.1")
+        assert get(here, "/healthz", Host=host)[:2] == (200, "ok\n")
+
+
+def test_a_name_that_the_user_gave_is_answered():
+    assert health.is_meant("web-1.LAN:8001", "Web-1.lan", "127.0.1.1")
+    assert not health.is_meant("web-2.lan", "web-1.lan", "127.0.1.1")
 
 
 def connect(url):
