@@ -63,6 +63,19 @@ def test_law8_a_crash_at_any_point_issues_a_slot_once(storage, clock, lost):
     assert len(storage.schedules.issue(storage.schedules.known("s"))) == 1
 
 
+def test_law8_a_slot_whose_job_was_made_to_wait_is_issued_once(storage, clock):
+    storage.enqueue(Job("t", id="first"))
+    storage.hooks.around_enqueue(
+        lambda jobs, store: store([attrs.evolve(job, after=("first",)) for job in jobs])
+    )
+    known = added(storage)
+    clock.advance(HOUR)
+    [job] = storage.schedules.issue(known)
+    assert job.after == ("first",)
+    assert storage.schedules.get("s").last_job == job.id
+    assert storage.schedules.issue(storage.schedules.known("s")) == []
+
+
 def test_two_servers_at_one_instant_issue_one_job(storage, clock):
     """The other one is faster, between this one's look and its write."""
     known = added(storage)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from qml import ConfigurationError
+from qml import ConfigurationError, Job
 
 
 @pytest.fixture
@@ -137,3 +137,9 @@ def test_two_of_one_name_are_one(app, ran, work, finish):
     drain(app)
     assert ran == [1, 2, "finish of b"]
     assert one.progress.total == other.progress.total == 2
+
+
+def test_its_jobs_come_by_their_place_whatever_came_first(app):
+    for place in (1, None, 0):
+        app.storage.enqueue(Job("t", batch="b", place=place))
+    assert [job.place for job in app.batch("b").jobs()] == [0, 1, None]

@@ -57,6 +57,15 @@ def test_law13_what_is_told_of_many_is_bounded(memory_app):
     assert [run["job"] for run in facts["late"]] == [f"job-{n}" for n in range(999, 989, -1)]
 
 
+@pytest.mark.parametrize("body", ["no JSON", "[1]", '{"seen_at": "now"}', '{"seen_at": -1}'])
+def test_what_is_damaged_counts_as_silent_for_ever(storage, clock, body):
+    storage.driver.write(f"{servers.PREFIX}host-1", body, 0)
+    [found] = servers.alive(storage)
+    assert found == {"name": "host-1", "silent_seconds": storage.clock.micros() / 1e6}
+    servers.beat(storage, "host-2", {})
+    assert [server["name"] for server in servers.alive(storage)] == ["host-2"]
+
+
 class Begun(Run):
     """A run that began so many seconds ago."""
 

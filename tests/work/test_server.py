@@ -113,7 +113,7 @@ def test_an_unknown_method_runs_once_the_deploy_is_through(app, clock):
     ],
 )
 def test_a_wrong_setting_is_refused_and_named(memory_app, setting, value):
-    with pytest.raises(ConfigurationError, match=setting):
+    with pytest.raises(ConfigurationError, match=f"^{setting} is "):
         memory_app.server(**{setting: value})
 
 
