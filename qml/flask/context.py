@@ -1,11 +1,13 @@
-"""Runs each job in an app context of its own."""
+"""Runs each job, and what is told of it, in an app context of its own."""
 
 import copy
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
+from ..storage.hooks import Event, Hooks
 from ..storage.storage import Storage
 from ..values.retry import RetryPolicy
 from ..work.context import CurrentJob
@@ -14,6 +16,8 @@ from ..work.task import Task
 
 if TYPE_CHECKING:
     from .extension import QmlFlask
+
+log = logging.getLogger("qml.flask")
 
 
 class InAppContext:
@@ -29,6 +33,23 @@ class InAppContext:
         app = self._app or self._jobs.app_to_run_in()
         with app.app_context():
             return call()
+
+
+class HooksInApp(Hooks):
+    """The hooks of a QmlFlask as the storage of one app tells them: each event within a fresh
+    context of that app, which is torn down afterwards, so that nothing is left in the caller's."""
+
+    def __init__(self, app: Flask, hooks: Hooks) -> None:
+        super().__init__()
+        self._app = app
+        self._joined = (hooks,)
+
+    def _tell(self, event: Event) -> None:
+        try:
+            with self._app.app_context():
+                super()._tell(event)
+        except Exception:  # of a teardown function; what a hook raises is seen to by then
+            log.exception("the context of a hook on %s could not be torn down", event.kind)
 
 
 class InApp:

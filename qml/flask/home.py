@@ -14,11 +14,13 @@ from ..values.config import SqliteConfig
 from ..values.errors import QmlError
 from ..work.opening import Opening
 from .config import storage_config
+from .context import HooksInApp
 from .embedded import Embedded
 from .sharing import share_sqlite
 
 if TYPE_CHECKING:
     from .extension import QmlFlask
+    from .immediate import Immediate
 
 log = logging.getLogger("qml.flask")
 
@@ -46,13 +48,15 @@ class Home:
         self.source: str | None = None
         self.embedded = Embedded(self)
         self._seen_by = 0
+        self._immediate: Immediate | None = None
 
     def config(self) -> Config:
         """Where its jobs are kept. ConfigurationError."""
         return storage_config(self.app, self._default, self._settings)
 
     def storage(self, within: Any = None) -> Storage:
-        """The storage. ConfigurationError, StorageUnavailable. ``within``: see ``Opening``."""
+        """The storage. ConfigurationError, StorageUnavailable. ``within``: the connection in whose
+        transaction a job is to be stored, see ``Opening``."""
         opening = self._opening
         if opening is None:
             with self._lock:
@@ -62,7 +66,10 @@ class Home:
                     self._prepare(config)
                     options = self._options()
                     opening = self._opening = Opening(config, lambda: options)
-        return opening.storage(within)
+        storage = opening.storage(within)
+        if within is not None and self._immediate is not None:
+            self._immediate.after(within)
+        return storage
 
     def _prepare(self, config: Config) -> None:
         if isinstance(config, SqliteConfig):
@@ -72,10 +79,12 @@ class Home:
 
     def _options(self) -> dict[str, Any]:
         options = self.jobs.storage_options
+        options["hooks"] = HooksInApp(self.app, options["hooks"])
         if self.app.config.get("QML_IMMEDIATE"):
             from .immediate import Immediate  # which brings what tests need
 
-            options["hooks"] = Immediate(self).hooks(options["hooks"])
+            self._immediate = Immediate(self)
+            options["hooks"] = self._immediate.hooks(options["hooks"])
         return options
 
     def close(self) -> None:

@@ -12,11 +12,7 @@ def raw(connection: Any) -> Any:
     """The driver's own connection that a SQLAlchemy ``Connection`` or ``Session`` works on, in a
     transaction of theirs from now on, if it was not; anything else as it is. SQLAlchemy is known by
     name: who does not use it need not have it."""
-    names = {
-        kind.__name__
-        for kind in type(connection).__mro__
-        if kind.__module__.partition(".")[0] == "sqlalchemy"
-    }
+    names = _names(connection)
     if names.intersection(ASYNCHRONOUS):
         raise ConfigurationError(
             f"{type(connection).__name__} is asynchronous; enqueue within its run_sync, with the "
@@ -29,6 +25,22 @@ def raw(connection: Any) -> Any:
     if not connection.in_transaction():
         connection.begin()  # as its first statement would; or its commit would do nothing
     return connection.connection.driver_connection
+
+
+def session(connection: Any) -> Any:
+    """The SQLAlchemy ``Session`` that this is, or that it stands for at present; None = it is
+    something else."""
+    names = _names(connection)
+    return connection() if "scoped_session" in names else connection if "Session" in names else None
+
+
+def _names(connection: Any) -> set[str]:
+    """By which SQLAlchemy's classes know it."""
+    return {
+        kind.__name__
+        for kind in type(connection).__mro__
+        if kind.__module__.partition(".")[0] == "sqlalchemy"
+    }
 
 
 def _of_session(session: Any) -> Any:

@@ -95,7 +95,8 @@ class Storage(Transacting):
 
         ConcurrentModification when the stored job changed since this one was read, JobNotFound when
         it is gone, UniqueKeyTaken when it would take a held key. Attempt, fence and leases are the
-        storage's; a move to Processing is a claim by ``state.worker_id`` with the default lease.
+        storage's; a move to Processing is a claim by ``state.worker_id`` with the default lease,
+        which asks no limit, rate or pause, and counts as any claim does.
         """
         now, lease = self.clock.micros(), checks.lease(None)
         new = changes.update(self.driver, job, now, lease, self.max_job_bytes)

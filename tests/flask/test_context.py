@@ -79,9 +79,11 @@ def test_teardown_functions_run_whatever_comes_of_it(jobs, make_app, run, end):
 
 
 def until_snoozed(jobs, job):
-    slept = threading.Event()
-    jobs.on("released")(lambda event: slept.set())
-    assert slept.wait(20)
+    def slept():
+        stored = jobs.storage.get(job.id)
+        return stored.fence == 1 and stored.state.kind != "processing"
+
+    until(slept)
 
 
 def test_every_run_has_a_new_context(jobs, make_app):
@@ -110,6 +112,48 @@ def test_what_goes_around_runs_inside_of_it(jobs, make_app):
     jobs.task(name="t")(lambda: None).enqueue()
     drain(jobs)
     assert seen == ["shop"]
+
+
+@pytest.mark.parametrize("run", [run_on_a_server, run_by_drain])
+def test_hooks_are_told_in_the_context_of_the_jobs_app(jobs, make_app, run):
+    told, torn = [], []
+
+    @jobs.on(None)
+    def hear(event):
+        told.append((event.kind, current_app.name, g.get("user")))
+        g.user = "the hook's"
+
+    task = jobs.task(name="t")(lambda: g.setdefault("user", "the job's"))
+    for app in (make_app(jobs, "one"), make_app(jobs, "two")):
+        app.teardown_appcontext(lambda error: torn.append(g.get("user")))
+        with app.app_context():
+            g.user = "ada"
+            run(jobs, task.enqueue())
+            assert told == [(kind, app.name, None) for kind in ("enqueued", "claimed", "succeeded")]
+            assert sorted(torn) == [*["the hook's"] * 3, "the job's"]
+            assert g.user == "ada"
+        told.clear()
+        torn.clear()
+    assert not has_app_context()
+
+
+def test_a_hook_that_fails_or_leaves_a_bad_context_harms_nobody(jobs, make_app, caplog):
+    app = make_app(jobs)
+    task = jobs.task(name="t")(lambda: 1)
+
+    @jobs.on("claimed")
+    def fail(event):
+        g.bad = True
+        raise ValueError("of the hook")
+
+    @app.teardown_appcontext
+    def end(error):
+        if "bad" in g:
+            raise ValueError("of the teardown")
+
+    assert run_by_step(jobs, task.enqueue()).state.result == 1
+    assert "of the hook" in caplog.text
+    assert "of the teardown" in caplog.text
 
 
 def test_url_for_works_with_a_server_name(jobs, make_app):

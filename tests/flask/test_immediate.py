@@ -140,6 +140,52 @@ class Note(Base):
     text: Mapped[str]
 
 
+@pytest.fixture
+def shared(jobs, make_app):
+    """A database that the session and the jobs share."""
+    app = make_app(
+        jobs,
+        QML_URL="sqlite:///shop.db",
+        QML_IMMEDIATE=True,
+        SQLALCHEMY_DATABASE_URI="sqlite:///shop.db",
+    )
+    db = SQLAlchemy(app, model_class=Base)
+    with app.app_context():
+        db.create_all()
+        jobs.create_all()
+        yield db
+        db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.mark.parametrize("scoped", [True, False])
+def test_jobs_of_a_transaction_run_once_it_is_committed(jobs, shared, scoped):
+    @jobs.task(name="change")
+    def change(number):
+        shared.session.get(Note, number).text += "!"
+        shared.session.commit()
+
+    for text in ("a", "b"):  # the second time, too
+        note = Note(text=text)
+        shared.session.add(note)
+        shared.session.flush()
+        with shared.session.begin_nested():
+            session = shared.session if scoped else shared.session()
+            first, second = (change.using(connection=session).enqueue(note.id) for _ in range(2))
+        shared.session.commit()
+        assert shared.session.get(Note, note.id).text == f"{text}!!"
+        assert [jobs.storage.get(job.id).attempt for job in (first, second)] == [1, 1]
+
+
+def test_a_transaction_that_is_undone_has_no_jobs(jobs, shared):
+    task = jobs.task(name="t")(lambda: 1)
+    task.using(connection=shared.session).enqueue()
+    shared.session.rollback()
+    assert jobs.storage.list() == []
+    shared.session.add(Note(text="a"))
+    shared.session.commit()
+
+
 def test_the_session_of_the_caller_is_left_alone(jobs, make_app):
     app = make_app(
         jobs,

@@ -34,6 +34,7 @@ LIBRARY_OWNERS = {
     "jinja2": "qml.web",  # to render
     "markupsafe": "qml.web",  # and to escape
     "click": "qml.flask",  # Flask brings it, for commands
+    "sqlalchemy": "qml.flask",  # which is imported only where a session of it was given
     "prometheus_client": "qml.metrics",
     "opentelemetry": "qml.tracing",
 }

@@ -6,7 +6,7 @@ import attrs
 
 from ...values.errors import JobLost
 from ...values.rate import Rate
-from ...values.states import Deleted, Succeeded
+from ...values.states import Deleted, Processing, Succeeded
 from .scene import A_MICROSECOND, Scene
 
 
@@ -82,6 +82,25 @@ def a_cancelled_run_keeps_its_permit(s: Scene) -> None:
     [answer] = s.storage.finish_many([(claimed, Succeeded())])
     assert isinstance(answer, JobLost), answer
     s.same(s.ids_claimed(), ["b"], "a claim once it has ended")
+
+
+def a_claim_by_hand_is_counted(s: Scene) -> None:
+    """7: a job that is moved to Processing by hand asks no limit, rate or pause, and counts as any
+    live claim does: none is made until there is room again."""
+    _add(s, "abc", priority=1)
+    _paced(s, "d", Rate(1, 10.0))
+    s.storage.queues.pause("default")
+    for name in "abd":
+        s.storage.update(s.get(name).with_state(Processing(worker_id="hand")))
+    s.storage.queues.resume("default")
+    [told] = s.storage.kept_back([s.get("c")])
+    assert told is not None, "nothing is said of the job that is kept back"
+    assert "2 of 1" in told, told
+    s.same(s.ids_claimed(), [], "a claim beside two by hand")
+    s.storage.finish(s.get("a"), Succeeded())
+    s.same(s.ids_claimed(), [], "a claim beside the other")
+    s.storage.finish(s.get("b"), Succeeded())
+    s.same(s.ids_claimed(), ["c"], "a claim once both have ended")
 
 
 def a_lapsed_claim_holds_no_permit(s: Scene) -> None:
