@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Set
 from datetime import datetime
 from functools import partial
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 
@@ -30,15 +30,44 @@ from ..values.times import EPOCH, from_micros, span_micros, to_micros
 from . import grouping, notes, settings
 from .rows import KEY_FREE, KEY_UNTIL_CLAIMED, KEY_UNTIL_FINAL, NOT_AHEAD, Row
 
-_TIMES: Mapping[StateKind, tuple[str, ...]] = {
-    kind: tuple(field.name for field in attrs.fields(cls) if field.name.endswith("_at"))
-    for kind, cls in STATES.items()
+
+class _Form(NamedTuple):
+    """How states of a kind are written: the text that names it, and its data but for who holds the
+    job, since that stands in a column of its own; which data are times, the one from which a claim
+    may take the job, and the one at which it ended."""
+
+    name: str
+    fields: tuple[str, ...]
+    values: Callable[[JobState], tuple[Any, ...]]
+    times: tuple[str, ...]
+    due: str | None
+    ended: str | None
+
+    def data(self, state: JobState) -> dict[str, Any]:
+        """The data of such a state as JSON has them: times as microseconds."""
+        data = dict(zip(self.fields, self.values(state), strict=True))
+        for name in self.times:
+            data[name] = to_micros(data[name])
+        return data
+
+
+_DUE = {StateKind.SCHEDULED: "enqueue_at", StateKind.AWAITING_RETRY: "retry_at"}
+
+_ENDED = {
+    StateKind.SUCCEEDED: "succeeded_at",
+    StateKind.FAILED: "failed_at",
+    StateKind.DELETED: "deleted_at",
 }
 
-_FIELDS: Mapping[StateKind, tuple[str, ...]] = {
-    kind: tuple(field.name for field in attrs.fields(cls) if field.name != "worker_id")
-    for kind, cls in STATES.items()
-}
+
+def _form(kind: StateKind, cls: type[JobState]) -> _Form:
+    fields = tuple(field.name for field in attrs.fields(cls) if field.name != "worker_id")
+    times = tuple(name for name in fields if name.endswith("_at"))
+    due, ended = _DUE.get(kind), _ENDED.get(kind)
+    return _Form(kind.value, fields, attrgetter(*fields), times, due, ended)
+
+
+_FORMS: Mapping[StateKind, _Form] = {kind: _form(kind, cls) for kind, cls in STATES.items()}
 
 _NAMES: Mapping[StateKind, Set[str]] = {
     kind: {field.name for field in attrs.fields(cls)} for kind, cls in STATES.items()
@@ -50,10 +79,22 @@ UNREADABLE = (SerializationError, TypeError, ValueError, OverflowError)
 
 def encode_state(state: JobState) -> str:
     """A state's data as text; its kind, and who holds the job, stand in columns of their own."""
-    data = {name: getattr(state, name) for name in _FIELDS[state.kind]}
-    for name in _TIMES[state.kind]:
-        data[name] = to_micros(data[name])
-    return jsontext.dumps(data)
+    return jsontext.dumps(_FORMS[state.kind].data(state))
+
+
+def standing(state: JobState, retention: Retention | None) -> dict[str, Any]:
+    """The columns of a row that say how its job stands, whose own ``retention`` is this."""
+    form = _FORMS[state.kind]
+    data = form.data(state)
+    ended = data[form.ended] if form.ended else None
+    due = data[form.due] if form.due else None
+    return {
+        "state": form.name,
+        "detail": jsontext.dumps(data),
+        "due_at": 0 if state.kind is StateKind.ENQUEUED else due,
+        "finished_at": ended,
+        "purge_at": purge_at(state.kind, ended, retention),
+    }
 
 
 def decode_state(kind: str, detail: str, worker: str | None) -> JobState:
@@ -61,7 +102,7 @@ def decode_state(kind: str, detail: str, worker: str | None) -> JobState:
     try:
         data = jsontext.loads(detail)
         cls = STATES[StateKind(kind)]
-        for name in _TIMES[cls.kind]:
+        for name in _FORMS[cls.kind].times:
             data[name] = from_micros(data[name])
         if cls is Processing:
             data["worker_id"] = worker
@@ -90,24 +131,10 @@ def decode_failures(text: str) -> tuple[Failure, ...]:
 
 def due_at(state: JobState) -> int | None:
     """The moment from which a claim may take a job in this state. None = no claim may."""
-    if isinstance(state, Enqueued):
+    if state.kind is StateKind.ENQUEUED:
         return 0
-    if isinstance(state, Scheduled):
-        return to_micros(state.enqueue_at)
-    if isinstance(state, AwaitingRetry):
-        return to_micros(state.retry_at)
-    return None
-
-
-def finished_at(state: JobState) -> int | None:
-    """When a job in this state ended. None = it has not."""
-    if isinstance(state, Succeeded):
-        return to_micros(state.succeeded_at)
-    if isinstance(state, Failed):
-        return to_micros(state.failed_at)
-    if isinstance(state, Deleted):
-        return to_micros(state.deleted_at)
-    return None
+    name = _FORMS[state.kind].due
+    return None if name is None else to_micros(getattr(state, name))
 
 
 def purge_at(kind: StateKind, ended: int | None, retention: Retention | None) -> int | None:
@@ -157,19 +184,15 @@ def encode_job(job: Job, *, max_attempts: int, lease_until: int | None, max_byte
     columns = dict(zip(_SAME, _same(job), strict=True))
     columns |= {
         "max_attempts": max_attempts,
-        "state": state.kind.value,
+        **standing(state, job.retention),
         "ahead": NOT_AHEAD,
         "worker": state.worker_id if isinstance(state, Processing) else None,
         "locked_by": None,
         "lease_until": lease_until,
-        "due_at": due_at(state),
-        "finished_at": finished_at(state),
-        "purge_at": purge_at(state.kind, finished_at(state), job.retention),
         "expires_at": None if job.expires_at is None else to_micros(job.expires_at),
         "created_at": to_micros(job.created_at),
         "key_held": key_held(job),
         **grouping.columns(job),
-        "detail": encode_state(state),
         "failures": encode_failures(job.failures),
         "metadata": jsontext.dumps(job.metadata) if job.metadata else "{}",
         "payload": encode_payload(job, max_bytes),

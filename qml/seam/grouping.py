@@ -1,5 +1,8 @@
 """What a job shares with others, as columns of its row: limits, a batch, what it waits for."""
 
+from collections.abc import Mapping
+from operator import attrgetter
+from types import MappingProxyType
 from typing import Any
 
 from ..values import jsontext
@@ -34,8 +37,25 @@ def counts(job: Job) -> str | None:
     return None if job.batch is None else jsontext.dumps([batch_tally(job.batch)])
 
 
-def columns(job: Job) -> dict[str, Any]:
+_shares = attrgetter("concurrency_key", "rate", "batch", "after", "after_batch")
+_NOTHING = (None, None, None, (), None)
+
+_ALONE: Mapping[str, Any] = MappingProxyType(
+    {
+        "lane": None,
+        "permit": None,
+        "batch": None,
+        "counts": None,
+        "awaits": None,
+        "needs_all": 0,
+    }
+)
+
+
+def columns(job: Job) -> Mapping[str, Any]:
     """The columns of a new job's row that say what it shares."""
+    if _shares(job) == _NOTHING:
+        return _ALONE
     return {
         "lane": lane(job),
         "permit": job.concurrency_key,

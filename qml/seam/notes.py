@@ -7,7 +7,7 @@ from ..values.times import from_micros, to_micros
 
 def encode(notes: Notes) -> str:
     """Notes as text."""
-    if notes == NO_NOTES:
+    if not (notes.progress or notes.log or notes.steps):
         return ""
     progress = notes.progress
     told = progress and [to_micros(progress.at), progress.fraction, progress.message]

@@ -58,9 +58,12 @@ DEFAULT_LEASE = 30.0
 """Seconds a claim holds its job unless it says otherwise or is renewed."""
 
 
+_DEFAULT_LEASE = span_micros(DEFAULT_LEASE)
+
+
 def lease(seconds: object) -> int:
     """The term of a lease in microseconds; None = 30 seconds."""
-    return span("lease_seconds", DEFAULT_LEASE if seconds is None else seconds)
+    return _DEFAULT_LEASE if seconds is None else span("lease_seconds", seconds)
 
 
 def delay(name: str, seconds: object) -> int:

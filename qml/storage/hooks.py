@@ -123,7 +123,7 @@ class Hooks:
 
     def tell(self, kind: EventKind, jobs: Iterable[Job], now: Callable[[], datetime]) -> None:
         """This happened to these jobs."""
-        if self._want(kind):
+        if (self._hooks or self._joined) and self._want(kind):
             at = now()
             for job in jobs:
                 self._tell(Event(kind, job, at))

@@ -63,21 +63,16 @@ def move(
     lapsed_by: int | None = None,
 ) -> Move:
     """The move of ``job`` to ``state``; what is not given stays, a final state frees the key."""
-    finished = codec.finished_at(state)
     return Move(
         id=job.id,
         seq=job.seq,
         version=job.version,
         lapsed_by=lapsed_by,
-        state=state.kind.value,
-        detail=codec.encode_state(state),
+        **codec.standing(state, job.retention),
         failures=codec.encode_failures(job.failures if failures is None else failures),
         attempt=job.attempt if attempt is None else attempt,
         max_attempts=(job.max_attempts or 1) if max_attempts is None else max_attempts,
         ahead=ahead,
-        due_at=codec.due_at(state),
-        finished_at=finished,
-        purge_at=codec.purge_at(state.kind, finished, job.retention),
         key_held=KEY_FREE if state.kind in FINAL else key_held,
         ends_lease=ends_lease,
         then=followups(job, state),
@@ -86,6 +81,8 @@ def move(
 
 def followups(job: Job, state: JobState) -> tuple[Row, ...]:
     """The job to enqueue when a claimed one has succeeded, or failed for good."""
+    if job.on_success is None and job.on_failure is None:
+        return ()
     return following(job, state) if isinstance(job.state, Processing) else ()
 
 

@@ -40,7 +40,7 @@ def insert(
     """Store all jobs, and the record, in one step; or say what stood in the way. JobNotFound, when
     one is to come after a job that is not there."""
     rows = [_row(job, now, limits) for job in jobs]
-    if any(job.waits for job in jobs):
+    if [row for row in rows if row.awaits is not None]:
         return _insert_after(driver, jobs, rows, record)
     seqs, obstacles = driver.insert(rows, record) if record else driver.insert(rows)
     return ([], obstacles) if obstacles else (_all_stored(jobs, rows, seqs), ())

@@ -1,6 +1,6 @@
 """A job is an immutable value: moves and changes return a new one."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ from . import jobfields, jsontext, records, trusted
 from .errors import ConfigurationError, InvalidTransition, SerializationError
 from .fields import told
 from .followup import Followup, followup_from_dict
+from .ids import new_id
 from .notes import NO_NOTES, Notes, notes_from_dict
 from .rate import Rate
 from .retention import Retention
@@ -152,9 +153,13 @@ class Job:
 
     @state.default
     def _enqueued(self) -> JobState:
+        return self.first_state(self.created_at)
+
+    def first_state(self, created_at: datetime) -> JobState:
+        """The state it begins in, if it is made then and no other is given."""
         if self.waits:
-            return Scheduled(self.created_at, self.created_at, self._waits_for())
-        parts = {"enqueued_at": self.created_at, "queue": self.queue}
+            return Scheduled(created_at, created_at, self._waits_for())
+        parts = {"enqueued_at": created_at, "queue": self.queue}
         return trusted.make(Enqueued, parts)  # checked with the job itself
 
     def _waits_for(self) -> str:
@@ -196,6 +201,26 @@ class Job:
             return cls(**records.revived(data, _READERS))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise SerializationError(f"not the JSON of a job: {error}") from error
+
+
+def another(
+    like: Job,
+    arguments: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    created_at: datetime,
+    changes: Mapping[str, Any],
+) -> Job:
+    """A new job like one that was checked and never stored: another call, made then (UTC), with a
+    new id. ``changes``: fields that are different besides, checked by the caller."""
+    parts: dict[str, Any] = {
+        "arguments": jsontext.checked([*arguments], "arguments"),
+        "kwargs": jsontext.checked({**kwargs}, "kwargs"),
+        "metadata": jsontext.checked(like.metadata, "metadata"),  # nobody else's
+        "id": new_id(),
+        "created_at": created_at,
+        "state": like.first_state(created_at),
+    }
+    return trusted.changed(like, **{**parts, **changes})
 
 
 def _failures(found: Any) -> tuple[Failure, ...]:

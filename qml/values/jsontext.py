@@ -5,6 +5,7 @@ as a list. Subclasses are refused, since they would come back as something else.
 """
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from .errors import SerializationError
@@ -26,10 +27,11 @@ class _Refused(Exception):
 
 def checked(value: Any, name: str) -> Any:
     """A private copy of ``value``, tuples as lists; SerializationError names the path at fault."""
-    if is_short(value):
+    if type(value) is list or type(value) is dict:
+        if (flat := _flat(value)) is not None:
+            return flat
+    elif is_short(value):
         return value
-    if (flat := _flat(value)) is not None:
-        return flat
     path: list[int | str] = []
     try:
         return _copy(value, path)
@@ -41,21 +43,34 @@ def checked(value: Any, name: str) -> Any:
 def _flat(value: Any) -> Any:
     """The copy of a list of plain scalars, or a dict of them: what arguments mostly are, in a fifth
     of the time. None = look closely."""
-    kind = type(value)
-    if kind is list:
-        return [*value] if all(map(_is_plain, value)) else None
-    if kind is dict:
-        whole = all(map(_is_plain, value.values())) and all(map(_is_ascii, value))
-        return {**value} if whole else None
-    return None
+    if type(value) is list:
+        return [*value] if _all_plain(value) else None
+    if not value:
+        return {}
+    whole = all(map(_is_ascii, value)) and _all_plain(value.values())
+    return {**value} if whole else None
 
 
 def _is_ascii(value: Any) -> bool:
     return type(value) is str and value.isascii()
 
 
-def _is_plain(value: Any) -> bool:
-    return _is_ascii(value) or is_short(value)
+def _all_plain(values: Iterable[Any]) -> bool:
+    """Whether all are scalars that need no further look. One loop without calls of its own."""
+    for value in values:
+        kind = type(value)
+        if kind is str:
+            if not value.isascii():
+                return False
+        elif kind is int:
+            if not -_LONG < value < _LONG:
+                return False
+        elif kind is float:
+            if value - value != 0.0:
+                return False
+        elif kind is not bool and value is not None:
+            return False
+    return True
 
 
 def is_short(value: Any) -> bool:

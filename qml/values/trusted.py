@@ -19,11 +19,8 @@ def make(cls: type[T], parts: Mapping[str, Any]) -> T:
 
 def changed(value: T, **changes: Any) -> T:
     """A copy with some fields changed."""
-    copy = object.__new__(type(value))
-    fields = copy.__dict__
-    fields.update(value.__dict__)
-    known = len(fields)
-    fields.update(changes)
-    if len(fields) > known:
+    fields = value.__dict__
+    changed = fields | changes
+    if len(changed) > len(fields):
         raise AttributeError(f"{type(value).__name__} has not all of {', '.join(changes)}")
-    return copy
+    return make(type(value), changed)

@@ -11,15 +11,13 @@ import attrs
 
 from ..values import jsontext
 from ..values.errors import ConfigurationError, InvalidArguments, SerializationError
+from .calls import Bound
 
 UniqueBy = Literal[True] | tuple[str, ...]
 """True = by all arguments; or the names of those that count."""
 
 LONGEST = 200
 """Characters of a key made from arguments; of a longer one the end is a hash."""
-
-Bound = Mapping[str, Any]
-"""A call by parameter, defaults filled in."""
 
 _encode = json.JSONEncoder(
     ensure_ascii=False,
@@ -55,7 +53,6 @@ class Keys:
         by: UniqueBy | None,
         templates: Mapping[str, str | None],
     ) -> None:
-        self._signature = signature
         self._makers: dict[str, Callable[[Bound], str]] = {}
         parameters = _Parameters(task, signature.parameters)
         if by is not None:
@@ -65,14 +62,14 @@ class Keys:
             if text is not None:
                 self._makers[option] = _Template(option, text, parameters).key
 
-    def of(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, str]:
-        """The keys of a call that fits the signature, by field of the job; SerializationError for
-        an argument that JSON cannot keep, InvalidArguments for one that makes no key."""
-        if not self._makers:
-            return {}
-        call = self._signature.bind(*args, **kwargs)
-        call.apply_defaults()
-        return {field: make(call.arguments) for field, make in self._makers.items()}
+    def __bool__(self) -> bool:
+        """Whether any is made from arguments."""
+        return bool(self._makers)
+
+    def of(self, call: Bound) -> dict[str, str]:
+        """The keys of a call, by field of the job; SerializationError for an argument that JSON
+        cannot keep, InvalidArguments for one that makes no key."""
+        return {field: make(call) for field, make in self._makers.items()}
 
 
 def unique_key(task: str, arguments: Mapping[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """How a task's jobs are enqueued: the options of ``@task`` and ``using``, checked when given."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,7 +9,7 @@ import attrs
 from ..storage import conflicts
 from ..values.errors import ConfigurationError
 from ..values.followup import Followup
-from ..values.job import Job
+from ..values.job import Job, another
 from ..values.rate import Rate, rate_or_none
 from ..values.retention import Retention, retention_or_none
 from ..values.retry import RetryPolicy, policy_or_none
@@ -89,9 +89,8 @@ class Options:
                 f"unique_key is {self.unique_key!r}, and unique_by makes one; give one of the two "
                 "and None for the other"
             )
-        if not waiting.awaited(self.run_after):
-            start(self.run_after, datetime.now().astimezone())
-        self.job("checked", [], {}, datetime.now().astimezone())
+        self.like("checked")
+        self._times(datetime.now().astimezone())
 
     @property
     def templates(self) -> Mapping[str, str | None]:
@@ -108,28 +107,15 @@ class Options:
             )
         return attrs.evolve(self, **changes)
 
-    def job(
-        self,
-        method: str,
-        arguments: list[Any],
-        kwargs: dict[str, Any],
-        now: datetime,
-        policy: RetryPolicy | None = None,
-        made: Mapping[str, str] = NOTHING,
-    ) -> Job:
-        """A job of ``method`` with these options. The task's own retry policy, or else ``policy``,
-        says how many retries it has, unless ``max_retries`` does; None = the storage's does.
-        ``made``: the keys made from the arguments."""
-        retries, policy = self.max_retries, self.retry or policy
-        if retries is None and policy is not None:
-            retries = policy.max_retries
+    def like(self, method: str) -> Job:
+        """What all jobs of ``method`` with these options have in common, checked. Texts from which
+        keys are made stand in it as they are; no ``max_retries`` = a policy of others decides."""
+        own_policy = None if self.retry is None else self.retry.max_retries
         return Job(
             method,
-            arguments,
-            kwargs,
             queue=self.queue,
             priority=self.priority,
-            max_retries=retries,
+            max_retries=own_policy if self.max_retries is None else self.max_retries,
             timeout_seconds=self.timeout_seconds,
             job_type=self.job_type,
             on_failure=self.on_failure,
@@ -140,12 +126,11 @@ class Options:
             metadata=self.metadata,
             unique_while=self.unique_while,
             id=self.id,
-            created_at=now,
-            **self._keys(method, made),
-            **self._times(now),
+            **self._keys(method),
+            **waiting.awaited(self.run_after),
         )
 
-    def _keys(self, method: str, made: Mapping[str, str]) -> dict[str, Any]:
+    def _keys(self, method: str) -> dict[str, Any]:
         """Its keys and limits; a limit or a rate that has no key is the task's own."""
         own = {
             "concurrency_key": None if self.concurrency_limit is None else method,
@@ -153,19 +138,36 @@ class Options:
         }
         given = {name: text for name, text in self.templates.items() if text is not None}
         limits = {"concurrency_limit": self.concurrency_limit, "rate": self.rate}
-        return {"unique_key": self.unique_key, **limits, **own, **given, **made}
+        return {"unique_key": self.unique_key, **limits, **own, **given}
+
+    def job(
+        self,
+        like: Job,
+        arguments: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        now: datetime,
+        policy: RetryPolicy | None = None,
+        made: Mapping[str, str] = NOTHING,
+    ) -> Job:
+        """A job with these options, from what was made by ``like``. ``policy`` says how many
+        retries it has, unless the options do; None = the storage's does. ``made``: the keys made
+        from the arguments."""
+        changes: dict[str, Any] = {**self._times(now), **made}
+        if self.id is not None:
+            changes["id"] = self.id
+        if like.max_retries is None and policy is not None:
+            changes["max_retries"] = policy.max_retries
+        return another(like, arguments, kwargs, now, changes)
 
     def _times(self, now: datetime) -> dict[str, Any]:
-        awaited = waiting.awaited(self.run_after)
-        if awaited:
-            return awaited | self._expiry(now)
-        moment = start(self.run_after, now)
-        given: dict[str, Any] = {} if moment is None else {"state": Scheduled(now, moment)}
-        return given | self._expiry(moment or now)
-
-    def _expiry(self, start: datetime) -> dict[str, Any]:
-        span = self.expires_after
-        return {} if span is None else {"expires_at": start + _span(span)}
+        """What of a job depends on when it is made."""
+        if self.run_after is None and self.expires_after is None:
+            return {}
+        moment = None if waiting.awaited(self.run_after) else start(self.run_after, now)
+        found: dict[str, Any] = {} if moment is None else {"state": Scheduled(now, moment)}
+        if self.expires_after is not None:
+            found["expires_at"] = (moment or now) + _span(self.expires_after)
+        return found
 
     def fate(self, error: BaseException, attempt: int) -> Fate:
         """What ``error`` in this attempt means for the job."""

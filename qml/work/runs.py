@@ -177,6 +177,8 @@ class Runs:
     def is_late_here(self, job: Job) -> bool:
         """Whether an earlier attempt of this job still runs here. It ends as a reason to wait
         when its time limit has passed a second time."""
+        if not self._late:
+            return False
         with self._lock:
             return any(_is_waited_for(run) for run in self._late.get(job.id, ()))
 

@@ -12,12 +12,13 @@ from ..values.job import Job
 from ..values.retry import RetryPolicy
 from ..values.times import EPOCH
 from . import chaining
+from .calls import Calls
 from .executor import Middleware
 from .failing import Fate
 from .keys import Keys
 from .naming import check_importable
-from .options import Options
-from .tx import check_fits, parted
+from .options import NOTHING, Options
+from .tx import check_fits
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -61,6 +62,7 @@ class Task(Generic[P, R]):
         name: str,
         options: Options,
         connection: Any = None,
+        calls: Calls | None = None,
     ) -> None:
         if inspect.iscoroutinefunction(function):
             raise ConfigurationError(
@@ -74,16 +76,12 @@ class Task(Generic[P, R]):
         self.name = name
         self.options = options
         self._connection = connection
-        try:
-            self._signature = inspect.signature(function)
-        except ValueError as error:
-            raise ConfigurationError(
-                f"task {name}: {error}; wrap it in a function of your own"
-            ) from error
-        self._signature, self.tx = parted(self._signature)
+        self._calls = calls = calls or Calls(name, function)
+        self.tx = calls.tx
         if self.tx is not None:
             check_fits(name, process=options.process)
-        self._keys = Keys(name, self._signature, options.unique_by, options.templates)
+        self._like = options.like(name)
+        self._keys = Keys(name, calls.signature, options.unique_by, options.templates)
         update_wrapper(cast("Callable[P, R]", self), function)
 
     @property
@@ -105,8 +103,8 @@ class Task(Generic[P, R]):
         return self._followup(*((("?", told), {}) for told in ("?", "!")))
 
     def _followup(self, *calls: chaining.Call) -> Followup:
-        made = [self._keys.of(*call) for call in calls]
-        like = self.options.job(self.name, [], {}, EPOCH, self.app.retry, made[0])
+        made = [self._keys.of(self._calls.bound(*call)) if self._keys else {} for call in calls]
+        like = self.options.job(self._like, [], {}, EPOCH, self.app.retry, made[0])
         return chaining.followup(like, made)
 
     def then(self, task: "Task[..., Any]", *args: Any, **kwargs: Any) -> "Task[P, R]":
@@ -119,7 +117,7 @@ class Task(Generic[P, R]):
 
     def step(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Followup:
         """This task as a step of a chain, with these arguments."""
-        asks = chaining.asks_for_result(self.name, self._signature, args, kwargs)
+        asks = chaining.asks_for_result(self.name, self._calls.signature, args, kwargs)
         calls = [(args, {**kwargs, chaining.RESULT: n} if asks else kwargs) for n in (0, 1)]
         return chaining.called(self._followup(*calls), args, kwargs, asks)
 
@@ -139,15 +137,17 @@ class Task(Generic[P, R]):
         InvalidArguments when the arguments do not fit the signature, SerializationError when JSON
         cannot keep them, UniqueKeyTaken, StorageUnavailable.
         """
-        return self._store([self.job(*args, **kwargs)])[0]
+        storage = self._storage()
+        return self._store(storage, [self._job(storage, args, kwargs)])[0]
 
     def enqueue_many(self, calls: Iterable[Any]) -> list[Job]:
         """Enqueue one job per call, all or none: each a tuple of arguments, or a dict of keyword
         arguments. Errors as for ``enqueue``."""
-        return self._store([self._job_of(call) for call in calls])
+        storage = self._storage()
+        return self._store(storage, [self._job_of(storage, call) for call in calls])
 
-    def _store(self, jobs: list[Job]) -> list[Job]:
-        storage, on_conflict = self._storage(), self.options.on_conflict
+    def _store(self, storage: Storage, jobs: list[Job]) -> list[Job]:
+        on_conflict = self.options.on_conflict
         if self._connection is None:
             return storage.enqueue_many(jobs, on_conflict=on_conflict)
         if on_conflict != "raise":
@@ -163,30 +163,28 @@ class Task(Generic[P, R]):
 
     def check(self, *args: Any, **kwargs: Any) -> None:
         """InvalidArguments, if these do not fit the function's signature."""
-        try:
-            self._signature.bind(*args, **kwargs)
-        except TypeError as error:
-            raise InvalidArguments(f"{self.name}{self._signature}: {error}") from None
+        self._calls.bound(args, kwargs)
 
     def job(self, *args: P.args, **kwargs: P.kwargs) -> Job:
         """The job that ``enqueue`` would store."""
-        self.check(*args, **kwargs)
-        storage = self._storage()
+        return self._job(self._storage(), args, kwargs)
+
+    def _job(self, storage: Storage, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Job:
+        call = self._calls.bound(args, kwargs)
         if self.tx is not None and not storage.transactional:
             raise ConfigurationError(
                 f"task {self.name} takes tx, and {storage.driver.describe()} has no transactions; "
                 "use sqlite:///... or postgresql://..., or write without tx"
             )
         policy = None if self.app.retry is storage.retry_policy else self.app.retry
-        made = self._keys.of(args, kwargs)
-        return self.options.job(self.name, list(args), dict(kwargs), storage.now(), policy, made)
+        made = self._keys.of(call) if self._keys else NOTHING
+        return self.options.job(self._like, args, kwargs, storage.now(), policy, made)
 
-    def _job_of(self, call: Any) -> Job:
-        make = cast("Callable[..., Job]", self.job)
+    def _job_of(self, storage: Storage, call: Any) -> Job:
         if isinstance(call, tuple | list):
-            return make(*call)
+            return self._job(storage, call, {})
         if isinstance(call, Mapping):
-            return make(**call)
+            return self._job(storage, (), call)
         raise InvalidArguments(
             f"{self.name}.enqueue_many: {call!r} is no call; give a tuple of arguments, such as "
             f"({call!r},), or a dict of keyword arguments"
@@ -229,7 +227,7 @@ class Task(Generic[P, R]):
                 )
         connection = options.pop("connection", self._connection)
         changed = self.options.changed(options)
-        return Task(self.app, self.function, self.name, changed, connection)
+        return Task(self.app, self.function, self.name, changed, connection, self._calls)
 
     def __repr__(self) -> str:
         return f"<Task {self.name}>"

@@ -100,16 +100,16 @@ def ends(held):
 
 
 def test_calls_for_an_enqueue(memory, sqlite):
-    within(calls(lambda: memory.task.enqueue(PAYLOAD)), 310)
-    within(calls(lambda: sqlite.task.enqueue(PAYLOAD)), 310)
+    within(calls(lambda: memory.task.enqueue(PAYLOAD)), 175)
+    within(calls(lambda: sqlite.task.enqueue(PAYLOAD)), 185)
 
 
 def test_calls_for_each_of_many_enqueued(memory, sqlite):
-    within(calls(memory.fill) / MANY, 235)
-    within(calls(sqlite.fill) / MANY, 205)
+    within(calls(memory.fill) / MANY, 112)
+    within(calls(sqlite.fill) / MANY, 90)
 
 
-@pytest.mark.parametrize(("kind", "claim", "finish"), [("memory", 64, 101), ("sqlite", 34, 72)])
+@pytest.mark.parametrize(("kind", "claim", "finish"), [("memory", 64, 86), ("sqlite", 34, 57)])
 def test_calls_for_each_claim_and_finish(request, kind, claim, finish):
     bench, held = request.getfixturevalue(kind), []
     bench.fill()
@@ -118,7 +118,7 @@ def test_calls_for_each_claim_and_finish(request, kind, claim, finish):
     within(calls(lambda: bench.storage.finish_many(given)) / MANY, finish)
 
 
-@pytest.mark.parametrize(("kind", "bound"), [("memory", 230), ("sqlite", 170)])
+@pytest.mark.parametrize(("kind", "bound"), [("memory", 215), ("sqlite", 155)])
 def test_calls_for_each_job_that_a_server_runs(request, kind, bound):
     bench = request.getfixturevalue(kind)
     bench.fill()

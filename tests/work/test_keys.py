@@ -9,6 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from qml import ConfigurationError, InvalidArguments, Qml, SerializationError, UniqueKeyTaken
+from qml.work.calls import binder
 from qml.work.keys import LONGEST, Keys, unique_key
 from tests.work.support import Paused
 
@@ -21,14 +22,18 @@ def gathers(first, *rest, **more):
     return first
 
 
+def bound(function, args, kwargs):
+    return binder(signature(function))(*args, **kwargs)
+
+
 def key(function=report, /, *args, by=True, **kwargs):
-    made = Keys("report", signature(function), by, {}).of(args, kwargs)
-    return made["unique_key"]
+    keys = Keys("report", signature(function), by, {})
+    return keys.of(bound(function, args, kwargs))["unique_key"]
 
 
 def filled(template, *args, function=report, **kwargs):
     keys = Keys("report", signature(function), None, {"concurrency_key": template})
-    return keys.of(args, kwargs)["concurrency_key"]
+    return keys.of(bound(function, args, kwargs))["concurrency_key"]
 
 
 # -- equal if and only if the arguments are --------------------------------------------------------
