@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from ...values.config import SqliteConfig
-from ...values.errors import ConfigurationError, StorageError, StorageUnavailable
+from ...values.errors import ConfigurationError, StorageUnavailable
 from .. import forks
-from . import library
+from . import library, troubles
 from .library import library as sqlite
 from .naps import again_while_busy, nap
 from .statements import SQL
+from .turns import Step, Turns
 
 T = TypeVar("T")
 Connection = sqlite3.Connection
@@ -41,7 +42,7 @@ class Connections:
         forks.guard(self)
 
     def _fresh(self) -> None:
-        self._turn = threading.Lock()  # whose turn it is to write, in this process
+        self._turns = Turns()
         self._gate = threading.Condition()  # guards what follows
         self._lent = 0
         self._frozen = False
@@ -130,38 +131,46 @@ class Connections:
     def write(self, work: Callable[[Connection], T], *, flush: bool = True) -> T:
         """``work`` in one transaction that holds the write lock from its start. ``flush=False``
         commits without waiting for the disk."""
-        sync = "sync_full" if flush and self._config.durability == "full" else "sync_normal"
-        return self._patiently(lambda deadline: self._write_once(work, sync, deadline))
+        flush = flush and self._config.durability == "full"
+        return self._patiently(lambda deadline: self._write_once(work, flush, deadline))
 
-    def _take_turn(self, deadline: float) -> None:
+    def _write_once(self, work: Callable[[Connection], T], flush: bool, deadline: float) -> T:
+        step = Step(work, flush)
+        try:
+            self._take_turn(step, deadline)
+            return self._lead(step, work, deadline) if step.leads else step.result()
+        finally:
+            self._turns.leave(step)
+
+    def _take_turn(self, step: Step[Any], deadline: float) -> None:
         if self._busy_here == threading.get_ident():
             raise ConfigurationError(
                 f"{self.name}: this thread has a transaction open (tx), and would wait for itself; "
                 "enqueue within that, with using(connection=tx.connection), or make this call "
                 "before the first use of tx"
             )
-        if not self._turn.acquire(timeout=max(0.0, deadline - time.monotonic())):
-            raise StorageUnavailable(self._busy_message())
+        if not self._turns.take(step, deadline):
+            raise troubles.locked(self.name, self._config.busy_timeout)
 
-    def _write_once(self, work: Callable[[Connection], T], sync: str, deadline: float) -> T:
-        self._take_turn(deadline)
-        try:
-            with self._lend():
-                connection = self._writing(sync)
-                again_while_busy(lambda: connection.execute(SQL["begin"]), deadline)
-                try:
-                    result = work(connection)
-                    if connection.in_transaction:  # else ``work`` has rolled it back
-                        again_while_busy(lambda: connection.execute(SQL["commit"]), deadline)
-                    return result
-                except BaseException:
-                    # After "disk full" or an I/O error SQLite has ended the transaction itself.
-                    if connection.in_transaction:
-                        with contextlib.suppress(sqlite.Error):
-                            connection.execute(SQL["rollback"])
-                    raise
-        finally:
-            self._turn.release()
+    def _lead(self, step: Step[T], work: Callable[[Connection], T], deadline: float) -> T:
+        with self._lend():
+            connection = self._writing("sync_full" if step.flush else "sync_normal")
+            again_while_busy(lambda: connection.execute(SQL["begin"]), deadline)
+            try:
+                result = work(connection)
+                if connection.in_transaction:  # else ``work`` has rolled it back
+                    self._turns.carry(step, connection)
+                    again_while_busy(lambda: connection.execute(SQL["commit"]), deadline)
+            except BaseException as error:
+                # After "disk full" or an I/O error SQLite has ended the transaction itself.
+                if connection.in_transaction:
+                    with contextlib.suppress(sqlite.Error):
+                        connection.execute(SQL["rollback"])
+                if isinstance(error, Exception):
+                    self._turns.arrive(step, error)
+                raise
+            self._turns.arrive(step)
+            return result
 
     def begin(self, kind: type[Connection]) -> tuple[Connection, Callable[[], None]]:
         """A connection of its own in a transaction that holds the write lock, and what gives the
@@ -171,9 +180,10 @@ class Connections:
     def _begin_once(
         self, kind: type[Connection], deadline: float
     ) -> tuple[Connection, Callable[[], None]]:
+        step: Step[None] = Step(None)
         with contextlib.ExitStack() as stack:
-            self._take_turn(deadline)
-            stack.callback(self._turn.release)
+            stack.callback(self._turns.leave, step)
+            self._take_turn(step, deadline)
             stack.enter_context(self._lend())
             connection = self._for_writing(factory=kind)
             self._apart.append(connection)
@@ -211,12 +221,17 @@ class Connections:
     def outside_transaction(self, work: Callable[[Connection], T]) -> T:
         """``work`` on the writing connection, with no transaction: for the journal mode."""
 
-        def once(deadline: float) -> T:
-            with self._turn, self._lend():
+        return self._patiently(lambda deadline: self._outside_once(work, deadline))
+
+    def _outside_once(self, work: Callable[[Connection], T], deadline: float) -> T:
+        step: Step[None] = Step(None)
+        try:
+            self._take_turn(step, deadline)
+            with self._lend():
                 connection = self._writing("sync_full")
                 return again_while_busy(lambda: work(connection), deadline)
-
-        return self._patiently(once)
+        finally:
+            self._turns.leave(step)
 
     # -- errors --------------------------------------------------------------------------------
 
@@ -231,25 +246,11 @@ class Connections:
                     # every text then costs a call.
                     self._tolerant = True
                 elif not library.is_busy(error):
-                    raise self._translated(error) from error
+                    raise troubles.translated(self.name, error) from error
                 elif time.monotonic() > deadline:
-                    raise StorageUnavailable(self._busy_message()) from error
+                    raise troubles.locked(self.name, self._config.busy_timeout) from error
                 else:
                     nap()
-
-    def _busy_message(self) -> str:
-        return (
-            f"{self.name}: another connection kept it locked for {self._config.busy_timeout:g} s; "
-            "look for a long open transaction, or raise busy_timeout"
-        )
-
-    def _translated(self, error: sqlite3.Error) -> StorageError:
-        code = library.code_of(error)
-        if code in (library.CORRUPT, library.NOTADB):
-            return StorageError(f"{self.name} is damaged or no SQLite file: {error}")
-        if code == library.FULL:
-            return StorageUnavailable(f"{self.name}: {error}; free some space, then ask again")
-        return StorageUnavailable(f"{self.name}: {error}")
 
     # -- the end, and forks --------------------------------------------------------------------
 

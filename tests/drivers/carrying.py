@@ -1,0 +1,118 @@
+"""Threads in line behind a write that is held up: whoever leads carries them."""
+
+import contextlib
+import threading
+import time
+
+LONG = 30.0
+
+
+class Outcome:
+    """A call in a thread of its own, and what came of it."""
+
+    def __init__(self, call):
+        self.value, self.error = None, None
+        self._thread = threading.Thread(target=self._run, args=(call,))
+        self._thread.start()
+
+    def _run(self, call):
+        try:
+            self.value = call()
+        except BaseException as error:
+            self.error = error
+
+    @property
+    def there(self):
+        """Whether it has returned."""
+        return not self._thread.is_alive()
+
+    def join(self):
+        self._thread.join(LONG)
+        assert self.there
+
+
+class Line:
+    """``lead`` writes, and stops before its commit until ``go``; ``add`` gets others in line."""
+
+    def __init__(self, driver, lead=lambda connection: "led", flush=True):
+        self._connections = driver._connections
+        self._begun, self._goes_on = threading.Event(), threading.Event()
+        self.added = []
+
+        def work(connection):
+            answer = lead(connection)
+            self._begun.set()
+            assert self._goes_on.wait(LONG)
+            return answer
+
+        self.leader = Outcome(lambda: self._connections.write(work, flush=flush))
+        assert self._begun.wait(LONG)
+
+    def add(self, *calls):
+        for call in calls:
+            self.added.append(Outcome(call))
+            self.wait_for(len(self.added))
+        return self.added[-len(calls) :]
+
+    def write(self, work, **options):
+        """The same for a step of the test's own."""
+        return self.add(lambda: self._connections.write(work, **options))[0]
+
+    def wait_for(self, many):
+        """Until so many are in line."""
+        until(lambda: len(self._connections._turns._line) == many)
+
+    def go(self):
+        self._goes_on.set()
+
+    def end(self):
+        self.go()
+        for one in (self.leader, *self.added):
+            one.join()
+
+
+def until(condition):
+    deadline = time.monotonic() + LONG
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.0005)
+
+
+@contextlib.contextmanager
+def line(driver, *given, **named):
+    it = Line(driver, *given, **named)
+    try:
+        yield it
+    finally:
+        it.end()
+
+
+def always_carried(driver):
+    """Have each write of the driver carried by one of another thread."""
+    connections = driver._connections
+    write_once = connections._write_once
+
+    def carried(work, flush, deadline):
+        def when_somebody_is_in_line(connection):
+            until(lambda: connections._turns._line)
+
+        def lead():
+            write_once(when_somebody_is_in_line, True, deadline)
+
+        leader = Outcome(lead)
+        until(lambda: connections._turns._taken or leader.there)
+        try:
+            return write_once(_not_on_its_own(connections, work), flush, deadline)
+        finally:
+            leader.join()
+
+    connections._write_once = carried
+    return driver
+
+
+def _not_on_its_own(connections, work):
+    def step(connection):
+        assert connection is not connections._writer
+        return work(connection)
+
+    return step
