@@ -327,7 +327,7 @@ def test_a_signals_handler_may_write(driver):
 def test_who_waited_too_long_leaves_the_line(tmp_path, driver):
     hasty = SqliteDriver(SqliteConfig(path=tmp_path / "jobs.db", busy_timeout=0.05))
     try:
-        with line(hasty) as those:
+        with line(hasty):
             late = Outcome(insert(hasty, "a"))
             late.join()
     finally:
@@ -353,9 +353,8 @@ def test_what_is_promised_is_not_carried_where_nothing_is_flushed(driver):
 
 def test_a_claim_is_carried_where_all_is_flushed(driver):
     put(driver, row("a"))
-    with traced(Storage(driver)) as statements:
-        with line(driver) as those:
-            [claimed] = those.add(lambda: driver.claim(claim(limit=1)))
+    with traced(Storage(driver)) as statements, line(driver) as those:
+        [claimed] = those.add(lambda: driver.claim(claim(limit=1)))
     assert ends(statements) == ["BEGIN IMMEDIATE", "COMMIT"]
     assert ids(claimed.value.rows) == ["a"]
 

@@ -4,7 +4,7 @@ import contextlib
 
 import pytest
 
-from qml.drivers.sqlite import SqliteDriver, storing
+from qml.drivers.sqlite import SqliteDriver, naps, storing
 from qml.drivers.sqlite.library import library
 from qml.seam.rows import Finished
 from qml.values.config import SqliteConfig
@@ -81,6 +81,34 @@ def test_law11_a_locked_file_is_waited_for(driver, other):
     other.execute("BEGIN IMMEDIATE")
     assert driver._connections.read(work) == "done"
     assert len(tries) == 3
+
+
+def test_who_has_waited_long_naps_short(monkeypatch):
+    """Or whoever has just written would be first again and again."""
+    taken = []
+    monkeypatch.setattr(naps.time, "sleep", taken.append)
+    monkeypatch.setattr(naps.random, "uniform", lambda least, most: most)
+    for waited in (0.0, 0.002, 0.018, 5.0):
+        naps.nap(waited)
+    assert taken == pytest.approx([0.002, 0.001, 0.0002, 0.0001])
+
+
+def test_each_nap_counts_from_when_the_file_was_found_locked(monkeypatch):
+    now, waited = [100.0], []
+    monkeypatch.setattr(naps.time, "monotonic", lambda: now[0])
+
+    def nap(so_far):
+        waited.append(so_far)
+        now[0] += 0.25
+
+    def locked():
+        if len(waited) < 3:
+            raise library.OperationalError("database is locked")
+        return "done"
+
+    monkeypatch.setattr(naps, "nap", nap)
+    assert naps.again_while_busy(locked, 200.0) == "done"
+    assert waited == [0.0, 0.25, 0.5]
 
 
 VERBS = {
