@@ -25,7 +25,7 @@ SHORT = {
 """The same as the head of a column."""
 
 KEPT = {
-    "qml": ("state, value, times, attempts, 7 days", "back within 32 s"),
+    "qml": ("state, value, times, attempts, 7 days", "back within 2 s on one machine, else 32 s"),
     "bare": ("state and value, by the driver alone in batches of 100", "nobody looks"),
 }
 """Of the two that are no peers: what is kept of a job, and what becomes of a killed worker's."""

@@ -140,6 +140,15 @@ class Claiming(Reading):
         self._changed(EventKind.RELEASED, [one for one in done if isinstance(one, Job)])
         return done
 
+    def end_claims(self, worker_id: str) -> int:
+        """End all claims of a worker that is known to be dead, so that ``rescue`` takes its jobs
+        now and not when their leases have lapsed; how many. Its locks stay until they lapse."""
+        worker, now = checks.worker_name(worker_id), self.clock.micros()
+        ended = claims.end_leases(self.driver, worker, now)
+        if ended:
+            self.driver.notify()
+        return ended
+
     def renew(self, jobs: Sequence[Job], lease_seconds: float | None = None) -> builtins.list[bool]:
         """Extend the leases of claimed jobs to ``lease_seconds`` (30) from now; for each whether
         its claim still holds the job."""

@@ -14,13 +14,14 @@ import attrs
 from ..seam.codec import decode_job, decode_state, encode_state
 from ..seam.driver import Driver
 from ..seam.notes import encode
-from ..seam.rows import AHEAD, PROCESSING, Claim, Hold, Move, Row, Verdict
+from ..seam.rows import AHEAD, PROCESSING, Claim, Hold, Move, Page, Row, Verdict
 from ..values.errors import JobLost, StorageUnavailable
 from ..values.job import Failure, Job
 from ..values.notes import Notes
 from ..values.states import Deleted, JobState, Processing
 from ..values.times import LAST, from_micros
 from . import checks, rules
+from .selecting import steps
 
 TRIES = 100
 """How often a claim's end is tried anew when others change the record all the time."""
@@ -220,6 +221,17 @@ def renew(
     for index, verdict in zip(holds, driver.hold(list(holds.values())), strict=True):
         answers[index] = verdict is Verdict.DONE
     return answers
+
+
+def end_leases(driver: Driver, worker: str, now: int) -> int:
+    """End the leases of all processing rows that a worker claimed last; how many. Locks stay."""
+    ended = 0
+    for rows in steps(driver, Page((PROCESSING,))):
+        for row in rows:
+            if row.worker == worker and row.locked_by is None:
+                claim = (row.seq or 0, row.fence)
+                ended += driver.let_go(row.id, worker, now, claim) is Verdict.DONE
+    return ended
 
 
 def told(notes: Notes | None) -> str | None:

@@ -19,8 +19,9 @@ FORGOTTEN_AFTER = 600_000_000
 """Microseconds after which a server that gave no sign is struck off."""
 
 
-def beat(storage: Storage, name: str, facts: dict[str, Any]) -> None:
-    """Write that server ``name`` lives, with ``facts`` about it; strike off those long silent."""
+def beat(storage: Storage, name: str, facts: dict[str, Any]) -> list[dict[str, Any]]:
+    """Write that server ``name`` lives, with ``facts`` about it; strike off those long silent. What
+    ``alive`` tells of all that are known, but how long they were silent."""
     now = storage.clock.micros()
     driver = storage.driver
     known = driver.read(PREFIX + name)
@@ -28,14 +29,15 @@ def beat(storage: Storage, name: str, facts: dict[str, Any]) -> None:
     # STALE, here and below: another was faster; the next beat puts it right.
     driver.write(PREFIX + name, body, known.version if known else 0)
     orders = driver.list(DRAIN)  # before the servers: one that is asked was there before
-    listed = driver.list(PREFIX)
-    for record in listed:
-        if now - _facts(record.body).get("seen_at", 0) > FORGOTTEN_AFTER:
+    listed = {record.name.removeprefix(PREFIX): record for record in driver.list(PREFIX)}
+    told = {each: _facts(record.body) for each, record in listed.items()}
+    for each, record in listed.items():
+        if now - told[each].get("seen_at", 0) > FORGOTTEN_AFTER:
             driver.write(record.name, None, record.version)
-    known_names = {record.name.removeprefix(PREFIX) for record in listed}
     for order in orders:
-        if order.name.removeprefix(DRAIN) not in known_names:
+        if order.name.removeprefix(DRAIN) not in listed:
             driver.write(order.name, None, order.version)
+    return [{**facts, "name": each} for each, facts in told.items()]
 
 
 def leave(storage: Storage, name: str) -> None:

@@ -3,8 +3,9 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 import attrs
 
@@ -15,6 +16,7 @@ from ..values.job import Job
 from ..values.states import Deleted
 from .backoff import Backoff
 from .executor import Outcome, Raised
+from .neighbours import Neighbours
 from .noting import Noter
 from .outage import Outage
 from .pool import Pool
@@ -185,13 +187,14 @@ class Keeper:
 
 
 class Upkeep:
-    """Keeps the store in order: rescue of orphans, purge, sign of life; ``look`` sees whether the
-    server is told to do something; ``rescued`` counts jobs that were, as they are then."""
+    """Keeps the store in order: rescue of orphans, purge, sign of life. ``beat`` gives that, and
+    what all servers tell; ``look`` sees whether the server is told to do something; ``rescued``
+    counts jobs that were, as they are then."""
 
     def __init__(
         self,
         storage: Storage,
-        beat: Callable[[], None],
+        beat: Callable[[], Iterable[Mapping[str, Any]]],
         outage: Outage,
         look: Callable[[], None] = lambda: None,
         rescued: Callable[[Iterable[tuple[Job, float]]], None] = lambda _: None,
@@ -202,10 +205,12 @@ class Upkeep:
         self._rescued = rescued
         self._outage = outage
         self._purge = Purge(storage, outage.steady)
+        self._neighbours = Neighbours(storage)
 
     def chores(self) -> list[Chore]:
         """Its steps with their periods."""
         return [
+            Chore("look whether neighbours live", 0.5, self.bury),
             Chore(RESCUE, 1.0, self.rescue),
             Chore("end of jobs not started in time", 1.0, self.expire),
             Chore("purge of finished jobs", 5.0, self.purge),
@@ -230,6 +235,13 @@ class Upkeep:
             log.warning("rescued job %s (%s), now %s: %s", job.id, job.method, job.state.kind, last)
         self._outage.held_up(self._outage.steady() - begun)
 
+    def bury(self) -> None:
+        """Take jobs at once from servers of this machine that are dead, as its kernel tells."""
+        ended = self._neighbours.bury()
+        if ended:
+            log.warning("a server of this machine was killed: %d of its claims are ended", ended)
+            self.rescue()
+
     def expire(self) -> None:
         """End waiting jobs that were not started in time, a thousand at a time."""
         expired = self._storage.expire()
@@ -247,4 +259,4 @@ class Upkeep:
     def heartbeat(self) -> None:
         """Set this server's clock by the store's, and say that it lives."""
         self._storage.clock.sync()
-        self._beat()
+        self._neighbours.know(self._beat())

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from .._version import __version__
 from ..storage import servers
 from ..storage.storage import Storage
+from . import neighbours
 from .runs import Run, Runs
 from .shares import Division
 
@@ -19,10 +20,11 @@ RUNS_TOLD = 50
 
 
 class Present(Protocol):
-    """What others may know of a server."""
+    """What others may know of a server; ``pid``: of the process that made it."""
 
     storage: Storage
     worker_id: str
+    pid: int
     division: Division
     runs: Runs
 
@@ -32,9 +34,9 @@ class Present(Protocol):
         ...
 
 
-def beat(server: Present) -> None:
-    """Write it down."""
-    servers.beat(server.storage, server.worker_id, facts(server))
+def beat(server: Present) -> list[dict[str, Any]]:
+    """Write it down; what all servers tell."""
+    return servers.beat(server.storage, server.worker_id, facts(server))
 
 
 def is_told_to_drain(server: Present) -> bool:
@@ -43,9 +45,10 @@ def is_told_to_drain(server: Present) -> bool:
 
 
 def facts(server: Present) -> dict[str, Any]:
-    """Where it runs, its threads and queues, how many jobs it holds, and which of them have begun,
-    whether it drains, and which threads are late beyond their jobs' time limits: those of the
-    longest first. ``seconds`` since a run began; of a late one, since its time was over."""
+    """Where it runs, and as what process, its threads and queues, how many jobs it holds, and which
+    of them have begun, whether it drains, and which threads are late beyond their jobs' time
+    limits: those of the longest first. ``seconds`` since a run began; of a late one, since its time
+    was over."""
     late = sorted(map(_late, server.runs.late()), key=lambda told: -told["seconds"])
     begun = [
         run
@@ -56,6 +59,8 @@ def facts(server: Present) -> dict[str, Any]:
     return {
         "host": socket.gethostname(),
         "pid": os.getpid(),
+        # Made before a fork, it may be started by several processes under this name.
+        **(neighbours.facts() if server.pid == os.getpid() else {}),
         "qml": __version__,
         "python": platform.python_version(),
         "threads": server.division.threads,

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Self
+from typing import Any, Self
 from uuid import uuid4
 
 from ..storage import checks
@@ -88,9 +88,9 @@ class Server:
         self.storage = storage
         self.tasks = tasks
         self.name = name or socket.gethostname() or "server"
-        self.worker_id = f"{self.name}-{os.getpid()}-{uuid4().hex[:8]}"
-        self.threads = self.division.threads
-        self.queues = self.division.queues
+        self.pid = os.getpid()
+        self.worker_id = f"{self.name}-{self.pid}-{uuid4().hex[:8]}"
+        self.threads, self.queues = self.division.threads, self.division.queues
         self.lease_seconds = float(lease_seconds)
         self.poll_interval = float(poll_interval)
         self.grace_seconds = float(grace_seconds)
@@ -290,9 +290,9 @@ class Server:
         if self._claiming.burst:
             self._wake()
 
-    def _beat(self) -> None:
-        if self._started:  # not when stepped by hand: nobody would strike it off
-            presence.beat(self)
+    def _beat(self) -> Sequence[Mapping[str, Any]]:
+        # Not when stepped by hand: nobody would strike it off.
+        return presence.beat(self) if self._started else ()
 
     def _look_for_orders(self) -> None:
         if self._started and presence.is_told_to_drain(self):

@@ -10,6 +10,8 @@ from datetime import timedelta
 import pytest
 
 from qml import Job, JobLost, Qml, RetryPolicy, Server, SqliteStorage, StateKind, Succeeded
+from qml.storage import servers
+from qml.work import kernel
 from qml.work.chores import Upkeep
 from qml.work.outage import Outage
 from tests.field.tasks import make
@@ -40,6 +42,22 @@ def test_law4_a_killed_workers_job_runs_once_more_within_lease_and_sweep(site):
     assert re.search(rf"WorkerLost: worker \S+-{doomed.pid}-\S+ did not renew", failure.exception)
     eventually(lambda: f"rescued job {job.id} (wait_for), now" in heir.err.read_text())
     assert [line[2] for line in site.diary.lines("began")] == [1, 2]
+
+
+@pytest.mark.skipif(kernel.this() is None, reason="this system tells nobody who lives")
+def test_law4_where_the_kernel_proves_the_death_nobody_waits_for_the_lease(site):
+    """With the default lease, 30 seconds."""
+    job = site.enqueue("wait_for", "go")
+    doomed = site.serve(threads=1)
+    eventually(lambda: site.diary.lines("began"))
+    site.serve(threads=1)
+    eventually(lambda: len(servers.alive(site.storage)) == 2)
+    doomed.kill()
+    # Two seconds, and a slow machine; a lease that was renewed in time lasts for 18 at least.
+    eventually(lambda: len(site.diary.lines("began")) == 2, timeout=17)
+    site.touch("go")
+    assert site.until(job, "succeeded").attempt == 2
+    assert len(servers.alive(site.storage)) == 1
 
 
 def test_law4_the_default_time_of_recovery_is_as_promised(storage, clock):

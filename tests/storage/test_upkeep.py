@@ -150,3 +150,37 @@ def test_what_failed_for_good_says_how_often_it_was_retried(make_storage, attemp
     assert isinstance(rescued.state, Failed)
     assert (rescued.state.retry_count, rescued.state.stack_trace) == (attempts - 1, "")
     assert [failure.traceback for failure in rescued.failures] == [""] * attempts
+
+
+def test_the_claims_of_a_dead_worker_end_at_once_and_nobody_elses(storage, clock):
+    storage.enqueue_many([Job("t") for _ in range(6)])
+    dead, lives = [storage.fetch_available_jobs_atomic(name, 2) for name in ("dead", "lives")]
+    [done, left] = dead
+    storage.finish(done, Succeeded())
+    [locked, free] = storage.list("enqueued")
+    assert storage.try_acquire_job_lock(locked.id, "dead", 60)
+    assert storage.end_claims("dead") == 1
+    assert [job.id for job in storage.rescue()] == [left.id]
+    assert storage.renew([left, *lives]) == [False, True, True]
+    [taken] = storage.fetch_available_jobs_atomic("w", 9)
+    assert taken.id == free.id  # the lock holds until its time
+    assert storage.get(done.id).state.kind == "succeeded"
+    assert storage.end_claims("dead") == 0
+
+
+def test_a_claim_that_was_ended_may_still_record_until_it_is_rescued(storage):
+    storage.enqueue(Job("t"))
+    job = storage.fetch_and_lock_job("dead")
+    assert storage.end_claims("dead") == 1
+    assert storage.finish(job, Succeeded()).state.kind == "succeeded"
+    assert storage.rescue() == []
+
+
+def test_a_job_whose_claim_another_has_locked_meanwhile_stays_his(storage, clock):
+    storage.enqueue(Job("t"))
+    storage.fetch_and_lock_job("dead")
+    clock.advance(31)
+    [job] = storage.list()
+    assert storage.try_acquire_job_lock(job.id, "lives", 60)
+    assert storage.end_claims("dead") == 0
+    assert storage.rescue() == []

@@ -80,6 +80,9 @@ def stale_hands_change_nothing(call: Call) -> Broken:
         elif who.acts == "unlocks":
             if holder(was) != who.name or not is_held(was, call.order[2]):
                 yield f"{was.id} was unlocked by {who.name}, {_of(was)}"
+        elif who.acts == "buries":
+            if (was.worker, was.state, was.locked_by) != (call.order[1], "processing", None):
+                yield f"{was.id} was buried with {call.order[1]}, {_of(was)}"
         elif call.verb in ("swap", "let_go") and who.acts in ("records", "hands back", "claims"):
             ends = who.ends
             mine = ends is None or any((was.seq, was.fence) == (e.seq, e.fence) for e in ends)

@@ -150,6 +150,11 @@ def rescue(world: "World") -> Step:
     return chores.Rescues(server=_server(world))
 
 
+def bury(world: "World") -> Step:
+    """The claims of a server that is gone."""
+    return chores.Buries(server=_server(world), dead=world.pick(world.gone[::-1] or ("",)))
+
+
 def tidy(world: "World") -> Step:
     """Another chore of the upkeep."""
     kind = world.pick((chores.Syncs, chores.Purges, chores.Expires))
@@ -232,6 +237,8 @@ PLANS: tuple[Plan, ...] = (
     (claim, run),
     (run, record),
     (claim, run, record),
+    (bury, rescue),
+    (leave, bury, rescue),
     (lapse, rescue),
     (lapse, rescue, wait, claim, run, record),
     (delete, enqueue_same),

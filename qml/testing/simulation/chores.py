@@ -107,6 +107,23 @@ class Rescues(Chore):
 
 
 @attrs.frozen(kw_only=True)
+class Buries(Chore):
+    """End the claims of a server that is gone, as one does that sees it by the kernel."""
+
+    role: ClassVar[str | None] = "upkeep"
+    acts: ClassVar[str] = "buries"
+    dead: str
+
+    def heading(self, world: "World", party: Party) -> str | None:
+        """If there is any."""
+        return f"{party.name} buries {self.dead}" if self.dead else None
+
+    def do(self, world: "World", server: SimulatedServer) -> None:
+        """The upkeep's step, its look at the kernel left out."""
+        server.storage.end_claims(self.dead)
+
+
+@attrs.frozen(kw_only=True)
 class Expires(Chore):
     """End what was not started in time."""
 

@@ -60,6 +60,7 @@ class World:
         self.deleted: str | None = None
         self.declared = of_code(self.pick(CODES))
         self._born = self._made = 0
+        self.gone: list[str] = []
         self.servers = [self._server(number) for number in range(servers)]
 
     def _server(self, number: int) -> SimulatedServer:
@@ -121,6 +122,7 @@ class World:
     def replace(self, gone: SimulatedServer) -> None:
         """A server is gone; a new one comes."""
         gone.alive = False
+        self.gone.append(gone.name)
         number = self.servers.index(gone)
         self.servers[number] = self._server(number)
 
