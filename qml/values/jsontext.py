@@ -27,7 +27,11 @@ class _Refused(Exception):
 
 def checked(value: Any, name: str) -> Any:
     """A private copy of ``value``, tuples as lists; SerializationError names the path at fault."""
-    if type(value) is list or type(value) is dict:
+    kind = type(value)
+    if kind is str:
+        if value.isascii():
+            return value
+    elif kind is list or kind is dict:
         if (flat := _flat(value)) is not None:
             return flat
     elif is_short(value):

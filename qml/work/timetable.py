@@ -19,7 +19,7 @@ log = logging.getLogger("qml.server")
 LOOK = 1.0
 """Seconds between two looks for schedules that were added or changed."""
 
-PER_SECOND = 500
+PER_SECOND = 300
 """Records that are read in a second at most; beyond that the looks are further apart. (A thousand
 a second cost 1.06 % of a core on Redis, with two cores and a test run beside.)"""
 
@@ -58,12 +58,15 @@ class Timetable:
             self._one(name, partial(self._make_known, self._declared[name]))
             self._unknown.discard(name)
         now = self._storage.now()
-        mine = [known for known in self._look_up() if self._is_mine(known.schedule)]
-        for known in mine:
-            if _is_due(known.schedule, now):
+        soonest: datetime | None = None
+        for known in self._look_up():
+            at = known.schedule.next_at
+            if at is None or not self._is_mine(known.schedule):
+                continue
+            if at <= now:
                 self._one(known.schedule.name, partial(self._issue, known))
-        coming = [known.schedule.next_at for known in mine]
-        soonest = min((at for at in coming if at is not None and at > now), default=None)
+            elif soonest is None or at < soonest:
+                soonest = at
         look = max(self._look, len(self._seen) / PER_SECOND)
         return look if soonest is None else min(look, (soonest - now).total_seconds())
 
@@ -91,19 +94,15 @@ class Timetable:
 
     def _look_up(self) -> Sequence[Known]:
         """The schedules of the store; only records that have changed are decoded."""
-        seen = self._seen
-        self._seen = {
-            record: seen[record] if record in seen else schedules.readable(record)
-            for record in self._storage.schedules.records()
-        }
+        records, seen = self._storage.schedules.records(), self._seen
+        if records != [*seen]:
+            self._seen = {
+                record: seen[record] if record in seen else schedules.readable(record)
+                for record in records
+            }
         return [known for known in self._seen.values() if known is not None]
 
     def _is_mine(self, schedule: Schedule) -> bool:
         if schedule.declared:
             return schedule.name in self._declared
         return schedule.job.method in self._methods
-
-
-def _is_due(schedule: Schedule, now: datetime) -> bool:
-    at = schedule.next_at
-    return at is not None and at <= now

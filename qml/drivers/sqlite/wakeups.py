@@ -83,7 +83,7 @@ class Wakeups:
                 if left <= 0:
                     break
                 self._sleep(left)
-                if not self._closed:
+                if self._count == seen and not self._closed:
                     self._look()
             hinted = self._count != seen
             self._seen.count = self._count
