@@ -1,7 +1,8 @@
 """Proves the tests: ``python -m tests.mutants [--only NAME...] [--jobs N] [--all-tests]``.
 
-Each mutant is applied to a copy of the tree, and its tests must fail there. Exit code 0: every
-mutant was killed, by tests that the copy without it passes.
+Each mutant is applied to a copy of the tree, and its tests must fail there. At the end the copy
+without any mutant meets each test that failed on one, and has to pass. Exit code 0: every mutant
+was killed so.
 """
 
 import argparse
@@ -10,19 +11,23 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from . import patch, trial
 from .patch import DoesNotApply, Mutant
 from .shared import Servers
-from .trial import ALL, FAILED, HUNG, PASSED, UNCLEAR, Verdict
+from .trial import ALL, FAILED, HUNG, PASSED, Verdict
 
 LONGEST = 900.0
-"""Seconds that tests may take on the copy without a mutant."""
+"""Seconds that all tests may take, or those that are tried on the copy without a mutant."""
 
-Job = tuple[tuple[str, ...], str]
-"""Files of tests, and what to select of them."""
+LIMIT = 180.0
+"""Seconds that the tests of one mutant may take."""
+
+AT_ONCE = 100
+"""So many tests are given to one run of pytest: command lines have an end."""
 
 
 class Session:
@@ -34,25 +39,34 @@ class Session:
         self._all_tests = all_tests
         self._plain = trial.clean_copy(folder / "plain")
 
-    def plain(self, job: Job) -> Verdict:
-        """What these tests say of the copy without a mutant."""
-        scratch = Path(tempfile.mkdtemp(dir=self._folder))
-        return self._run(self._plain, job, LONGEST, scratch / "files")
-
-    def mutant(self, mutant: Mutant, plain: Verdict) -> Verdict:
+    def mutant(self, mutant: Mutant) -> Verdict:
         """What its tests say of a mutant; what they let pass may meet all others, too."""
         folder = Path(tempfile.mkdtemp(dir=self._folder))
         tree = trial.copy_tree(self._plain, folder / "tree")
         mutant.apply(tree)
-        limit = 60 + 5 * plain.seconds
-        verdict = self._run(tree, (mutant.tests, mutant.select), limit, folder / "files")
+        verdict = self._run(tree, mutant, LIMIT, folder / "files")
         if verdict.kind == PASSED and self._all_tests:
-            verdict = self._run(tree, (ALL, ""), LONGEST, folder / "all files")
+            urls = self._servers.urls(ALL, "")
+            verdict = trial.run_tests(tree, ALL, "", urls, LONGEST, folder / "all files")
         shutil.rmtree(folder, ignore_errors=True)
         return verdict
 
-    def _run(self, tree: Path, job: Job, limit: float, scratch: Path) -> Verdict:
-        return trial.run_tests(tree, *job, self._servers.urls(*job), limit, scratch)
+    def takes_long(self, mutant: Mutant) -> bool:
+        """Whether its tests need half of the limit, or fail, without the mutant, too."""
+        verdict = self._run(self._plain, mutant, LIMIT / 2, self._scratch())
+        return verdict.kind != PASSED
+
+    def failing(self, tests: Sequence[str]) -> frozenset[str]:
+        """Those of these tests that fail without a mutant, too."""
+        urls = self._servers.urls(tuple(tests), "")
+        return trial.failures(self._plain, tests, urls, LONGEST, self._scratch())
+
+    def _run(self, tree: Path, mutant: Mutant, limit: float, scratch: Path) -> Verdict:
+        urls = self._servers.urls(mutant.tests, mutant.select)
+        return trial.run_tests(tree, mutant.tests, mutant.select, urls, limit, scratch)
+
+    def _scratch(self) -> Path:
+        return Path(tempfile.mkdtemp(dir=self._folder)) / "files"
 
 
 def main(arguments: Sequence[str] | None = None, patches: Path = patch.FOLDER) -> int:
@@ -84,38 +98,39 @@ def main(arguments: Sequence[str] | None = None, patches: Path = patch.FOLDER) -
 def _try_all(session: Session, mutants: Sequence[Mutant], jobs: int) -> int:
     """Print a line for each; how many were killed."""
     with ThreadPoolExecutor(jobs) as threads:
-        plain: dict[Job, Future[Verdict]] = {}
-        for mutant in mutants:
-            job = (mutant.tests, mutant.select)
-            plain[job] = plain.get(job) or threads.submit(session.plain, job)
-        lines = [
-            threads.submit(_try_one, session, mutant, plain[mutant.tests, mutant.select])
-            for mutant in mutants
-        ]
-        return sum(line.result() for line in lines)
-
-
-def _try_one(session: Session, mutant: Mutant, plain: "Future[Verdict]") -> bool:
-    passed = plain.result()
-    if passed.kind != PASSED:
-        line = f"NO VERDICT, its tests fail without it, too: {passed.detail}"
-        return _told(mutant, line, killed=False)
-    try:
-        verdict = session.mutant(mutant, passed)
-    except DoesNotApply as error:
-        return _told(mutant, f"DOES NOT APPLY, {error}", killed=False)
-    line = {
-        FAILED: f"killed by {verdict.detail}",
-        HUNG: f"killed by the time limit, {verdict.detail}",
-        PASSED: f"SURVIVED {' '.join(mutant.tests)}. {mutant.promise}",
-        UNCLEAR: f"NO VERDICT, {verdict.detail}",
-    }[verdict.kind]
-    return _told(mutant, f"{line} ({verdict.seconds:.1f} s)", verdict.kind in (FAILED, HUNG))
-
-
-def _told(mutant: Mutant, line: str, killed: bool) -> bool:
-    print(f"{mutant.name}: {line}", flush=True)
+        killers = dict(zip(mutants, threads.map(partial(_try_one, session), mutants), strict=True))
+        tests = sorted({test for test in killers.values() if test})
+        runs = [tests[begin : begin + AT_ONCE] for begin in range(0, len(tests), AT_ONCE)]
+        failing = frozenset().union(*threads.map(session.failing, runs))
+    killed = 0
+    for mutant, test in killers.items():
+        if test in failing:
+            _told(mutant, f"NO VERDICT, without it {test} fails, too")
+        killed += test is not None and test not in failing
     return killed
+
+
+def _try_one(session: Session, mutant: Mutant) -> str | None:
+    """The test that a mutant fails, "" for the limit of time; None when it was not killed."""
+    try:
+        verdict = session.mutant(mutant)
+    except DoesNotApply as error:
+        return _told(mutant, f"DOES NOT APPLY, {error}")
+    took = f"({verdict.seconds:.1f} s)"
+    if verdict.kind == FAILED:
+        return _told(mutant, f"killed by {verdict.detail} {took}", verdict.detail)
+    if verdict.kind == HUNG:
+        if session.takes_long(mutant):
+            return _told(mutant, "NO VERDICT, its tests take too long, or fail, without it, too")
+        return _told(mutant, f"killed by the time limit, {verdict.detail} {took}", "")
+    if verdict.kind == PASSED:
+        return _told(mutant, f"SURVIVED {' '.join(mutant.tests)}. {mutant.promise} {took}")
+    return _told(mutant, f"NO VERDICT, {verdict.detail} {took}")
+
+
+def _told(mutant: Mutant, line: str, killer: str | None = None) -> str | None:
+    print(f"{mutant.name}: {line}", flush=True)
+    return killer
 
 
 if __name__ == "__main__":

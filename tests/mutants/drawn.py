@@ -78,7 +78,7 @@ class Mutants:
     def _verdict(self, name: str) -> tuple[int, str]:
         """mutmut's code, and the last test that ran."""
         items = self._chosen(name)
-        code, last = NO_TESTS, ""
+        code, last = SURVIVED if self._options.beyond else NO_TESTS, ""
         while items:
             code, last = self._tried(name, items)
             if code != KILLED or self._tried(name, [self._items[last]])[0] == KILLED:
@@ -112,9 +112,10 @@ class Mutants:
         chosen, took = [], 0.0
         for test in tests:
             took += self._took[test]
-            if chosen and took > self._options.budget:
+            if took > self._options.budget and (chosen or self._options.beyond):
                 break
-            chosen.append(self._items[test])
+            if took > self._options.beyond:
+                chosen.append(self._items[test])
         return chosen
 
     def _watched(self, child: int, reading: int) -> tuple[int, str]:
@@ -184,6 +185,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, required=True, help="of the order")
     parser.add_argument("--seconds", type=float, default=3600.0, help="begin none after so long")
     parser.add_argument("--budget", type=float, default=20.0, help="seconds of tests for each")
+    parser.add_argument(
+        "--beyond", type=float, default=0.0, help="leave out what an earlier budget has held"
+    )
     parser.add_argument(
         "--again", default="untried", help="those with this outcome, as the score calls it"
     )

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,14 +66,32 @@ def run_tests(
     limit: float,
     scratch: Path,
 ) -> Verdict:
-    """Run tests on the qml of ``tree``, for ``limit`` seconds. ``urls``: of servers, by variable of
-    the environment; ``scratch``: a folder for the tests' own files."""
-    command = [sys.executable, "-m", "pytest", *FLAGS, f"--basetemp={scratch}", *tests]
-    if select:
-        command += ["-k", select]
+    """Run tests on the qml of ``tree`` up to the first that fails, for ``limit`` seconds. ``urls``:
+    of servers, by variable of the environment; ``scratch``: a folder for the tests' own files."""
     begun = time.monotonic()
+    ended = _pytest(tree, (*tests, *(("-k", select) if select else ())), urls, limit, scratch)
+    if ended is None:
+        return Verdict(HUNG, f"no end after {limit:.0f} s", time.monotonic() - begun)
+    kind, detail = _judged(*ended, tree)
+    return Verdict(kind, detail, time.monotonic() - begun)
+
+
+def failures(
+    tree: Path, tests: Sequence[str], urls: Mapping[str, str], limit: float, scratch: Path
+) -> frozenset[str]:
+    """Which of these single tests fail on the qml of ``tree``; all, if that cannot be told."""
+    ended = _pytest(tree, (*tests, f"--maxfail={len(tests) + 1}"), urls, limit, scratch)
+    if ended is None or ended[1] not in (0, 1) or f"{SIGN} {tree}{os.sep}" not in ended[0]:
+        return frozenset(tests)
+    return frozenset(FAILURE.findall(ended[0]))
+
+
+def _pytest(
+    tree: Path, arguments: Sequence[str], urls: Mapping[str, str], limit: float, scratch: Path
+) -> tuple[str, int] | None:
+    """The output and the exit code; None when there was no end in time."""
     with subprocess.Popen(
-        command,
+        [sys.executable, "-m", "pytest", *FLAGS, f"--basetemp={scratch}", *arguments],
         cwd=tree,
         env={**os.environ, **urls, "PYTHONPATH": str(tree)},
         stdout=subprocess.PIPE,
@@ -85,12 +103,11 @@ def run_tests(
         try:
             output, _ = process.communicate(timeout=limit)
         except subprocess.TimeoutExpired:
-            return Verdict(HUNG, f"no end after {limit:.0f} s", time.monotonic() - begun)
+            return None
         finally:
             with contextlib.suppress(ProcessLookupError):  # what the tests have started, too
                 os.killpg(process.pid, signal.SIGKILL)
-    kind, detail = _judged(output, process.returncode, tree)
-    return Verdict(kind, detail, time.monotonic() - begun)
+    return output, process.returncode
 
 
 def _judged(output: str, code: int, tree: Path) -> tuple[str, str]:

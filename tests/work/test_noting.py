@@ -417,3 +417,15 @@ def test_many_threads_may_speak_for_one_run(bench):
     for name in range(8):
         mine = [text for text in said if text.startswith(f"{name}-")]
         assert mine == [f"{name}-{number}" for number in range(10)]
+
+
+def test_a_note_renews_for_as_long_as_the_leases_of_its_server(memory_app, clock):
+    server = memory_app.server(lease_seconds=77)
+    memory_app.storage.enqueue(Job("t"))
+    [job] = memory_app.storage.fetch_available_jobs_atomic("w", 1)
+    run = Run(job, server.steady)
+    run.start()
+    run.notes.progress(0.5)
+    assert server.noter.write([run]) == [(run, True)]
+    stored = memory_app.storage.get(job.id)
+    assert (stored.lease_expires_at - clock.now()).total_seconds() == 77

@@ -523,6 +523,23 @@ def test_a_server_that_is_forgotten_leaves_no_process():
     gone(pid)
 
 
+def test_an_idle_one_ends_by_itself(processes):
+    result_of(processes, tasks.where)
+    [idle] = processes._idle
+    processes.close()
+    assert idle.exit_code(0) == 0  # not killed: what its modules registered for its end has run
+
+
+def test_law11_a_fault_of_its_own_is_a_failed_attempt_with_a_traceback(processes, monkeypatch):
+    def fail(*given):
+        raise RuntimeError("not foreseen")
+
+    monkeypatch.setattr(processes, "_execute", fail)
+    outcome = outcome_of(processes, tasks.where)
+    assert outcome.exception == "RuntimeError: not foreseen"
+    assert "in fail" in outcome.traceback
+
+
 def test_a_forked_child_leaves_its_parents_processes_alone(shared):
     pid = result_of(shared, tasks.where)[0]
     assert fork(shared.close) == 0
