@@ -18,10 +18,7 @@ from pathlib import Path
 from . import patch, trial
 from .patch import DoesNotApply, Mutant
 from .shared import Servers
-from .trial import ALL, FAILED, HUNG, PASSED, Verdict
-
-LONGEST = 900.0
-"""Seconds that all tests may take, or those that are tried on the copy without a mutant."""
+from .trial import ALL, FAILED, HUNG, LONGEST, PASSED, Verdict
 
 LIMIT = 180.0
 """Seconds that the tests of one mutant may take."""
