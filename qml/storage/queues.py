@@ -51,9 +51,8 @@ class Queues:
         """Have no job of the queue claimed any more, until ``resume``; what runs goes on. A queue
         may be paused before it has a job. Doing so twice is as good as once."""
         record = PAUSED + checks.queue_name(name)
-        if self._driver.read(record) is None:
-            body = jsontext.dumps({"since": self._clock.micros()})
-            self._driver.write(record, body, 0)  # STALE: another was faster, to the same end
+        body = jsontext.dumps({"since": self._clock.micros()})
+        self._driver.write(record, body, 0)  # STALE: it is paused, and stays so since when it was
 
     def resume(self, name: str) -> bool:
         """Go on with a queue, at once. False: it was not paused."""

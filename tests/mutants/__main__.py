@@ -30,16 +30,19 @@ AT_ONCE = 100
 class Session:
     """Copies in a folder, the one without a mutant first."""
 
-    def __init__(self, folder: Path, servers: Servers, all_tests: bool) -> None:
+    def __init__(
+        self, folder: Path, servers: Servers, mutants: Sequence[Mutant], all_tests: bool
+    ) -> None:
         self._folder = folder
         self._servers = servers
         self._all_tests = all_tests
-        self._plain = trial.clean_copy(folder / "plain")
+        tests = {test for mutant in mutants for test in mutant.tests}
+        self._plain = trial.clean_copy(folder / "plain", sorted(tests))
 
     def mutant(self, mutant: Mutant) -> Verdict:
         """What its tests say of a mutant; what they let pass may meet all others, too."""
         folder = Path(tempfile.mkdtemp(dir=self._folder))
-        tree = trial.copy_tree(self._plain, folder / "tree")
+        tree = trial.linked(self._plain, folder / "tree")
         mutant.apply(tree)
         verdict = self._run(tree, mutant, LIMIT, folder / "files")
         if verdict.kind == PASSED and self._all_tests:
@@ -86,7 +89,7 @@ def main(arguments: Sequence[str] | None = None, patches: Path = patch.FOLDER) -
         tempfile.TemporaryDirectory(prefix="qml-mutants-", ignore_cleanup_errors=True) as name,
         Servers() as servers,
     ):
-        session = Session(Path(name).resolve(), servers, options.all_tests)
+        session = Session(Path(name).resolve(), servers, mutants, options.all_tests)
         killed = _try_all(session, mutants, options.jobs)
     print(f"killed {killed} / {len(mutants)} mutants in {time.monotonic() - begun:.0f} s")
     return 0 if killed == len(mutants) else 1

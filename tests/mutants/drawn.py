@@ -34,9 +34,6 @@ from .score import CODES, KILLED, NO_TESTS, SURVIVED, TIMEOUT, metas
 APART = "tests/work/test_process"
 """Tests of processes apart, where mutmut sees nothing: for what no test enters before its eyes."""
 
-HUNG = 15.0
-"""Seconds that any test may take, and ten times what it took before besides."""
-
 
 class Mutants:
     """A plug-in of pytest: in place of the tests it runs the mutants, each in a process."""
@@ -120,13 +117,13 @@ class Mutants:
 
     def _watched(self, child: int, reading: int) -> tuple[int, str]:
         """What came of a child, which is not waited for when one of its tests does not end."""
-        last, limit = "", HUNG
+        last, limit = "", self._options.hung
         while select.select([reading], [], [], limit)[0]:
             heard = os.read(reading, 65536).decode().splitlines()
             if not heard:  # it has ended
                 return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), last
             last = heard[-1] if heard[-1] in self._took else last
-            limit = HUNG + 10 * self._took.get(last, 0)
+            limit = self._options.hung + 10 * self._took.get(last, 0)
         os.killpg(child, signal.SIGKILL)
         os.waitpid(child, 0)
         return TIMEOUT, last
@@ -193,6 +190,9 @@ def main() -> int:
     )
     parser.add_argument("--part", type=int, default=0, help="which, where several share the work")
     parser.add_argument("--parts", type=int, default=1, help="how many share the work")
+    parser.add_argument(
+        "--hung", type=float, default=15.0, help="seconds that a test may take longer than before"
+    )
     parser.add_argument("--only", nargs="+", default=(), metavar="NAME", help="these mutants")
     options = parser.parse_args()
     go_inside()

@@ -30,6 +30,7 @@ class Mutant:
             for path, diff in self.diffs
         }
         for file, text in changed.items():
+            file.unlink()  # it may be a link to that of another tree
             file.write_text(text, "utf-8")
 
 

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,9 @@ PASSED, FAILED, HUNG, UNCLEAR = "passed", "failed", "hung", "unclear"
 FAILURE = re.compile(r"^(?:FAILED|ERROR) (\S+::.*?)(?: - .*)?$", re.MULTILINE)
 
 
+Copy = Callable[[Path, Path], object]
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What came of it, the test that failed or else the end of the output, seconds it took."""
@@ -43,23 +46,28 @@ class Verdict:
     seconds: float
 
 
-def copy_tree(source: Path, target: Path, *ignored: str) -> Path:
+def copy_tree(source: Path, target: Path, *ignored: str, copy: Copy = shutil.copy2) -> Path:
     """A copy of all that tests need. Compiled files go along, and spare each mutant two seconds;
     but not those that somebody is just writing."""
     ignore = shutil.ignore_patterns("*.pyc.*", *ignored)
     target.mkdir(parents=True)
     for name in COPIED:
         if (source / name).is_dir():
-            shutil.copytree(source / name, target / name, ignore=ignore)
+            shutil.copytree(source / name, target / name, ignore=ignore, copy_function=copy)
         elif (source / name).exists():
-            shutil.copy2(source / name, target / name)
+            copy(source / name, target / name)
     return target
 
 
-def clean_copy(target: Path) -> Path:
-    """A copy of this very tree, all of it compiled now, by Python and by pytest."""
+def linked(source: Path, target: Path) -> Path:
+    """The same, of links: a copy takes seconds. A file that is to be another is removed first."""
+    return copy_tree(source, target, copy=os.link)
+
+
+def clean_copy(target: Path, tests: Iterable[str]) -> Path:
+    """A copy of this very tree, with what these tests need compiled now, by Python and pytest."""
     copy_tree(REPO, target, "__pycache__")
-    _pytest(target, ("--collect-only", "tests"), {}, LONGEST, target.with_name("none"))
+    _pytest(target, ("--collect-only", *tests), {}, LONGEST, target.with_name("none"))
     return target
 
 

@@ -143,3 +143,14 @@ def test_its_jobs_come_by_their_place_whatever_came_first(app):
     for place in (1, None, 0):
         app.storage.enqueue(Job("t", batch="b", place=place))
     assert [job.place for job in app.batch("b").jobs()] == [0, 1, None]
+
+
+def test_of_its_jobs_only_those_that_failed_run_again(app, ran, work):
+    with app.batch("b") as batch:
+        batch.enqueue(work, -1)
+        batch.enqueue(work, 1)
+        dropped = batch.enqueue(work, 2)
+    app.storage.cancel(dropped.id)
+    drain(app)
+    assert batch.retry_failed() == 1
+    assert [job.state.kind.value for job in batch.jobs()] == ["enqueued", "succeeded", "deleted"]

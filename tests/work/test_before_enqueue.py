@@ -234,6 +234,14 @@ def test_it_passes_on_the_job_itself(jobs, answer):
     assert jobs.storage.list() == []
 
 
+def test_of_several_the_one_that_was_not_passed_on_is_named(jobs):
+    jobs.around_enqueue(lambda given, store: store([given[0], Job("other"), given[2]]))
+    given = [Job("t", id=name) for name in "abc"]
+    with pytest.raises(ConfigurationError, match=r"^job b \(t\) was not stored"):
+        jobs.storage.enqueue_many(given)
+    assert jobs.storage.list() == []
+
+
 def test_functions_are_called_in_the_order_of_their_registration(memory_app):
     order = []
 

@@ -1,5 +1,6 @@
 """The finisher: outcomes are recorded in batches, each once, whatever the store does."""
 
+import re
 import threading
 
 import pytest
@@ -139,6 +140,25 @@ def test_law11_no_error_of_a_store_ends_the_thread(bench):
         eventually(lambda: not bench.runs.held())
         assert bench.thread.is_alive()
     assert bench.states(runs) == ["succeeded"] * 3
+
+
+def test_an_error_of_another_kind_is_logged_and_tried_again(bench, caplog, monkeypatch):
+    record, failed = bench.finisher.record, []
+
+    def once(batch):
+        if not failed:
+            failed.append(batch)
+            raise RuntimeError("not foreseen")
+        record(batch)
+
+    monkeypatch.setattr(bench.finisher, "record", once)
+    [run] = bench.claim(1)
+    with bench:
+        bench.finisher.put(run, DONE)
+        eventually(lambda: not bench.runs.held())
+    [told] = [told.getMessage() for told in caplog.records if told.exc_info]
+    assert re.search(r" failed: not foreseen; trying again in \d\.\d s$", told)
+    assert bench.states([run]) == ["succeeded"]
 
 
 def test_a_stop_gives_a_store_that_is_gone_a_last_chance_and_ends(bench):

@@ -58,6 +58,20 @@ def test_a_line_in_a_job_carries_it_and_one_outside_a_dash(memory_app, lines):
     ]
 
 
+def test_a_record_says_which_attempt_where(memory_app):
+    app, records = memory_app, []
+
+    @app.task(queue="mail")
+    def task():
+        make = logging.getLogRecordFactory()
+        records.append(make("x", logging.INFO, "f", 1, "text", (), None))
+
+    task.enqueue()
+    app.server(name="web-1").step()
+    [record] = records
+    assert (record.qml_attempt, record.qml_queue, record.qml_server) == (1, "mail", "web-1")
+
+
 def test_threads_of_a_server_do_not_mix_their_jobs_up(memory_app, lines):
     app, barrier = memory_app, threading.Barrier(4)
 

@@ -239,12 +239,16 @@ def test_a_window_is_a_number(work, window):
         work.task.map([1], window=window)
 
 
-def test_progress_is_told_on_stderr(work, capsys):
+def test_progress_is_told_on_stderr(work, capsys, monkeypatch):
+    monkeypatch.setattr("qml.work.progress.ELSEWHERE", 0.0)
     list(work.task.map(range(5), batch="sizes", progress=True))
     work.bad = {9}
     with pytest.raises(BatchFailed):
         list(work.task.map([1, 9], batch="sizes2", progress=True))
-    assert capsys.readouterr().out == ""
+    list(work.task.map([1, 2], batch="sizes3"))
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert {line.partition(":")[0] for line in told.err.splitlines()} == {"sizes", "sizes2"}
 
 
 def test_ctrl_c_lets_what_runs_end_and_says_how_to_go_on(app, work, capsys):

@@ -48,6 +48,11 @@ def test_late_runs_are_among_the_facts_the_longest_first(memory_app):
     ]
 
 
+def test_reserved_threads_are_among_the_facts(memory_app):
+    facts = presence.facts(memory_app.server(queues={"mail": 3, "bulk": 1}))
+    assert (facts["threads"], facts["reserved"]) == (4, {"mail": 3, "bulk": 1})
+
+
 def test_law13_what_is_told_of_many_is_bounded(memory_app):
     server = memory_app.server()
     for number in range(1000):
