@@ -7,6 +7,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from ..storage.storage import Storage
 from ..values.errors import ConfigurationError
+from . import rendering
 from .answering import secure
 from .mounting import dashboard
 
@@ -31,6 +32,7 @@ def listening(
     cannot. ``port`` 0 takes any that is free."""
     app = Flask("qml.web", static_folder=None)
     app.register_blueprint(dashboard(storage, token=token, read_only=read_only))
+    rendering.prepare()
     app.after_request(secure)  # also what Flask answers itself, such as 405
     try:
         return make_server(host, port, app, threaded=True, request_handler=_Handler)
