@@ -388,7 +388,7 @@ def test_a_storage_that_closes_tells_those_in_line(driver):
     with line(driver, lambda c: storing.insert(c, [row("led")])) as those:
         [other] = those.add(insert(driver, "a"))
         closing = Outcome(driver.close)
-        until(lambda: driver._connections._closed)
+        until(lambda: driver._connections._gate.closed)
         those.go()
         closing.join()
     assert those.leader.error is None

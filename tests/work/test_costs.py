@@ -101,7 +101,7 @@ def ends(held):
 
 def test_calls_for_an_enqueue(memory, sqlite):
     within(calls(lambda: memory.task.enqueue(PAYLOAD)), 175)
-    within(calls(lambda: sqlite.task.enqueue(PAYLOAD)), 185)
+    within(calls(lambda: sqlite.task.enqueue(PAYLOAD)), 172)
 
 
 def test_calls_for_each_of_many_enqueued(memory, sqlite):

@@ -9,13 +9,14 @@ import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from ...values.config import SqliteConfig
 from ...values.errors import ConfigurationError, StorageUnavailable
 from .. import forks
 from . import library, troubles
+from .gate import Gate
 from .library import library as sqlite
 from .naps import again_while_busy, nap
 from .statements import SQL
@@ -36,16 +37,13 @@ class Connections:
 
     def __init__(self, config: SqliteConfig) -> None:
         self._config = config
-        self._closed = False
         self._in_child: Callable[[], None] = lambda: None
         self._fresh()
         forks.guard(self)
 
-    def _fresh(self) -> None:
+    def _fresh(self, closed: bool = False) -> None:
         self._turns = Turns()
-        self._gate = threading.Condition()  # guards what follows
-        self._lent = 0
-        self._frozen = False
+        self._gate = Gate(self.name, closed)
         self._idle: list[Connection] = []
         self._writer: Connection | None = None
         self._writer_sync = ""
@@ -93,7 +91,7 @@ class Connections:
         return self._patiently(lambda deadline: self._read_once(work))
 
     def _read_once(self, work: Callable[[Connection], T]) -> T:
-        with self._lend():
+        with self._gate:
             try:
                 connection = self._idle.pop()
             except IndexError:
@@ -103,24 +101,9 @@ class Connections:
             finally:
                 self._idle.append(connection)
 
-    @contextlib.contextmanager
-    def _lend(self) -> Iterator[None]:
-        with self._gate:
-            while self._frozen:
-                self._gate.wait()
-            if self._closed:
-                raise StorageUnavailable(f"{self.name}: this storage is closed; connect again")
-            self._lent += 1
-        try:
-            yield
-        finally:
-            with self._gate:
-                self._lent -= 1
-                self._gate.notify_all()
-
     def data_version(self) -> int:
         """A number that changes when another connection has committed. One caller at a time."""
-        with self._lend():
+        with self._gate:
             if self._watcher is None:
                 self._watcher = self._open()
             [version] = self._watcher.execute(SQL["data_version"]).fetchone()
@@ -153,7 +136,7 @@ class Connections:
             raise troubles.locked(self.name, self._config.busy_timeout)
 
     def _lead(self, step: Step[T], work: Callable[[Connection], T], deadline: float) -> T:
-        with self._lend():
+        with self._gate:
             connection = self._writing("sync_full" if step.flush else "sync_normal")
             again_while_busy(lambda: connection.execute(SQL["begin"]), deadline)
             try:
@@ -184,7 +167,7 @@ class Connections:
         with contextlib.ExitStack() as stack:
             stack.callback(self._turns.leave, step)
             self._take_turn(step, deadline)
-            stack.enter_context(self._lend())
+            stack.enter_context(self._gate)
             connection = self._for_writing(factory=kind)
             self._apart.append(connection)
             try:
@@ -227,7 +210,7 @@ class Connections:
         step: Step[None] = Step(None)
         try:
             self._take_turn(step, deadline)
-            with self._lend():
+            with self._gate:
                 connection = self._writing("sync_full")
                 return again_while_busy(lambda: work(connection), deadline)
         finally:
@@ -262,36 +245,26 @@ class Connections:
         self._idle.clear()
         self._writer = self._watcher = None
 
-    def _still(self, patience: float) -> bool:
-        """Wait until nothing is lent, under the gate. False = it took too long."""
-        return self._gate.wait_for(lambda: self._lent == 0, patience)
-
     def close(self) -> None:
         """Close every connection, after what is under way. Later calls are StorageUnavailable."""
-        with self._gate:
-            self._closed = True
-            if self._still(PATIENCE):
-                self._close_all()
+        if self._gate.close(PATIENCE):
+            self._close_all()
 
     def before_fork(self) -> None:
         """Let what is under way end, then close everything and let nobody in."""
-        with self._gate:
-            self._frozen = True
-            if self._still(FORK_PATIENCE):
-                self._close_all()
+        if self._gate.freeze(FORK_PATIENCE):
+            self._close_all()
 
     def after_fork_in_parent(self) -> None:
         """Let everybody in again."""
-        with self._gate:
-            self._frozen = False
-            self._gate.notify_all()
+        self._gate.thaw()
 
     def after_fork_in_child(self) -> None:
         """Begin anew. What could not be closed in time is leaked: neither used nor ever closed."""
         for inherited in (*self._idle, *self._apart, self._writer, self._watcher):
             if inherited is not None:
                 forks.leak(inherited)
-        self._fresh()
+        self._fresh(self._gate.closed)
         self._in_child()
 
     def when_forked(self, begin_anew: Callable[[], None]) -> None:
