@@ -91,7 +91,7 @@ class Wakeups:
     def notify(self) -> None:
         """Wake everybody who waits, here and elsewhere. Threads that notify while a hint is sent
         share the next one; a hint that cannot be sent is lost, as hints may be."""
-        self._hint()
+        self.hint()
         self._unsent = True
         if not self._sending.acquire(timeout=SHARE):
             return  # the server is slow or silent, and nobody waits for it on top of who does
@@ -103,7 +103,8 @@ class Wakeups:
         finally:
             self._sending.release()
 
-    def _hint(self) -> None:
+    def hint(self) -> None:
+        """Wake everybody who waits here."""
         with self._changed:
             self._count += 1
             self._changed.notify_all()
@@ -191,10 +192,10 @@ class Wakeups:
                     self._prove(feed, either)
                     heard = time.monotonic()
                     self._hears = True
-                    self._hint()  # there may have been one before it could be heard
+                    self.hint()  # there may have been one before it could be heard
                 elif either.select(LINGER) and feed.drain():
                     heard = time.monotonic()
-                    self._hint()
+                    self.hint()
 
     def _prove(self, feed: Feed, either: selectors.BaseSelector) -> None:
         """Send a hint and hear it."""

@@ -276,3 +276,27 @@ def test_what_is_seldom_used_costs_nothing_where_it_is_not(driver, jobs):
     # The first page of an index tells of it; the next would have entries.
     assert sizes["qml_jobs_overdue"] == sizes["qml_jobs_expiring"] == empty
     assert sizes["qml_jobs_finished"] > empty
+
+
+def turn(driver, job_id):
+    """What sessions plan once."""
+    put(driver, row(job_id, queue="q", priority=9))
+    [taken] = driver.claim(claim(1, now=NOW, queues=("q", "r"))).rows
+    driver.hold([renewal(taken, NOW + 9)])
+    driver.swap([move(taken)])
+    put(driver, row(f"{job_id} again", priority=9))
+    [taken] = driver.claim(claim(1, now=NOW)).rows
+    driver.swap([move(taken)])
+
+
+def test_what_was_planned_for_an_empty_table_suits_a_full_one(driver, jobs):
+    turn(driver, "first")
+    never_analyzed(jobs)
+    fill(jobs, "ready")
+    postgres_store.end_session()
+    [(scans, read)] = postgres_store.ask(SEEN.format(jobs=jobs))
+    turn(driver, "second")
+    end(driver)
+    [(scans_after, read_after)] = postgres_store.ask(SEEN.format(jobs=jobs))
+    assert scans_after == scans
+    assert read_after - read < 500

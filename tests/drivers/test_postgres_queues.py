@@ -70,7 +70,7 @@ def test_a_claim_that_is_asked_again_tells_nothing_of_an_earlier_one(driver, con
         far = PostgresDriver(type(config)(url, schema_name=config.schema_name))
         try:
             assert ids(far.claim(claim(2, now=NOW, queues=queues)).rows) == ["a", "b"]
-            getattr(proxy, cut)(b"UPDATE")
+            getattr(proxy, cut)(b"qml_claim")
             assert ids(far.claim(claim(1, now=NOW, queues=queues)).rows) == ["c"]
             assert proxy.cuts
         finally:

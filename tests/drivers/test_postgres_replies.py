@@ -239,13 +239,13 @@ def test_leases_and_locks(driver, calm, proxy, cut):
     put(calm, row("a"), row("b"), row("c"))
     [a] = calm.claim(claim(1, now=NOW, lease=10)).rows
     calm.hold([lock("c", "w2", until=NOW + 99)])
-    getattr(proxy, cut)(b"UPDATE")
+    getattr(proxy, cut)(b"qml_hold")
     orders = [renewal(a, NOW + 50), lock("b", until=NOW + 9), lock("c"), lock("x")]
     assert driver.hold(orders) == [DONE, DONE, STALE, GONE]
-    getattr(proxy, cut)(b"UPDATE")
+    getattr(proxy, cut)(b"qml_hold")
     assert driver.hold([renewal(a, NOW + 50, notes="half")]) == [DONE]
     assert calm.load(["a"])[0].notes == "half"
-    getattr(proxy, cut)(b"UPDATE")
+    getattr(proxy, cut)(b"qml_hold")
     assert driver.hold([lock("a", "w3", now=NOW + 50, until=NOW + 60)]) == [DONE]
     assert calm.load(["a"])[0].fence == a.fence + 1
     assert proxy.cuts >= 3

@@ -64,7 +64,7 @@ def _run(call: Call, changes: Sequence[Change], *, alone: bool) -> list[str]:
         if any(move.then for move in moves):
             statement = "move_then"
             values["then"] = arrays.literal(arrays.as_json(move.then) for move in moves)
-    found = call.run(call.sql[statement], {**values, "alone": alone})
+    found = call.carry_out(statement, {**values, "alone": alone})
     return [verdict for (verdict,) in found]
 
 
@@ -91,7 +91,7 @@ def hold(connections: Connections, holds: Sequence[Hold]) -> list[Verdict]:
 
 def _hold(call: Call, holds: Sequence[Hold], *, permitted: bool = False) -> Rows:
     values = arrays.columns(Hold._fields, holds)
-    return call.run(call.sql["hold"], {**values, "permitted": permitted})
+    return call.carry_out("hold", {**values, "permitted": permitted})
 
 
 def _permitted(order: Hold, call: Call) -> Verdict:

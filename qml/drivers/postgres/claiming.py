@@ -70,7 +70,7 @@ def _plain(call: Call, values: dict[str, object], some: bool) -> tuple[Rows, boo
     """What the claim brings, made again after a look at what has fallen due, if anything has; and
     whether that was."""
     of = "_queues" if some else ""
-    found = call.run(call.sql["claim" + of], values)
+    found = call.carry_out("claim" + of, values)
     next_due, limited = found[0][:2]
     if limited or next_due is None or next_due > values["now"]:
         return found, False

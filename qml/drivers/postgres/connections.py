@@ -8,11 +8,13 @@ refuse what was done already, and a row that carries the stamp counts as done.
 
 import contextlib
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import psycopg2
+from psycopg2.errors import DuplicatePreparedStatement, InvalidSqlStatementName
 
 from ...values.config import PostgresConfig
 from ...values.errors import StorageError, StorageUnavailable
@@ -34,15 +36,17 @@ SERVER_SHARE = 0.9
 
 
 class Call:
-    """One call of a verb, whatever the number of tries. ``again``: it may have been carried out."""
+    """One call of a verb, whatever the number of tries. ``again``: it may have been carried out;
+    ``hinted``: it was, and everybody who waits has been told."""
 
     def __init__(self, head: str, sql: Statements, seconds: float) -> None:
         self.sql = sql
         self.stamp = random.getrandbits(62)
-        self.again = False
+        self.again = self.hinted = False
         self._head = head
         self._seconds = seconds
         self._begin = ""
+        self._within = False
         self.deadline = float("inf")
         self._session: Session | None = None
 
@@ -59,23 +63,66 @@ class Call:
     def run(self, text: str, values: Mapping[str, Any]) -> Rows:
         """What a text of statements brings, all of it one transaction, or part of one."""
         assert self._session is not None
-        left = (self.deadline - time.monotonic()) * 1000
-        timeout = {"timeout": max(1, int(left * SERVER_SHARE)), "stamp": self.stamp}
         begin, self._begin = self._begin, ""
-        return self._session.run(self._head + begin + text, {**values, **timeout}, self.deadline)
+        return self._session.run(self._head + begin + text, self._told(values), self.deadline)
+
+    def carry_out(self, name: str, values: Mapping[str, Any]) -> Rows:
+        """``run`` of a statement by its name, which the session plans once where that pays. Not
+        within a transaction, which a session that forgets its plans could not go on with."""
+        if self._within or name not in self.sql.plans:
+            return self.run(self.sql[name], values)
+        return self._planned(name, values, self._head)
+
+    def insert_and_hint(self, values: Mapping[str, Any]) -> int | None:
+        """The seq of a row that is stored, with a hint to everybody who listens. Whatever is
+        refused, perhaps only the hint, may have been carried out, and brings nothing."""
+        before = self.sql["begin"] + ";" + self._head + self.sql["keep"]
+        try:
+            [(seq,)] = self._planned("insert_one_kept", values, before, self.sql["hint"])
+        except psycopg2.Error:
+            self.again = True
+            self._roll_back()
+            return None
+        self.hinted = True
+        return int(seq) if seq else None
+
+    def _planned(self, name: str, values: Mapping[str, Any], before: str, after: str = "") -> Rows:
+        """A session that does not know what it has planned is another one behind a pooler, and
+        this one does without from then on."""
+        assert self._session is not None
+        session, plan, told = self._session, self.sql.plans[name], self._told(values)
+        if not session.forgets:
+            text = before + session.planning(plan) + plan.execute + after
+            try:
+                return session.run(text, told, self.deadline)
+            except (InvalidSqlStatementName, DuplicatePreparedStatement):
+                session.forgets = True
+                self._roll_back()
+        return session.run(before + plan.whole + after, told, self.deadline)
+
+    def _roll_back(self) -> None:
+        assert self._session is not None
+        if self._session.in_transaction:
+            self._session.run(self.sql["rollback"], None, self.deadline)
+
+    def _told(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        left = (self.deadline - time.monotonic()) * 1000
+        return {**values, "timeout": max(1, int(left * SERVER_SHARE)), "stamp": self.stamp}
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """Have several texts be one transaction, which a pooler keeps on one connection, too. It is
         undone when the server refuses one; any other trouble ends the session, and so undoes it."""
         assert self._session is not None
-        self._begin = self.sql["begin"] + ";"
+        self._begin, self._within = self.sql["begin"] + ";", True
         try:
             yield
         except psycopg2.Error:
             with contextlib.suppress(psycopg2.Error, Lost):
                 self._session.run(self.sql["rollback"], None, self.deadline)
             raise
+        finally:
+            self._within = False
         self.run(self.sql["commit"], {})
 
 
@@ -92,6 +139,7 @@ class Connections:
         self._flushed = self.sql["limits"] if full else self._unflushed
         self.begin_for_tasks = ("" if full else self.sql["unflushed"]) + self.sql["mark"]
         self.whereabouts: Rows = []  # of the tables, once they were asked for
+        self._last = threading.local()  # of each thread the last call
         self.limited = False  # whether the last claim found that something may keep rows back
 
     def read(self, work: Callable[[Call], T]) -> T:
@@ -107,13 +155,19 @@ class Connections:
         ``patient``: given up soon when the server is gone."""
         return self._carry_out(work, self._flushed, UNKNOWN, patient=patient)
 
+    def has_hinted(self) -> bool:
+        """Whether what this thread did last was done with a hint, of which it was not asked yet."""
+        call: Call | None = getattr(self._last, "call", None)
+        self._last.call = None
+        return call is not None and call.hinted
+
     def notify(self) -> None:
         """Hint to everybody who listens."""
         hint = self.sql["notify"]
         self._carry_out(lambda call: call.run(hint, {}), self._unflushed, UNKNOWN, patient=False)
 
     def _carry_out(self, work: Callable[[Call], T], head: str, fate: str, *, patient: bool) -> T:
-        call = Call(head, self.sql, self._config.statement_timeout)
+        self._last.call = call = Call(head, self.sql, self._config.statement_timeout)
         longest = NAP[0]
         while True:
             try:

@@ -11,6 +11,8 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import POLL_OK, POLL_READ, TRANSACTION_STATUS_IDLE
 
+from .plans import Plan
+
 Rows = list[tuple[Any, ...]]
 
 
@@ -27,12 +29,15 @@ class Session:
     server accepts and says nothing. It costs 2 us a statement, of 50 and more.
 
     Every text is a transaction of its own, whatever the number of statements in it; the rows are
-    those of the last. Nothing of a session outlives a transaction, so a pooler may stand between.
+    those of the last. Nothing of a session outlives a transaction but its plans, which it can do
+    without, so a pooler may stand between.
     """
 
     def __init__(self, parameters: Mapping[str, Any]) -> None:
         """Begin to connect: psycopg2.Error when that cannot even begin."""
         self._connection = psycopg2.connect(**parameters, async_=1)
+        self._planned: set[str] = set()
+        self.forgets = False  # what it has planned
 
     def connect(self, deadline: float) -> None:
         """Wait until it is connected: psycopg2.Error when it is refused, Lost when time is up."""
@@ -51,6 +56,18 @@ class Session:
                 raise Lost(str(error)) from error
             raise
 
+    def planning(self, plan: Plan) -> str:
+        """What has to come before a planned statement, the first time."""
+        if plan.name in self._planned:
+            return ""
+        self._planned.add(plan.name)
+        return plan.prepare
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether one was begun that has not ended, or was refused."""
+        return bool(self._connection.info.transaction_status != TRANSACTION_STATUS_IDLE)
+
     def _wait(self, deadline: float) -> None:
         while (state := self._connection.poll()) != POLL_OK:
             left = deadline - time.monotonic()
@@ -62,7 +79,7 @@ class Session:
     def usable(self) -> bool:
         """Whether it may be lent: nothing is under way, and it was not cut while it was idle."""
         connection = self._connection
-        if connection.closed or connection.info.transaction_status != TRANSACTION_STATUS_IDLE:
+        if connection.closed or self.in_transaction:
             return False
         if is_ready(connection.fileno(), 0):  # the end, or a notice that nobody asked for
             with contextlib.suppress(Lost):

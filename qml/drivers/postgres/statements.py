@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 
 from ..statements import read_page
+from .plans import plan
 
 LOCKS = 1903259468
 """The space of qml's advisory locks: "qml" in ASCII."""
@@ -16,6 +17,12 @@ PAGES = ("statements.sql", "lanes.sql", "tallies.sql", "examination.sql", "trans
 
 OF_QUEUES = ("ripen", "claim", "plain_rows", "open_lanes")
 """Statements that have other parts for some queues than for all; those are named "x_queues"."""
+
+PLANNED = {
+    "insert_one_kept": "execute_blindly",
+    **dict.fromkeys(("claim", "claim_queues", "move", "hold"), "execute"),
+}
+"""Those that sessions plan once, and how they are carried out then."""
 
 
 class Statements(Mapping[str, str]):
@@ -31,6 +38,10 @@ class Statements(Mapping[str, str]):
             self._texts[f"{name}_queues"] = self._whole(page, name, "queues")
         self._texts["claim_chosen"] = self._whole(page, "claim", "chosen", "all")
         self._texts["claim_chosen_queues"] = self._whole(page, "claim", "chosen", "queues")
+        self.plans = {
+            name: plan(name, self[name], self["prepare"], self[execute])
+            for name, execute in PLANNED.items()
+        }
 
     def _whole(self, page: Mapping[str, str], name: str, *of: str) -> str:
         kinds = (*of, "all")

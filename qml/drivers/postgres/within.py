@@ -45,6 +45,15 @@ class Within:
             cursor.execute(self.sql["step_done"])
         return rows
 
+    def carry_out(self, name: str, values: Mapping[str, Any]) -> Rows:
+        """``run`` of a statement by its name. Nothing is left in a connection of another's."""
+        return self.run(self.sql[name], values)
+
+    def insert_and_hint(self, values: Mapping[str, Any]) -> int | None:
+        """The seq of a row that is stored. The hint is for whoever commits."""
+        found = self.run(self.sql["insert_one"], values)
+        return found[0][0] if found else None
+
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """Several texts as one step."""
