@@ -7,8 +7,8 @@ swallows what nobody asked for).
 
 import contextlib
 import logging
-import os
 import selectors
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -41,6 +41,10 @@ PATIENCE = 5.0
 """Seconds that ``close`` waits for the thread, which takes milliseconds to end."""
 
 
+Bell = tuple[socket.socket, socket.socket]
+"""By what the thread is woken that listens: what is sent to the second, the first has to read."""
+
+
 class Feed(Protocol):
     """Hints as they come in, on a connection of its own. Each call may raise StorageUnavailable."""
 
@@ -68,7 +72,7 @@ class Wakeups:
         self._subscribe = subscribe
         self._send = send
         self._closed = False
-        self._bell: tuple[int, int] | None = None
+        self._bell: Bell | None = None
         self.begin_anew()
 
     def begin_anew(self) -> None:
@@ -83,7 +87,7 @@ class Wakeups:
         self._seen = threading.local()
         self._thread: threading.Thread | None = None
         for end in self._bell or ():
-            os.close(end)
+            end.close()
         self._bell = None
 
     # -- sending -------------------------------------------------------------------------------
@@ -140,7 +144,7 @@ class Wakeups:
             self._closed = True
             self._changed.notify_all()
             if self._bell is not None:
-                os.write(self._bell[1], b"!")
+                self._bell[1].send(b"!")
             thread = self._thread
         if thread is not None:
             thread.join(PATIENCE)
@@ -150,7 +154,7 @@ class Wakeups:
     def _have_a_listener(self) -> None:
         if self._thread is not None:
             return
-        self._bell = os.pipe()
+        self._bell = socket.socketpair()  # Windows selects nothing else
         self._thread = threading.Thread(
             target=self._listen, args=(self._bell,), name="qml-wakeups", daemon=True
         )
@@ -159,7 +163,7 @@ class Wakeups:
         except RuntimeError:  # the system has no more threads, so all stay deaf
             self._end(self._bell)
 
-    def _listen(self, bell: tuple[int, int]) -> None:
+    def _listen(self, bell: Bell) -> None:
         pause, longest = TRY_AGAIN
         told = False
         try:
@@ -181,7 +185,7 @@ class Wakeups:
             recent = time.monotonic() - self._last_wait < LINGER
             return not self._closed and (self._waiting > 0 or recent)
 
-    def _hear(self, bell: int) -> None:
+    def _hear(self, bell: socket.socket) -> None:
         """Pass on what one feed brings, until nobody wants it."""
         with contextlib.closing(self._subscribe()) as feed, selectors.DefaultSelector() as either:
             either.register(feed.fileno(), selectors.EVENT_READ)
@@ -223,16 +227,16 @@ class Wakeups:
             *(self._name, error, POLL_DEAF),
         )
 
-    def _sleep(self, bell: int, pause: float) -> None:
+    def _sleep(self, bell: socket.socket, pause: float) -> None:
         with selectors.DefaultSelector() as until_closed:
             until_closed.register(bell, selectors.EVENT_READ)
             until_closed.select(pause)
 
-    def _end(self, bell: tuple[int, int]) -> None:
+    def _end(self, bell: Bell) -> None:
         with self._changed:
             if self._bell is bell:
                 self._bell = self._thread = None
                 self._hears = False
                 self._changed.notify_all()
                 for end in bell:
-                    os.close(end)
+                    end.close()

@@ -3,8 +3,10 @@
 import gc
 import logging
 import os
+import selectors
 import signal
 import socket
+import stat
 import threading
 import time
 import weakref
@@ -288,6 +290,22 @@ def test_close_while_it_rests_between_two_attempts(line, wakeups, monkeypatch):
     wakeups.close()
     assert time.monotonic() - start < listening.LINGER / 2
     assert wakeups._thread is None
+
+
+def test_only_sockets_are_waited_for(line, wakeups, monkeypatch):
+    """As on Windows, where nothing else can be."""
+
+    class Sockets(selectors.SelectSelector):
+        def register(self, file, *events):
+            number = file if isinstance(file, int) else file.fileno()
+            assert stat.S_ISSOCK(os.fstat(number).st_mode)
+            return super().register(file, *events)
+
+    monkeypatch.setattr(selectors, "DefaultSelector", Sockets)
+    hearing(wakeups)
+    line.break_down()
+    line.cut = False
+    hearing(wakeups)
 
 
 def test_no_more_threads(line, wakeups, monkeypatch):
