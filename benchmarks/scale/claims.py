@@ -78,21 +78,22 @@ def curve(
             Filler(url, storage, kind) for url, storage in zip(urls, (few, many), strict=True)
         )
         small.fill(sizes[0])
-        for wanted in sizes:
-            jobs = _that_fit(wanted, small)
+        most = small.fits(MEMORY)
+        for jobs in _that_fit(sizes, most):
             _, taken = timed(partial(growing.fill, jobs))
             print(f"{store.name}: {jobs:,} that are {kind}, in {taken / 1e3:.0f} s", flush=True)
             turns = [(ten(few), ten(many)) for _ in range(times + 1)][1:]
             yield jobs, _lower([turn[0] for turn in turns]), _lower([turn[1] for turn in turns])
 
 
-def _that_fit(jobs: int, sample: Filler) -> int:
-    """As many, or those that may be had in memory."""
-    most = sample.fits(MEMORY)
-    if jobs <= most:
-        return jobs
-    print(f"{jobs:,} would take more than {MEMORY / 1e9:g} GB of memory: {most:,} do not")
-    return most // 100_000 * 100_000
+def _that_fit(sizes: Sequence[int], most: int) -> Iterator[int]:
+    """These, or the most of them that may be had in memory."""
+    for jobs in sizes:
+        if jobs > most:
+            print(f"{jobs:,} would take more than {MEMORY / 1e9:g} GB of memory: {most:,} do not")
+            yield most
+            return
+        yield jobs
 
 
 def ten(storage: Storage) -> Ten:

@@ -60,6 +60,6 @@ class Filler:
 
     def fits(self, most_bytes: int) -> int:
         """How many such jobs the store may hold: those that take ``most_bytes`` of memory, where
-        it keeps them there, by what those take that are there now."""
+        it keeps them there, by what those take that are there now. Ask before others are."""
         used = self._copier.memory()
         return most_bytes * self.jobs // used if used else 2**63
