@@ -23,7 +23,7 @@ COLUMNS = ("enqueued", "due", "scheduled", "awaiting_retry", "processing")
 
 LATER = (StateKind.SCHEDULED, StateKind.AWAITING_RETRY)
 
-LOOKED_AT = 20_000
+LOOKED_AT = 5_000
 """Scheduled and waiting jobs that are looked at one by one for whether they are due."""
 
 WATCH = Setting(
