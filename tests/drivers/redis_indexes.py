@@ -3,6 +3,8 @@
 import json
 from collections import Counter
 
+from qml.seam.rows import Row
+
 BIAS = 10**19
 NAMED = {"names", "records", "schema", "seq"}
 HINTS = ("lanes", "open", "closed", "shut", "freed", "paces", "tallies")
@@ -42,10 +44,26 @@ def _at_once(client, commands):
         return pipe.execute()
 
 
+COLUMNS = (*Row._fields[: Row._fields.index("detail")], "ripe", "shares")
+
+
+def columns(stored):
+    """The columns of a row that are not empty, by name; of its hash."""
+    values = json.loads(stored["row"])
+    return {name: value for name, value in zip(COLUMNS, values, strict=True) if value is not False}
+
+
 def rows(client, prefix):
-    """The rows, as hashes."""
+    """The rows, without their texts."""
     keys = client.scan_iter(match=f"{{{prefix}}}:job:*", count=1_000)
-    return _at_once(client, [("hgetall", key) for key in keys])
+    return [columns(stored) for stored in _at_once(client, [("hgetall", key) for key in keys])]
+
+
+def change(client, key, column, value):
+    """Change a column of a stored row by hand; False = it is empty."""
+    values = json.loads(client.hget(key, "row"))
+    values[COLUMNS.index(column)] = value
+    client.hset(key, "row", json.dumps(values, separators=(",", ":"), ensure_ascii=False))
 
 
 def _grouped(name):

@@ -13,6 +13,7 @@ from qml.values.errors import StorageUnavailable
 from tests.servers import Proxy, redis_url
 
 from . import redis_store
+from .making import claim, move, put, row
 from .test_life import LONG, drain_hints, waiting
 
 FAR = 5.0
@@ -44,6 +45,58 @@ def delay(here, there):
 def test_a_hint_of_another_arrives_at_once(pair):
     _, here, there = pair
     assert statistics.median(delay(here, there) for _ in range(9)) < 0.1
+
+
+@pytest.fixture
+def heard(tmp_path):
+    """How many hints came since it was asked last."""
+    client = redis_store.raw_client()
+    with client.pubsub() as listener:
+        listener.subscribe(f"{{{redis_store.config(tmp_path).key_prefix}}}:hints")
+        assert listener.get_message(timeout=LONG)["type"] == "subscribe"
+
+        def count():
+            client.publish(*listener.channels, "end")
+            messages = iter(lambda: listener.get_message(timeout=LONG)["data"], "end")
+            return len([*messages])
+
+        yield count
+    client.close()
+
+
+def test_what_stores_or_ends_jobs_hints_in_the_same_step(tmp_path, heard):
+    """So a round trip does both."""
+    driver = RedisDriver(redis_store.config(tmp_path))
+    put(driver, row("a"), row("b"))
+    assert heard() == 1
+    driver.notify()
+    assert heard() == 0
+    held = driver.claim(claim(2)).rows
+    assert heard() == 0  # or each claim would wake the others
+    driver.swap([move(one) for one in held])
+    assert heard() == 1
+    driver.notify()
+    assert heard() == 0
+    driver.close()
+
+
+def test_what_hints_of_nothing_leaves_it_to_notify(tmp_path, heard):
+    driver = RedisDriver(redis_store.config(tmp_path))
+    put(driver, row("a"))
+    [held] = driver.claim(claim()).rows
+    driver.swap([move(held)])
+    heard()
+    for change in (
+        lambda: driver.swap([move(held)]),  # stale by now
+        lambda: driver.insert([row("a")]),
+        lambda: driver.erase(["a"], 1),
+        lambda: (driver.insert([row("b")]), heard(), driver.write("r", "{}", 0)),
+    ):
+        change()
+        assert heard() == 0
+        driver.notify()
+        assert heard() == 1
+    driver.close()
 
 
 def test_a_hint_of_another_prefix_does_not(pair, tmp_path):

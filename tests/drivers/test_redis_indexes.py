@@ -47,8 +47,14 @@ def test_any_order_of_verbs_leaves_the_indexes_right():
 
 def test_the_columns_are_those_of_a_row():
     text = reading("load").text.decode()
-    listed = text.split("local COLUMNS = {")[1].split("}")[0]
-    assert tuple(name.strip(" '\n") for name in listed.split(",")[:-1]) == Row._fields
+    listed = text.split("local COL = {")[1].split("}")[0]
+    places = [entry.split("=") for entry in listed.split(",")[:-1]]
+    assert [int(place) for _, place in places] == [*range(1, len(places) + 1)]
+    texts = text.split("local TEXTS = {")[1].split("}")[0]
+    names = [name.strip(" '") for name in texts.split(",")]
+    found = tuple(name.strip() for name, _ in places)
+    assert found == redis_indexes.COLUMNS
+    assert (*found[:-2], *names) == Row._fields
 
 
 def test_what_a_job_does_not_use_takes_no_room(tmp_path):
@@ -60,7 +66,9 @@ def test_what_a_job_does_not_use_takes_no_room(tmp_path):
     driver.swap([move(taken)])
     base = f"{{{config.key_prefix}}}:"
     for name in "ab":
-        assert not {"notes", "expires_at", "purge_at"} & {*client.hkeys(f"{base}job:{name}")}
+        stored = client.hgetall(f"{base}job:{name}")
+        found = {*stored, *redis_indexes.columns(stored)}
+        assert not {"notes", "expires_at", "purge_at"} & found
     assert client.exists(f"{base}expiring", f"{base}leaving") == 0
     driver.close()
     client.close()

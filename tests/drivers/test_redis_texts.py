@@ -145,8 +145,10 @@ def test_damaged_bytes_are_read_as_far_as_they_can_be(tmp_path):
     config = redis_store.config(tmp_path)
     driver, client = RedisDriver(config), redis_store.raw_client()
     put(driver, row("a"), row("b", unique_key="k"), row("c"))
-    for column in ("payload", "method"):
-        client.hset(f"{{{config.key_prefix}}}:job:b", column, b'x\xff\xfe\xe2\x82"y')
+    key = f"{{{config.key_prefix}}}:job:b"
+    client.hset(key, "payload", b'x\xff\xfe\xe2\x82"y')
+    stored = client.hget(key, "row").encode()
+    client.hset(key, "row", stored.replace(b"app.send", b'x\xff\xfe\xe2\x82\\"y'))
     [_, b, _] = everything(driver)
     bad = 'x\ufffd\ufffd\ufffd"y'
     assert (b.id, b.payload, b.method) == ("b", bad, bad)

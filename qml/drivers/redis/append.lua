@@ -14,24 +14,16 @@ local function restore_counter()
   end
 end
 
--- Whether a row has one of the columns of SHARED.
-local function shares(row)
-  return (row.lane or row.permit or row.batch or row.counts or row.awaits) and '1' or nil
-end
-
--- Store rows whose ids and keys are free, in this order; the first one's seq is returned.
-local function append(rows)
+-- Store rows whose ids and keys are free, each a row and its texts, in this order; the first one's
+-- seq is returned.
+local function append(orders)
   restore_counter()
-  local first = redis.call('INCRBY', key('seq'), #rows) - #rows + 1
-  for place_in_batch, row in ipairs(rows) do
-    row.seq = string.format('%016.0f', first + place_in_batch - 1)
-    row.ripe, row.shares = ripe_for(row.due_at), shares(row)
-    local fields = {}
-    for column, value in pairs(row) do
-      fields[#fields + 1] = column
-      fields[#fields + 1] = value
-    end
-    redis.call('HSET', key('job:' .. row.id), unpack(fields))
+  local first = redis.call('INCRBY', key('seq'), #orders) - #orders + 1
+  for number, order in ipairs(orders) do
+    local row, texts = unpack(order)
+    row[COL.seq] = string.format('%016.0f', first + number - 1)
+    row[COL.ripe], row[COL.shares] = ripe_for(row[COL.due_at]), shares(row)
+    save(row, texts)
     place(nil, row)
   end
   return string.format('%.0f', first)

@@ -15,10 +15,12 @@ local function found(length, mark)
   while member and string.sub(member, 1, #letters) == letters do
     local name = string.sub(member, #letters + 1, #letters + length)
     local id = string.sub(ungrouped('batched', member), SEQ + 1)
+    local row, stored = read(id)
     if name < start then  -- a shorter one, that the name to begin with begins with
       member = from('(' .. letters .. name .. '\255')
-    elseif read(id) then
-      return {name = name, id = id, after = '(' .. letters .. name .. '\255'}
+    elseif row then
+      local text = written(row, stored)
+      return {name = name, text = text, after = '(' .. letters .. name .. '\255'}
     else
       member = from('(' .. member)
     end
@@ -44,7 +46,7 @@ while #rows < tonumber(limit) do
   if not best then
     break
   end
-  rows[#rows + 1] = written(streams[best].id)
+  rows[#rows + 1] = streams[best].text
   streams[best] = found(best, streams[best].after)
 end
 return list(rows)

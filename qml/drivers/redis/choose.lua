@@ -51,12 +51,12 @@ local function chooser(lanes)
 
     -- A row is taken. One that has expired is not to start: it uses up no start.
     local function use(row)
-      local lane = lane_of(row.lane)
+      local lane = lane_of(row[COL.lane])
       if lane.permit then
         local found = use_of(lane.permit)
         found.taken = found.taken + 1
       end
-      local expired = row.expires_at and row.expires_at <= now
+      local expired = row[COL.expires_at] and row[COL.expires_at] <= now
       if lane.pace and not expired then
         paces[lane.pace] = moment(math.max(pace_of(lane.pace), start) + lane.gap)
       end

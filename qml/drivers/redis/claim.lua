@@ -25,6 +25,7 @@ local function next_due()
 end
 
 local function answered(rows, to_remember)
+  arrange()
   local text = list({'"' .. next_due() .. '"', list(rows), wrong()})
   return (changed or misplaced ~= '') and answer(text, to_remember) or text
 end
@@ -33,9 +34,9 @@ end
 if past then
   local rows = {}
   for _, taken in ipairs(cjson.decode(past)) do
-    local row = read(taken[1])
-    if row and row.version == taken[2] then
-      rows[#rows + 1] = written(row.id)
+    local row, stored = read(taken[1])
+    if row and row[COL.version] == taken[2] then
+      rows[#rows + 1] = written(row, stored)
     end
   end
   return answered(rows)
@@ -47,16 +48,17 @@ local function ripen()
   )
   for _, member in ipairs(due) do
     local row = read(string.sub(member, TIME + SEQ + 1))
-    if row and places(row).waiting == member then
+    if row and stands_in(row, 'waiting', member) then
       local ripe = copy(row)
-      ripe.ripe = '1'
-      save(ripe, {'ripe'})
+      ripe[COL.ripe] = '1'
+      save(ripe)
       place(row, ripe)
       changed, has_lanes = true, has_lanes or in_lane(ripe)
     else
       forget('waiting', member, TIME + SEQ)
     end
   end
+  arrange()
 end
 
 -- The sets of what is ready and has no lane, in the queues that are not paused.
@@ -77,9 +79,9 @@ local function claimable(sets)
     for member, set in next_member do
       local found = NAMES[set] and ungrouped(set, member) or member
       local row = read(string.sub(found, RANK + SEQ + 1))
-      if not row or places(row)[set] ~= member then
+      if not row or not stands_in(row, set, member) then
         forget(set, member, RANK + SEQ)
-      elseif row.due_at <= now and (is_free(row, now) or holder(row) == worker) then
+      elseif row[COL.due_at] <= now and (is_free(row, now) or holder(row) == worker) then
         return row, found
       end
     end
@@ -99,22 +101,19 @@ local function best(sets)
   return rows
 end
 
-local SAVED = {
-  'state', 'version', 'attempt', 'fence', 'ahead', 'worker', 'locked_by', 'lease_until', 'due_at',
-  'ripe', 'key_held', 'detail',
-}
-
 local function take(row, as_ahead)
   local new = copy(row)
-  new.state, new.detail = 'processing', detail
-  new.version, new.attempt, new.fence = raised(row.version), raised(row.attempt), raised(row.fence)
-  new.worker, new.locked_by, new.lease_until = worker, nil, lease_until
-  new.due_at, new.ripe = nil, nil
-  if as_ahead then new.ahead = '1' end
-  if row.key_held == '1' then new.key_held = '0' end
-  save(new, SAVED)
+  new[COL.state] = 'processing'
+  for _, column in ipairs({COL.version, COL.attempt, COL.fence}) do
+    new[column] = raised(row[column])
+  end
+  new[COL.worker], new[COL.locked_by], new[COL.lease_until] = worker, false, lease_until
+  new[COL.due_at], new[COL.ripe] = false, false
+  if as_ahead then new[COL.ahead] = '1' end
+  if row[COL.key_held] == '1' then new[COL.key_held] = '0' end
+  local stored = save(new, {detail})
   place(row, new)
-  return new
+  return new, stored
 end
 
 ripen()
@@ -139,18 +138,18 @@ else
 end
 local rows, taken, rows_with_permits = {}, {}, {}
 for rank, row in ipairs(found) do
-  if rank <= limit or row.ahead ~= '2' then
-    local new = take(row, #rows >= limit)
-    if new.permit then
+  if rank <= limit or row[COL.ahead] ~= '2' then
+    local new, stored = take(row, #rows >= limit)
+    if new[COL.permit] then
       rows_with_permits[#rows_with_permits + 1] = new
     end
-    rows[#rows + 1] = written(row.id)
-    taken[#taken + 1] = cjson.encode({row.id, new.version})
+    rows[#rows + 1] = written(new, stored)
+    taken[#taken + 1] = {new[COL.id], new[COL.version]}
     changed = true
   end
 end
 for _, row in ipairs(rows_with_permits) do
-  put_back(row.permit, now)
+  put_back(row[COL.permit], now)
 end
 too_many = settle and (settle() or redis.call('EXISTS', key('freed')) == 1)
-return answered(rows, list(taken))
+return answered(rows, cjson.encode(taken))

@@ -1,5 +1,6 @@
 """The verbs of the seam on a Redis or Valkey server."""
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -50,6 +51,7 @@ class RedisDriver:
         self._wakeups = Wakeups(
             self._connections.name, lambda: Hints(self._connections), self._publish
         )
+        self._last = threading.local()
         self._mending = Mending(self._connections)
         self._pages = Pages(self._connections, self._mending.suspect)
         self._connections.when_forked(self._begin_anew)
@@ -70,6 +72,7 @@ class RedisDriver:
         )
         if obstacles:
             return Inserted([], [Obstacle(int(at), by, holder) for at, by, holder in obstacles])
+        self._last.hinted = True
         return Inserted([*range(int(first), int(first) + len(rows))], [])
 
     def load(self, ids: Sequence[str]) -> list[Row | None]:
@@ -84,7 +87,9 @@ class RedisDriver:
 
     def swap(self, changes: Sequence[Change]) -> list[Verdict]:
         """See Driver.swap."""
-        return texts.verdicts(self._write(SWAP, [*map(texts.change_texts, changes)]))
+        verdicts = texts.verdicts(self._write(SWAP, [*map(texts.change_texts, changes)]))
+        self._last.hinted = Verdict.DONE in verdicts
+        return verdicts
 
     def claim(self, claim: Claim) -> Claimed:
         """See Driver.claim. One that finds nothing writes nothing."""
@@ -153,8 +158,13 @@ class RedisDriver:
     # -- wakeups and life ----------------------------------------------------------------------
 
     def notify(self) -> None:
-        """See Driver.notify."""
-        self._wakeups.notify()
+        """See Driver.notify. Where what this thread wrote last was told of in that very step, only
+        those who wait in this process are left."""
+        if getattr(self._last, "hinted", False):
+            self._last.hinted = False
+            self._wakeups.hint()
+        else:
+            self._wakeups.notify()
 
     def wait(self, timeout: float) -> bool:
         """See Driver.wait."""
@@ -200,6 +210,7 @@ class RedisDriver:
         self._mending.begin_anew()
 
     def _write(self, script: Any, order: Any) -> bytes:
+        self._last.hinted = False
         return self._connections.write(script, texts.dumps(order))
 
 

@@ -11,7 +11,7 @@ limit = tonumber(limit)
 local erased = 0
 
 local function erase(row)
-  redis.call('UNLINK', key('job:' .. row.id))
+  redis.call('UNLINK', key('job:' .. row[COL.id]))
   place(row, nil)
   erased = erased + 1
 end
@@ -27,7 +27,7 @@ elseif limit > 0 then
   local old = redis.call('ZRANGEBYLEX', key(set), '-', '[' .. by .. '\255', 'LIMIT', 0, limit)
   for _, member in ipairs(old) do
     local row = read(string.sub(member, TIME + SEQ + 1))
-    if row and places(row)[set] == member then
+    if row and stands_in(row, set, member) then
       erase(row)
     else
       forget(set, member, TIME + SEQ)

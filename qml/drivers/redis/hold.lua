@@ -5,12 +5,10 @@ if past then
   return past
 end
 
-local SAVED = {'version', 'fence', 'worker', 'locked_by', 'lease_until'}
-local NOTED = {'notes', unpack(SAVED)}
-
 -- The row as the renewal of a claim leaves it; nil when the claim holds it no more.
 local function renewed(row, worker, fence)
-  if row.worker == worker and row.fence == fence and row.lease_until and not row.locked_by then
+  if row[COL.worker] == worker and row[COL.fence] == fence and row[COL.lease_until]
+    and not row[COL.locked_by] then
     return copy(row)
   end
 end
@@ -22,10 +20,10 @@ local function locked(row, worker, now)
     return holder(row) == worker and new or nil
   end
   if is_running(row) then  -- over a lapsed claim, whose hand is stale from now on
-    new.worker, new.locked_by = worker, nil
-    new.fence, new.version = raised(row.fence), raised(row.version)
+    new[COL.worker], new[COL.locked_by] = worker, false
+    new[COL.fence], new[COL.version] = raised(row[COL.fence]), raised(row[COL.version])
   else
-    new.locked_by = worker
+    new[COL.locked_by] = worker
   end
   return new
 end
@@ -36,9 +34,9 @@ local function revives(row, new, now)
 end
 
 local function permitted(row, now)
-  local lane = row.lane and lane_of(row.lane)
+  local lane = row[COL.lane] and lane_of(row[COL.lane])
   local permits = lane and tonumber(lane.permits)
-  return not permits or live(row.permit, now) < permits
+  return not permits or live(row[COL.permit], now) < permits
 end
 
 local function hold(order)
@@ -47,7 +45,7 @@ local function hold(order)
   if not row then
     return 'g'
   end
-  if seq ~= cjson.null and seq ~= row.seq then
+  if seq ~= cjson.null and seq ~= row[COL.seq] then
     return 's'
   end
   local new
@@ -60,15 +58,15 @@ local function hold(order)
   if not new or revived and not permitted(row, now) then
     return 's'
   end
-  new.lease_until = until_then
-  local columns = SAVED
-  if notes ~= cjson.null and fence ~= cjson.null and row.state == 'processing' then
-    new.notes, columns = notes, NOTED
+  new[COL.lease_until] = until_then
+  local texts
+  if notes ~= cjson.null and fence ~= cjson.null and row[COL.state] == 'processing' then
+    texts = {false, false, false, false, notes}
   end
-  save(new, columns)
+  save(new, texts)
   place(row, new)
   if revived and until_then > now then
-    put_back(row.permit, now)
+    put_back(row[COL.permit], now)
   end
   return 'd'
 end

@@ -1,4 +1,4 @@
--- All rows or none, and a record with them. Order: rows, each with all columns; the record's name,
+-- All rows or none, and a record with them. Order: rows, each with its texts; the record's name,
 -- body and expected version, or null; and of rows that wait for others their index, the ids of
 -- those, and the name of the tally as JSON; no ids = that tally has to be there. Answer: the first
 -- seq, and the others follow it; or obstacles, each with its index, what it is ("id", "key",
@@ -9,9 +9,9 @@ if past then
 end
 
 local ordered, record, waits = unpack(ORDER)
-local rows, obstacles, ids, keys = {}, {}, {}, {}
+local obstacles, ids, keys = {}, {}, {}
 for _, wait in ipairs(waits) do
-  local awaits = named(ordered[wait[1] + 1], COLUMNS).awaits
+  local awaits = ordered[wait[1] + 1][1][COL.awaits]
   if wait[2] == cjson.null and not tallies().at(awaits) then
     obstacles[#obstacles + 1] = cjson.encode({wait[1], 'tally', awaits})
   end
@@ -23,22 +23,21 @@ if record ~= cjson.null and record_version(record[1]) ~= record[3] then
   ordered = {}
   obstacles[1] = cjson.encode({'-1', 'record', record[1]})
 end
-for index, values in ipairs(ordered) do
-  local row = named(values, COLUMNS)
+for index, order in ipairs(ordered) do
+  local row = order[1]
   local unique_key = held_key(row)
   local by, found
-  if ids[row.id] or is_stored(row.id) then
-    by, found = 'id', row.id
+  if ids[row[COL.id]] or is_stored(row[COL.id]) then
+    by, found = 'id', row[COL.id]
   elseif unique_key then
     by, found = 'key', keys[unique_key] or other_holder(unique_key)
   end
   if found then
     obstacles[#obstacles + 1] = cjson.encode({tostring(index - 1), by, found})
   else
-    rows[#rows + 1] = row
-    ids[row.id] = true
+    ids[row[COL.id]] = true
     if unique_key then
-      keys[unique_key] = row.id
+      keys[unique_key] = row[COL.id]
     end
   end
 end
@@ -52,21 +51,21 @@ local function attached(row, ids, tally)
   local left, failed = 0, 0
   for _, id in ipairs(ids) do
     local parent = read(id)
-    if parent and not parent.finished_at then
+    if parent and not parent[COL.finished_at] then
       local new = copy(parent)
-      local others = #tallies_of(parent) > 0 and string.match(parent.counts, '^(.*)%]') .. ', '
-      new.counts, new.shares = (others or '[') .. tally .. ']', '1'
-      save(new, {'counts', 'shares'})
+      local others = #tallies_of(parent) > 0 and string.match(parent[COL.counts], '^(.*)%]') .. ', '
+      new[COL.counts], new[COL.shares] = (others or '[') .. tally .. ']', '1'
+      save(new)
       place(parent, new)
       left = left + 1
-    elseif not parent or parent.state ~= 'succeeded' then
+    elseif not parent or parent[COL.state] ~= 'succeeded' then
       failed = failed + 1
     end
   end
   if left == 0 then
     return tallies().woken(row, failed)
   end
-  tallies().close(row.awaits, left, failed)
+  tallies().close(row[COL.awaits], left, failed)
   return row
 end
 
@@ -74,20 +73,22 @@ end
 begun = true
 local first
 if #waits == 0 then
-  first = #rows > 0 and append(rows) or '0'
+  first = #ordered > 0 and append(ordered) or '0'
 else
   local after = {}
   for _, wait in ipairs(waits) do
     after[wait[1] + 1] = wait
   end
-  for index, row in ipairs(rows) do
+  for index, order in ipairs(ordered) do
+    local row, texts = unpack(order)
     local wait = after[index]
     local is_child = wait and wait[2] ~= cjson.null
-    local seq = append({is_child and attached(row, wait[2], wait[3]) or row})
+    local seq = append({{is_child and attached(row, wait[2], wait[3]) or row, texts}})
     first = first or seq
   end
 end
 if record ~= cjson.null then
   store_record(record[1], raised(record[3]), record[2])
 end
+hint()
 return answer(list({'"' .. first .. '"', '[]'}))

@@ -14,7 +14,12 @@ local decoded = {}
 local function lane_of(text)
   if decoded[text] == nil then
     local whole, parts = pcall(cjson.decode, text)
-    local lane = whole and type(parts) == 'table' and named(parts, LANE)
+    local lane = whole and type(parts) == 'table' and {}
+    for place = 1, lane and #LANE or 0 do
+      if parts[place] ~= cjson.null then
+        lane[LANE[place]] = parts[place]
+      end
+    end
     for _, column in ipairs({'permits', 'gap', 'burst'}) do
       lane = lane and (not lane[column] or tonumber(lane[column])) and lane
     end

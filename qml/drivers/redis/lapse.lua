@@ -20,10 +20,10 @@ local function put_back(permit, now)
   )
   for _, member in ipairs(members) do
     local row = read(string.sub(member, #letters + TIME + SEQ + 1))
-    if row and places(row).permits == member then
+    if row and stands_in(row, 'permits', member) then
       local new = copy(row)
-      new.lease_until = moment(micros(row.lease_until) - span)
-      save(new, {'lease_until'})
+      new[COL.lease_until] = moment(micros(row[COL.lease_until]) - span)
+      save(new)
       place(row, new)
     end
   end

@@ -13,15 +13,15 @@ end
 if is_free(row, now) or holder(row) ~= worker then
   return 's'
 end
-if seq ~= cjson.null and (row.seq ~= seq or row.fence ~= fence or row.locked_by) then
+if seq ~= cjson.null and (row[COL.seq] ~= seq or row[COL.fence] ~= fence or row[COL.locked_by]) then
   return 's'
 end
 local new = copy(row)
-if row.state == 'processing' then
-  new.lease_until = now
+if row[COL.state] == 'processing' then
+  new[COL.lease_until] = now
 else
-  new.lease_until, new.locked_by = nil, nil
+  new[COL.lease_until], new[COL.locked_by] = false, false
 end
-save(new, {'lease_until', 'locked_by'})
+save(new)
 place(row, new)
 return answer('d')

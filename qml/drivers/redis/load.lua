@@ -2,6 +2,7 @@
 
 local rows = {}
 for index, id in ipairs(cjson.decode(ARGV[1])) do
-  rows[index] = read(id) and written(id) or 'null'
+  local row, stored = read(id)
+  rows[index] = row and written(row, stored) or 'null'
 end
 return list(rows)

@@ -7,8 +7,9 @@ local now, limit = unpack(cjson.decode(ARGV[1]))
 
 local rows = {}
 local function give(id)
-  if read(id) then
-    rows[#rows + 1] = written(id)
+  local row, stored = read(id)
+  if row then
+    rows[#rows + 1] = written(row, stored)
   end
 end
 
@@ -38,9 +39,9 @@ local due = redis.call(
 )
 for _, member in ipairs(due) do
   local id = string.sub(member, TIME + SEQ + 1)
-  local queue = redis.call('HGET', key('job:' .. id), 'queue')
-  if queue and not seen[queue] then
-    seen[queue] = true
+  local row = read(id)
+  if row and not seen[row[COL.queue]] then
+    seen[row[COL.queue]] = true
     give(id)
   end
 end

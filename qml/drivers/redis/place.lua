@@ -1,119 +1,10 @@
--- After lanes.lua: it takes a row out of all its old places and puts it into the new ones.
-
-local AT_ONCE = '1' .. string.rep('0', TIME - 1)  -- due_at 0
-
-local function raised(number)
-  return string.format('%.0f', number + 1)
-end
-
--- Whether the row is in the ready sets, or still to ripen.
-local function ripe_for(due_at)
-  return due_at and due_at <= AT_ONCE and '1' or nil
-end
-
-local function held_key(row)
-  return row.key_held ~= '0' and row.unique_key or nil
-end
-
-local function is_running(row)
-  return row.state == 'processing' and row.lease_until
-end
-
-local function is_dormant(row)
-  return row.awaits and not row.due_at and not row.finished_at and row.state ~= 'processing'
-end
-
--- Whether a claim of the row has a permit while its lease lasts.
-local function has_permit(row)
-  return row.permit and row.lease_until and not row.locked_by
-end
-
--- The tallies that the end of a row counts for. A text that is damaged names none.
-local function tallies_of(row)
-  local whole, names = pcall(cjson.decode, row.counts or '[]')
-  for _, name in ipairs(whole and type(names) == 'table' and names or {}) do
-    whole = whole and type(name) == 'string'
-  end
-  return whole and type(names) == 'table' and names or {}
-end
-
-local function in_lane(row)
-  return row.lane and lane_of(row.lane)
-end
-
-local function place_of(row)
-  return string.format('%010.0f', 2147483648 - row.priority) .. row.seq
-end
-
--- The sorted sets a row belongs in, with its member in each: a function of the row and no more.
-local function places(row)
-  local tail = row.seq .. row.id
-  local found = {
-    all = tail, ['state:' .. row.state] = tail,
-    ['of:' .. #row.queue .. ' ' .. row.queue .. row.method] = tail,
-  }
-  if row.purge_at then
-    found.leaving = row.purge_at .. tail
-  elseif row.finished_at then
-    found['finished:' .. row.state] = row.finished_at .. tail
-  end
-  if row.expires_at and row.due_at then
-    found.expiring = row.expires_at .. tail
-  end
-  if is_running(row) then
-    found.running = row.lease_until .. tail
-  end
-  if row.due_at and row.ripe then
-    local member = place_of(row) .. row.id
-    if in_lane(row) then
-      found.laned = grouped(row.lane) .. member
-      found['laned:' .. row.queue] = member
-    else
-      found.ready = member
-      found['ready:' .. row.queue] = member
-    end
-  elseif row.due_at then
-    found.waiting = row.due_at .. tail
-  end
-  if row.shares then
-    if has_permit(row) then
-      found.permits = grouped(row.permit) .. row.lease_until .. tail
-    end
-    if row.batch then
-      found.batched = grouped(row.batch) .. grouped(row.state) .. tail
-    end
-    if is_dormant(row) then
-      found.awaiting = grouped(row.awaits) .. tail
-    end
-    for _, tally in ipairs(row.finished_at and {} or tallies_of(row)) do
-      found['counting:' .. tally] = tail
-    end
-  end
-  return found
-end
-
--- What rows in the same places are counted under: a letter per kind of place (r = ready, n = ready
--- in a lane, w = waiting, e = expiring, p = running, m = permits, f = finished, l = leaving, b =
--- batched, a = awaiting, k = a key), then state, queue and method. So the totals also tell how many
--- members each set must have.
-local function total_of(row)
-  local letters = (row.due_at and (not row.ripe and 'w' or in_lane(row) and 'n' or 'r') or '')
-    .. (row.due_at and row.expires_at and 'e' or '') .. (is_running(row) and 'p' or '')
-    .. (row.purge_at and 'l' or row.finished_at and 'f' or '') .. (held_key(row) and 'k' or '')
-  if row.shares then
-    letters = letters .. (has_permit(row) and 'm' or '') .. (row.batch and 'b' or '')
-      .. (is_dormant(row) and 'a' or '')
-  end
-  return letters .. ' ' .. #row.state .. ' ' .. #row.queue .. ' '
-    .. row.state .. row.queue .. row.method
-end
+-- After places.lua: it takes a row out of all its old places and puts it into the new ones.
 
 local changes, recounts = {}, {}
 
-local function count(row, by)
-  local total = total_of(row)
+local function count(row, total, by)
   changes[total] = (changes[total] or 0) + by
-  if recounted_to and row.seq <= recounted_to then
+  if recounted_to and row[COL.seq] <= recounted_to then
     recounts[total] = (recounts[total] or 0) + by
   end
 end
@@ -135,72 +26,134 @@ end
 
 -- What this means for the lanes of a row.
 local function tell_lanes(was, is, old, new)
-  if old.laned and old.laned ~= new.laned then lanes().went(was.lane, place_of(was)) end
-  if new.laned and old.laned ~= new.laned then lanes().came(is.lane, place_of(is)) end
-  if old.permits and (not new.permits or is.permit ~= was.permit or new.permits < old.permits) then
-    lanes().reopen_of(was.permit)
+  if old.laned and old.laned ~= new.laned then lanes().went(was[COL.lane], place_of(was)) end
+  if new.laned and old.laned ~= new.laned then lanes().came(is[COL.lane], place_of(is)) end
+  local moved = old.permits and (not new.permits or is[COL.permit] ~= was[COL.permit])
+  if moved or old.permits and new.permits < old.permits then
+    lanes().reopen_of(was[COL.permit])
   end
 end
 
 local tallies  -- see tallies.lua
 
--- Take a row from where it was to where it is. nil = it was not, or is no more.
-local function place(was, is)
-  local old, new = was and places(was) or {}, is and places(is) or {}
-  for set, member in pairs(old) do
-    if new[set] ~= member then
-      redis.call('ZREM', key(set), member)
+-- What comes into a set, or goes (false): carried out by `arrange`, many at once and in this order.
+-- So whoever looks into a set that rows were placed in arranges first.
+local moves = {}
+
+local function move(set, who, comes)
+  local moved = moves[set]
+  if not moved then
+    moved = {order = {}, comes = {}}
+    moves[set] = moved
+  end
+  if moved.comes[who] == nil then
+    moved.order[#moved.order + 1] = who
+  end
+  moved.comes[who] = comes  -- the last word counts
+end
+
+local AT_ONCE_MOVED = 2000  -- a call takes less than 8,000 values
+
+local function arrange()
+  for set, moved in pairs(moves) do
+    moves[set] = nil
+    local come, go = {}, {}
+    for _, who in ipairs(moved.order) do
+      if moved.comes[who] then
+        come[#come + 1] = 0
+        come[#come + 1] = who
+      else
+        go[#go + 1] = who
+      end
+    end
+    for from = 1, #go, AT_ONCE_MOVED do
+      redis.call('ZREM', key(set), unpack(go, from, math.min(from + AT_ONCE_MOVED - 1, #go)))
+    end
+    for from = 1, #come, AT_ONCE_MOVED do
+      redis.call('ZADD', key(set), unpack(come, from, math.min(from + AT_ONCE_MOVED - 1, #come)))
     end
   end
-  for set, member in pairs(new) do
-    if old[set] ~= member then
-      redis.call('ZADD', key(set), 0, member)
+end
+
+-- Which sets a row leaves and which it enters, each with the form: {set, form, set, form, ...}; and
+-- those it stays in, perhaps as another member. Of plain rows it is asked once for all alike.
+local known_steps = {}
+local function step(was, is, old_total, new_total)
+  local plain = not (was and was[COL.shares] or is and is[COL.shares])
+  local name = plain and (old_total or '') .. '\n' .. (new_total or '')
+  if plain and known_steps[name] then
+    return known_steps[name]
+  end
+  local old, new = was and forms_of(was, old_total) or {}, is and forms_of(is, new_total) or {}
+  local found = {leaves = {}, enters = {}, stays = {}}
+  local function add(list, set, form)
+    list[#list + 1], list[#list + 2] = set, form
+  end
+  for set, form in pairs(old) do
+    if new[set] ~= form then
+      add(found.leaves, set, form)
+    elseif form ~= 'seq' then
+      add(found.stays, set, form)
+    end
+  end
+  for set, form in pairs(new) do
+    if old[set] ~= form then
+      add(found.enters, set, form)
+    end
+  end
+  if plain then
+    known_steps[name] = found
+  end
+  return found
+end
+
+-- Take a row from where it was to where it is. nil = it was not, or is no more.
+local function place(was, is)
+  local old_total, new_total = was and total_of(was), is and total_of(is)
+  local sets = step(was, is, old_total, new_total)
+  for at = 1, #sets.leaves, 2 do
+    move(sets.leaves[at], member(was, sets.leaves[at + 1]), false)
+  end
+  for at = 1, #sets.enters, 2 do
+    move(sets.enters[at], member(is, sets.enters[at + 1]), true)
+  end
+  for at = 1, #sets.stays, 2 do
+    local set, form = sets.stays[at], sets.stays[at + 1]
+    local old, new = member(was, form), member(is, form)
+    if old ~= new then
+      move(set, old, false)
+      move(set, new, true)
     end
   end
   local old_key, new_key = was and held_key(was), is and held_key(is)
   if old_key and old_key ~= new_key then
-    free_key(old_key, was.id)
+    free_key(old_key, was[COL.id])
   end
   if new_key and old_key ~= new_key then
-    redis.call('HSET', key('keys'), new_key, is.id)
+    redis.call('HSET', key('keys'), new_key, is[COL.id])
   end
-  if was then count(was, -1) end
-  if is then count(is, 1) end
-  if (was and was.shares) or (is and is.shares) then
-    tell_lanes(was, is, old, new)
+  if was then count(was, old_total, -1) end
+  if is then count(is, new_total, 1) end
+  if (was and was[COL.shares]) or (is and is[COL.shares]) then
+    arrange()
+    tell_lanes(was, is, was and places(was) or {}, is and places(is) or {})
     tallies().tell(was, is)
   end
 end
 
--- A copy of a row, to be changed.
-local function copy(row)
-  local same = {}
-  for column, value in pairs(row) do
-    same[column] = value
-  end
-  return same
-end
-
--- Write some columns of a row.
-local function save(row, columns)
+-- Write a row, and those of its texts that are given; as it is stored now.
+local function save(row, texts)
   begin()
-  local fields, empty = {}, {}
-  for place_in_list = 1, #columns do
-    local column = columns[place_in_list]
-    local value = row[column]
-    if value then
-      fields[#fields + 1] = column
-      fields[#fields + 1] = value
-    else
-      empty[#empty + 1] = column
+  local stored = cjson.encode(row)
+  local fields, size = {'row', stored}, 2
+  for place = 1, texts and #TEXTS or 0 do
+    if texts[place] then
+      fields[size + 1], fields[size + 2] = TEXTS[place], texts[place]
+      size = size + 2
     end
   end
-  if #empty > 0 then
-    redis.call('HDEL', key('job:' .. row.id), unpack(empty))
-  end
-  if #fields > 0 then
-    redis.call('HSET', key('job:' .. row.id), unpack(fields))
-  end
+  redis.call('HSET', key('job:' .. row[COL.id]), unpack(fields))
+  return stored
 end
 
 -- The id of another row that reserves a key; a row that vanished reserves nothing.
@@ -227,6 +180,7 @@ end
 
 -- The end of every script that changed something.
 local function answer(text, to_remember)
+  arrange()
   add_up('totals', changes)
   add_up('recounted', recounts)
   remember(to_remember or text)

@@ -19,7 +19,7 @@ for _, member in ipairs(members) do
     lanes().hinted(set, member)
   else
     local row = read(string.sub(ungrouped(set, member), digits + 1))
-    if not row or places(row)[set] ~= member then
+    if not row or not stands_in(row, set, member) then
       forget(set, member, digits)
     end
   end

@@ -9,17 +9,17 @@ end
 local function restore_key(row)
   local unique_key = held_key(row)
   local found = unique_key and redis.call('HGET', key('keys'), unique_key)
-  if not unique_key or found == row.id then
+  if not unique_key or found == row[COL.id] then
     return
   end
   local other = found and read(found)
   if other and held_key(other) == unique_key then
     local new = copy(row)
-    new.key_held = '0'
-    save(new, {'key_held'})
+    new[COL.key_held] = '0'
+    save(new)
     place(row, new)
   else
-    redis.call('HSET', key('keys'), unique_key, row.id)
+    redis.call('HSET', key('keys'), unique_key, row[COL.id])
   end
 end
 
@@ -31,7 +31,7 @@ for _, id in ipairs(ORDER) do
       redis.call('ZADD', key(set), 0, member)
     end
     if found.laned then
-      lanes().came(row.lane, place_of(row))
+      lanes().came(row[COL.lane], place_of(row))
     end
     restore_key(row)
   end

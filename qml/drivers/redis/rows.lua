@@ -3,8 +3,7 @@
 -- KEYS[1] is what every key begins with, "{prefix}:". The others are made from it here, and the
 -- braces keep them in one slot of a cluster:
 --
---   job:<id>          hash        a row: one field per column, none for an empty one; "ripe" = it is
---                                 ready; "shares" = it has one of the columns of SHARED
+--   job:<id>          hash        a row: "row" = its columns, a JSON array; and each of TEXTS
 --   all               sorted set  every row                         <seq><id>
 --   state:<state>     sorted set  the rows in a state               <seq><id>
 --   of:<length of the queue> <queue><method>
@@ -23,7 +22,7 @@
 --   counting:<tally>  sorted set  unfinished rows that count for it <seq><id>
 --   awaiting          sorted set  rows that are dormant             <tally><seq><id>
 --   keys              hash        unique key -> id of the row that reserves it
---   totals            hash        how many rows stand in the same places, see total_of in place.lua
+--   totals            hash        how many rows stand in the same places, see total_of in places.lua
 --   tallies           hash        tally -> how many are left, whether it is open, how many failed
 --   lanes             hash        lane -> <rank><seq> of its best ready row, and when it may open
 --   open              sorted set  lanes that may be open            <queue><rank><seq>lane
@@ -38,6 +37,7 @@
 --   recount           string      while recount.lua counts: the seq up to which it did
 --   recounted         hash        while recount.lua counts: the totals to be
 --   schema            string      the version of all this
+--   hints             channel     where is told that there may be something to do
 --
 -- The lane of a call is a client's connection; all the other lanes are those of qml.seam.lanes.
 -- A member that begins with a name has its length and a colon before it, so that no name begins
@@ -53,67 +53,54 @@
 
 local BASE = KEYS[1]
 
--- In the order of qml.seam.rows.Row.
-local COLUMNS = {
-  'seq', 'id', 'version', 'state', 'queue', 'priority', 'method', 'attempt', 'fence',
-  'max_attempts', 'ahead', 'worker', 'locked_by', 'lease_until', 'due_at', 'finished_at',
-  'purge_at', 'expires_at', 'created_at', 'key_held', 'unique_key', 'unique_while', 'max_retries',
-  'timeout_seconds', 'job_type', 'lane', 'permit', 'batch', 'counts', 'awaits', 'needs_all',
-  'detail', 'failures', 'metadata', 'payload', 'notes',
+-- A row is an array of its columns, false for an empty one: so it is read, copied and written at
+-- once, where a table of names is made step by step. They are in the order of qml.seam.rows.Row;
+-- then whether it is ripe, which is to say in a ready set, and whether it has to do with others.
+local COL = {
+  seq = 1, id = 2, version = 3, state = 4, queue = 5, priority = 6, method = 7, attempt = 8,
+  fence = 9, max_attempts = 10, ahead = 11, worker = 12, locked_by = 13, lease_until = 14,
+  due_at = 15, finished_at = 16, purge_at = 17, expires_at = 18, created_at = 19, key_held = 20,
+  unique_key = 21, unique_while = 22, max_retries = 23, timeout_seconds = 24, job_type = 25,
+  lane = 26, permit = 27, batch = 28, counts = 29, awaits = 30, needs_all = 31, ripe = 32,
+  shares = 33,
 }
 
--- What guards and places ask for: all but the texts that may be large.
-local GUARDS = {
-  'seq', 'id', 'version', 'state', 'queue', 'priority', 'method', 'attempt', 'fence', 'ahead',
-  'worker', 'locked_by', 'lease_until', 'due_at', 'finished_at', 'purge_at', 'expires_at',
-  'key_held', 'unique_key', 'ripe', 'shares',
-}
-
--- What few rows have, so it is asked for of those only.
-local SHARED = {'lane', 'permit', 'batch', 'counts', 'awaits', 'needs_all'}
+-- The texts of a row, which may be large, are an array of their own.
+local TEXTS = {'detail', 'failures', 'metadata', 'payload', 'notes'}
 
 local SEQ, RANK, TIME = 16, 10, 20  -- digits
-local NULL = cjson.null
 
 local function key(name)
   return BASE .. name
 end
 
--- Some values as a row: a table of columns, with nil for the empty ones. Counted, as in `save`: this
--- is where a script spends its time, and ipairs calls a function per step.
-local function named(values, columns)
-  local row = {}
-  for place = 1, #columns do
-    local value = values[place]
-    if value and value ~= NULL then
-      row[columns[place]] = value
-    end
-  end
-  return row
-end
-
--- The guards of a row; nil when there is none, or what is left of one.
+-- A row; nil when there is none, or what is left of one. And as it is stored.
 local function read(id)
-  local row = named(redis.call('HMGET', key('job:' .. id), unpack(GUARDS)), GUARDS)
-  local whole = row.seq and row.id and row.version and row.state and row.queue and row.priority
-    and row.method and row.key_held
-  if not whole then
-    return nil
+  local stored = redis.call('HGET', key('job:' .. id), 'row')
+  local readable, row = pcall(cjson.decode, stored or '')
+  local whole = readable and type(row) == 'table' and row[COL.seq] and row[COL.id]
+    and row[COL.version] and row[COL.state] and row[COL.queue] and row[COL.priority]
+    and row[COL.method] and row[COL.key_held]
+  if whole then
+    return row, stored
   end
-  if row.shares then
-    local values = redis.call('HMGET', key('job:' .. id), unpack(SHARED))
-    for place, column in ipairs(SHARED) do
-      row[column] = values[place] or nil
-    end
-  end
-  return row
 end
 
--- A whole row as JSON, false for an empty column. Notes that nobody wrote are an empty text.
-local function written(id)
-  local values = redis.call('HMGET', key('job:' .. id), unpack(COLUMNS))
-  values[#COLUMNS] = values[#COLUMNS] or ''
-  return cjson.encode(values)
+-- A copy of a row, to be changed.
+local function copy(row)
+  return {unpack(row, 1, COL.shares)}
+end
+
+-- Whether a row has to do with others, as it stands in the row.
+local function shares(row)
+  return (row[COL.lane] or row[COL.permit] or row[COL.batch] or row[COL.counts]
+    or row[COL.awaits]) and '1'
+end
+
+-- A whole row for an answer: as it is stored, and its texts.
+local function written(row, stored)
+  local texts = redis.call('HMGET', key('job:' .. row[COL.id]), unpack(TEXTS))
+  return '[' .. stored .. ',' .. cjson.encode(texts) .. ']'
 end
 
 local function list(texts)
@@ -121,11 +108,11 @@ local function list(texts)
 end
 
 local function holder(row)
-  return row.locked_by or row.worker
+  return row[COL.locked_by] or row[COL.worker]
 end
 
 local function is_free(row, now)
-  return not row.lease_until or row.lease_until <= now
+  return not row[COL.lease_until] or row[COL.lease_until] <= now
 end
 
 -- A name as the beginning of a member.
@@ -171,7 +158,7 @@ local function paused_queues()
   return paused
 end
 
--- The queues that have rows counted under a letter, see total_of in place.lua.
+-- The queues that have rows counted under a letter, see total_of in places.lua.
 local function queues_with(letter)
   local queues, seen = {}, {}
   for _, total in ipairs(redis.call('HKEYS', key('totals'))) do

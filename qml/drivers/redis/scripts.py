@@ -30,4 +30,4 @@ def reading(name: str) -> Script:
 
 def writing(*names: str) -> Script:
     """A script that may be called twice and is carried out once: what it shares, then its own."""
-    return _read("rows", "calls", "lanes", "place", "tallies", *names)
+    return _read("rows", "calls", "lanes", "places", "place", "tallies", *names)

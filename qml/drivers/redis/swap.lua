@@ -6,94 +6,85 @@ if past then
 end
 
 local MOVED = {
-  'state', 'detail', 'failures', 'attempt', 'max_attempts', 'ahead', 'due_at', 'finished_at',
-  'purge_at', 'key_held',
+  COL.state, COL.attempt, COL.max_attempts, COL.ahead, COL.due_at, COL.finished_at, COL.purge_at,
+  COL.key_held,
 }
-local SAVED = {
-  'version', 'state', 'detail', 'failures', 'attempt', 'max_attempts', 'ahead', 'due_at', 'ripe',
-  'finished_at', 'purge_at', 'key_held', 'locked_by', 'lease_until',
-}
-local TALLIED = {'batch', 'counts', 'awaits', 'needs_all'}
-local STAYS = {notes = true, batch = true, counts = true, awaits = true, needs_all = true}
-local LEASE = {'worker', 'locked_by', 'lease_until'}
+local TALLIED = {COL.batch, COL.counts, COL.awaits, COL.needs_all}
+local LEASE = {COL.worker, COL.locked_by, COL.lease_until}
 
-local function moved(row, values)
-  local move = named(values, MOVED)
+local function moved(row, values, ends_lease)
   local new = copy(row)
-  for _, column in ipairs(MOVED) do
-    new[column] = move[column]
+  for place = 1, #MOVED do
+    new[MOVED[place]] = values[place]
   end
-  new.version = raised(row.version)
-  new.key_held = move.key_held or row.key_held
-  if values[#MOVED + 1] == '1' then
-    new.locked_by, new.lease_until = nil, nil
+  new[COL.version] = raised(row[COL.version])
+  new[COL.key_held] = new[COL.key_held] or row[COL.key_held]
+  if ends_lease == '1' then
+    new[COL.locked_by], new[COL.lease_until] = false, false
   end
-  return new, SAVED
+  return new
 end
 
-local function rewritten(row, values, keeps_lease, keeps_payload)
-  local new = named(values, COLUMNS)
-  new.seq = row.seq
+local function rewritten(row, new, keeps_lease)
+  new[COL.seq] = row[COL.seq]
   for _, column in ipairs(TALLIED) do
     new[column] = row[column]
   end
-  new.shares = shares(new)
+  new[COL.shares] = shares(new)
   if keeps_lease == '1' then
     for _, column in ipairs(LEASE) do
       new[column] = row[column]
     end
   end
-  local columns = {'ripe', 'shares'}
-  for _, column in ipairs(COLUMNS) do
-    if not STAYS[column] and (column ~= 'payload' or keeps_payload ~= '1') then
-      columns[#columns + 1] = column
-    end
-  end
-  return new, columns
+  return new
 end
 
 -- The rows that follow, but those whose id is taken.
-local function follow(rows)
-  for _, values in ipairs(rows) do
-    local row = named(values, COLUMNS)
-    if not is_stored(row.id) then
-      append({row})
+local function follow(orders)
+  for _, order in ipairs(orders) do
+    local row = order[1]
+    if not is_stored(row[COL.id]) then
+      append({order})
     end
   end
 end
 
 local function change(order)
-  local kind, id, seq, version, lapsed_by, values = unpack(order)
+  local kind, id, seq, version, lapsed_by, values, texts, lease = unpack(order)
   local row = read(id)
   if not row then
     return 'g'
   end
-  if (seq ~= cjson.null and seq ~= row.seq) or version ~= row.version then
+  if (seq ~= cjson.null and seq ~= row[COL.seq]) or version ~= row[COL.version] then
     return 's'
   end
-  if lapsed_by ~= cjson.null and (not row.lease_until or row.lease_until > lapsed_by) then
+  if lapsed_by ~= cjson.null and (not row[COL.lease_until] or row[COL.lease_until] > lapsed_by) then
     return 's'
   end
-  local new, columns
+  local new
   if kind == 'move' then
-    new, columns = moved(row, values)
+    new = moved(row, values, lease)
   else
-    new, columns = rewritten(row, values, order[7], order[8])
+    new = rewritten(row, values, lease)
   end
   if other_holder(held_key(new), id) then
     return 't'
   end
-  new.ripe = row.ripe
-  if new.due_at ~= row.due_at then
-    new.ripe = ripe_for(new.due_at)
+  new[COL.ripe] = row[COL.ripe]
+  if new[COL.due_at] ~= row[COL.due_at] then
+    new[COL.ripe] = ripe_for(new[COL.due_at])
   end
   begin()
   if kind == 'move' then
-    follow(order[7])
+    follow(order[9])
   end
-  save(new, columns)
+  save(new, texts)
   place(row, new)  -- last: a follower may be one more of a batch that this end would end
   return 'd'
 end
 
-return each(change)
+local verdicts = each(change)
+if string.find(verdicts, 'd') then
+  hint()
+end
+return verdicts

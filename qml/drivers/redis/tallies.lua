@@ -32,9 +32,9 @@ local function make_tallies()
   -- A dormant row once what it waits for is over.
   local function woken(row, failed)
     local new = copy(row)
-    new.due_at, new.ripe = AT_ONCE, '1'
-    if failed > 0 and row.needs_all == '1' then
-      new.expires_at = AT_ONCE
+    new[COL.due_at], new[COL.ripe] = AT_ONCE, '1'
+    if failed > 0 and row[COL.needs_all] == '1' then
+      new[COL.expires_at] = AT_ONCE
     end
     return new
   end
@@ -46,10 +46,10 @@ local function make_tallies()
     )
     for _, member in ipairs(members) do
       local row = read(string.sub(member, #letters + SEQ + 1))
-      if row and places(row).awaiting == member then
+      if row and stands_in(row, 'awaiting', member) then
         local new = woken(row, failed)
-        new.version = raised(row.version)
-        save(new, {'version', 'due_at', 'ripe', 'expires_at'})
+        new[COL.version] = raised(row[COL.version])
+        save(new)
         place(row, new)
       else
         forget('awaiting', member, SEQ)
@@ -76,20 +76,20 @@ local function make_tallies()
 
   -- A row has finished, is unfinished again, has come (was = nil) or gone.
   local function tell(was, is)
-    local before, after = was and not was.finished_at, is and not is.finished_at
+    local before, after = was and not was[COL.finished_at], is and not is[COL.finished_at]
     if not was then
       if is_dormant(is) then
-        open_tally(is.awaits)
+        open_tally(is[COL.awaits])
       end
       for _, name in ipairs(after and tallies_of(is) or {}) do
         open_tally(name)
         add_to_tally(name, 1, 0)
       end
     elseif before ~= (after or false) then
-      local failed = is and is.state == 'succeeded' and 0 or 1
+      local failed = is and is[COL.state] == 'succeeded' and 0 or 1
       for _, name in ipairs(tallies_of(was)) do
         if after then
-          add_to_tally(name, 1, was.state == 'succeeded' and 0 or -1)
+          add_to_tally(name, 1, was[COL.state] == 'succeeded' and 0 or -1)
         else
           add_to_tally(name, -1, failed)
         end

@@ -1,6 +1,7 @@
 """Rows, orders and verdicts as the scripts read and write them: JSON arrays of texts.
 
-Only texts, since cjson keeps 14 digits of a number. A time is 20 digits that sort as it does.
+Only texts, since cjson keeps 14 digits of a number; false for an empty column of a row. A time is
+20 digits that sort as it does.
 """
 
 import json
@@ -37,27 +38,32 @@ def seq_text(seq: int | None) -> str | None:
     return None if seq is None else f"{seq:0{SEQ}d}"
 
 
+# Made once: the functions of json make one with each call.
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_decode = json.JSONDecoder(strict=False).decode
+
+
 def dumps(order: Any) -> bytes:
     """An order for a script."""
-    return json.dumps(order, ensure_ascii=False, separators=(",", ":")).encode()
+    return _encode(order).encode()
 
 
 def loads(answer: bytes) -> Any:
     """A script's answer. A damaged text is read as far as it can be: one bad record must not stop
     the others."""
-    return json.loads(answer.decode("utf-8", "replace"), strict=False)
+    return _decode(answer.decode("utf-8", "replace"))
 
 
-def _or_nothing(text: str) -> str | None:
+def _or_nothing(text: str) -> str | bool:
     """Notes that nobody wrote take no room."""
-    return text or None
+    return text or False
 
 
-def _flag(value: int) -> str | None:
-    return str(value) if value else None
+def _flag(value: int) -> str | bool:
+    return str(value) if value else False
 
 
-def _writer(column: str) -> Callable[[Any], str | None] | None:
+def _writer(column: str) -> Callable[[Any], str | bool | None] | None:
     if column in _TIMES:
         return moment
     if column in _NUMBERS or column == "max_retries":
@@ -80,31 +86,36 @@ def _reader(column: str) -> Callable[[str], Any] | None:
 
 
 _WRITERS = tuple(map(_writer, Row._fields))
-_READERS = tuple(map(_reader, Row._fields))
+_COLUMNS = tuple(map(_reader, Row._fields[: Row._fields.index("detail")]))
 
-_PAYLOAD, _NOTES = Row._fields.index("payload"), Row._fields.index("notes")
-_NEEDS_ALL = Row._fields.index("needs_all")
+_NEEDS_ALL, _TEXTS = map(Row._fields.index, ("needs_all", "detail"))
+_PAYLOAD, _NOTES = (Row._fields.index(column) - _TEXTS for column in ("payload", "notes"))
+
+_HERE = (False, False)
+"""What the scripts add to a row: whether it is ripe, and whether it has to do with others."""
 
 
-def row_texts(row: Row) -> Texts:
-    """A row's columns, None for an empty one."""
-    return [
-        value if write is None or value is None else write(value)
+def row_texts(row: Row) -> tuple[Texts, Texts]:
+    """A row's columns, and its texts; see rows.lua."""
+    values = [
+        False if value is None else value if write is None else write(value)
         for value, write in zip(row, _WRITERS, strict=True)
     ]
+    return [*values[:_TEXTS], *_HERE], values[_TEXTS:]
 
 
-def row_of(texts: Texts) -> Row:
-    """The row of what a script gives: false for an empty column."""
+def row_of(given: tuple[Texts, Texts]) -> Row:
+    """The row of what a script gives: its columns and its texts."""
+    columns, texts = given
     values = [
         None if text is False else text if read is None else read(text)
-        for text, read in zip(texts, _READERS, strict=True)
+        for text, read in zip(columns, _COLUMNS, strict=False)  # without what the scripts added
     ]
     values[_NEEDS_ALL] = values[_NEEDS_ALL] or 0
-    return Row._make(values)
+    return Row._make([*values, *texts[:_NOTES], texts[_NOTES] or ""])
 
 
-def rows_of(answer: Iterable[Texts]) -> list[Row]:
+def rows_of(answer: Iterable[tuple[Texts, Texts]]) -> list[Row]:
     """The rows of what a script gives."""
     return [row_of(texts) for texts in answer]
 
@@ -131,25 +142,24 @@ def change_texts(change: Change) -> Texts:
     """A guarded change, its guards first; and what follows a move."""
     if isinstance(change, Move):
         guards = (seq_text(change.seq), str(change.version), _time_text(change.lapsed_by))
-        return ["move", change.id, *guards, _moved(change), [*map(row_texts, change.then)]]
-    row = change.row
-    keeps = (str(int(change.keeps_lease)), str(int(change.keeps_payload)))
-    guards = (seq_text(change.seq), str(change.version), None)
-    texts = row_texts(row)
-    texts[_NOTES] = None
+        texts, ends_lease = (change.detail, change.failures), str(int(change.ends_lease))
+        then = [*map(row_texts, change.then)]
+        return ["move", change.id, *guards, _moved(change), texts, ends_lease, then]
+    columns, new = row_texts(change.row)
+    new[_NOTES] = False
     if change.keeps_payload:
-        texts[_PAYLOAD] = None
-    return ["rewrite", row.id, *guards, texts, *keeps]
+        new[_PAYLOAD] = False
+    guards = (seq_text(change.seq), str(change.version), None)
+    return ["rewrite", change.row.id, *guards, columns, new, str(int(change.keeps_lease))]
 
 
 def _moved(move: Move) -> Texts:
-    """In the order of MOVED in swap.lua, and whether the lease ends."""
+    """In the order of MOVED in swap.lua."""
+    times = (move.due_at, move.finished_at, move.purge_at)
     return [
-        *(move.state, move.detail, move.failures),
-        *(str(move.attempt), str(move.max_attempts), str(move.ahead)),
-        *map(_time_text, (move.due_at, move.finished_at, move.purge_at)),
-        None if move.key_held is None else str(move.key_held),
-        str(int(move.ends_lease)),
+        *(move.state, str(move.attempt), str(move.max_attempts), str(move.ahead)),
+        *(False if time is None else moment(time) for time in times),
+        False if move.key_held is None else str(move.key_held),
     ]
 
 
@@ -193,7 +203,7 @@ def verdicts(answer: bytes) -> list[Verdict]:
 
 
 def total_parts(total: bytes) -> tuple[str, str, str]:
-    """State, queue and method of what rows are counted under, see total_of in place.lua."""
+    """State, queue and method of what rows are counted under, see total_of in places.lua."""
     _, state, queue, rest = total.split(b" ", 3)
     ends = (int(state), int(state) + int(queue))
     parts: Sequence[bytes] = (rest[: ends[0]], rest[ends[0] : ends[1]], rest[ends[1] :])

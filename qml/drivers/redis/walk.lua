@@ -40,23 +40,17 @@ if states ~= cjson.null then
 end
 local filtered = among or queue ~= cjson.null or method ~= cjson.null or batch ~= cjson.null
 
--- Asked of the few columns first: most rows may have to be passed by. One that vanished is for the
--- caller to find.
-local function passes(id)
-  if not filtered then
-    return true
-  end
-  local state, its_queue, its_method, its_batch =
-    unpack(redis.call('HMGET', key('job:' .. id), 'state', 'queue', 'method', 'batch'))
-  return not state or ((not among or among[state])
-    and (queue == cjson.null or its_queue == queue)
-    and (method == cjson.null or its_method == method)
-    and (batch == cjson.null or its_batch == batch))
+local function passes(row)
+  return (not among or among[row[COL.state]])
+    and (queue == cjson.null or row[COL.queue] == queue)
+    and (method == cjson.null or row[COL.method] == method)
+    and (batch == cjson.null or row[COL.batch] == batch)
 end
 
 local function wanted(row)
-  return not (paused and paused[row.queue])
-    and (free_at == cjson.null or (row.due_at and row.due_at <= free_at and is_free(row, free_at)))
+  return (not filtered or passes(row)) and not (paused and paused[row[COL.queue]])
+    and (free_at == cjson.null or is_free(row, free_at))
+    and (free_at == cjson.null or row[COL.due_at] and row[COL.due_at] <= free_at)
 end
 
 -- Nothing to ask of the rows passed over: the set knows which is the n-th.
@@ -78,15 +72,14 @@ for member, set in merged(sets, digits, down, from, to) do
   looked = looked + 1
   local found = ungrouped(set, member)
   local id = string.sub(found, digits + 1)
-  local passing = passes(id)
-  local row = passing and read(id)
-  if passing and not row then
+  local row, stored = read(id)
+  if not row then
     vanished = 'yes'
-  elseif row and wanted(row) then
+  elseif wanted(row) then
     if skip > 0 then
       skip = skip - 1
     else
-      local text = written(row.id)
+      local text = written(row, stored)
       rows[#rows + 1] = text
       weight = weight + #text
     end

@@ -100,7 +100,7 @@ def every_statement_commits() -> None:
 
 def keys_are_set_after_the_script() -> None:
     """A kill leaves a job that does not hold its unique key."""
-    redis.INSERT = _without(redis.INSERT, "redis.call('HSET', key('keys'), new_key, is.id)")
+    redis.INSERT = _without(redis.INSERT, "redis.call('HSET', key('keys'), new_key, is[COL.id])")
     insert = redis.RedisDriver.insert
 
     def in_two(self: Any, rows: Sequence[Row], record: Write | None = None) -> Inserted:
@@ -119,7 +119,7 @@ def rows_are_erased_after_their_places() -> None:
     """A kill leaves a job that no list has."""
     whole, erase = redis.ERASE, redis.RedisDriver.erase
     # An attribute of the module, which is where points are looked for.
-    redis.PARTLY = _without(whole, "redis.call('UNLINK', key('job:' .. row.id))")
+    redis.PARTLY = _without(whole, "redis.call('UNLINK', key('job:' .. row[COL.id]))")
 
     def in_two(self: Any, target: Finished | Overdue | Sequence[str], limit: int) -> int:
         if isinstance(target, Finished | Overdue):
