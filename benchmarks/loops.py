@@ -72,6 +72,16 @@ def lasting(seconds: float, step: Callable[[], object]) -> float:
     return steps / lasted
 
 
+def waits(seconds: float, step: Callable[[], object]) -> list[float]:
+    """Milliseconds of each step. The first, which connects, is not counted."""
+    step()
+    ended, found = time.perf_counter() + seconds, []
+    while (begun := time.perf_counter()) < ended:
+        step()
+        found.append((time.perf_counter() - begun) * 1e3)
+    return found
+
+
 def crowd(seconds: float, step: Callable[[], object]) -> float:
     """The same of `THREADS` threads at once, added up."""
     together = Barrier(THREADS)
@@ -115,6 +125,11 @@ MAPS: dict[str, Callable[[Mapper, Effort], float]] = {
 }
 """What not every contestant can do."""
 
+WAITS: dict[str, Callable[[Contestant, Effort], list[float]]] = {
+    "waits": lambda contestant, effort: waits(effort.seconds, contestant.enqueue),
+}
+"""What gives more than a rate."""
+
 
 def split(url: str) -> tuple[str, dict[str, str]]:
     """The URL that a server's own library takes, and qml's settings."""
@@ -125,13 +140,13 @@ def split(url: str) -> tuple[str, dict[str, str]]:
 
 
 def enter(make: Callable[[str], Contestant], arguments: Sequence[str] | None = None) -> None:
-    """What a contestant's module does when it is run: one loop, its rate printed."""
+    """What a contestant's module does when it is run: one loop, what it gives printed."""
     parser = argparse.ArgumentParser()
-    loops: dict[str, Callable[..., float]] = {**LOOPS, **MAPS}
+    loops: dict[str, Callable[..., object]] = {**LOOPS, **MAPS, **WAITS}
     parser.add_argument("loop", choices=[*loops])
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--size", type=int, default=BATCH)
     options = parser.parse_args(arguments)
     with contextlib.closing(make(os.environ[URL])) as contestant:
-        rate = loops[options.loop](contestant, Effort(options.seconds, options.size))
-    print(json.dumps(rate))
+        found = loops[options.loop](contestant, Effort(options.seconds, options.size))
+    print(json.dumps(found))

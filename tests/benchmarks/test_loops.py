@@ -55,6 +55,10 @@ def test_the_first_step_is_not_counted(clock):
     assert lasting(0.05, clock) == 8  # one at least
 
 
+def test_each_wait_is_told(clock):
+    assert loops.waits(1.0, clock) == [125.0] * 8
+
+
 def test_a_crowd_adds_up(clock):
     threads = set()
 
