@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from qml import Job
 from qml.drivers.sqlite.statements import SQL
@@ -56,6 +57,20 @@ def an_enqueue_is_acknowledged_too_early() -> Lies:
     return honest
 
 
+def who_is_carried_is_told_too_early() -> Lies:
+    """Before the commit of another thread that is to keep what he did."""
+    from qml.drivers.sqlite.turns import Turns
+
+    carry = Turns.carry
+
+    def hasty(self: Turns, step: Any, connection: Any) -> None:
+        carry(self, step, connection)
+        self.arrive(step)
+
+    Turns.carry = hasty
+    return honest
+
+
 def a_batch_is_stored_in_parts() -> Lies:
     """Job by job, each in a transaction of its own."""
     enqueue_many = Storage.enqueue_many
@@ -94,6 +109,7 @@ MUTANTS: dict[str, Callable[[], Lies]] = {
         commits_are_not_synced,
         ends_are_not_synced,
         an_enqueue_is_acknowledged_too_early,
+        who_is_carried_is_told_too_early,
         a_batch_is_stored_in_parts,
         the_disk_lies,
         the_disk_lies_about_the_log,
