@@ -1,5 +1,6 @@
 """Claims: a look that costs nobody anything, then the best rows in one transaction."""
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -81,22 +82,24 @@ def take(connection: sqlite3.Connection, claim: Claim) -> Claimed:
     plain = _best(connection, claim, queues)
     if not look.lanes:
         taken = chosen(plain, claim)
-        _write(connection, taken)
+        _write(connection, claim, taken)
         return Claimed(taken, look.next_due())
     seen = lanes.Seen(connection, claim, queues)
     choice: Choice[Row | lanes.Head] = choose(claim, plain, seen)
     taken = chosen(lanes.whole(connection, choice.rows), claim)
-    _write(connection, taken)
+    _write(connection, claim, taken)
     lanes.put_back(connection, {row.permit for row in taken if row.permit}, claim.now)
     lanes.settle(connection, choice, claim.now)
     return Claimed(taken, _look(connection).next_due())
 
 
-def _write(connection: sqlite3.Connection, taken: Sequence[Row]) -> None:
-    connection.executemany(
-        SQL["take"],
-        [(row.ahead, row.worker, row.lease_until, row.detail, row.seq) for row in taken],
-    )
+def _write(connection: sqlite3.Connection, claim: Claim, taken: Sequence[Row]) -> None:
+    """One statement for all that are marked alike, mostly all of them: 2.4 us a row against 3.4 for
+    one each, and Python goes on in other threads meanwhile."""
+    for ahead in sorted({row.ahead for row in taken}):
+        seqs = json.dumps([row.seq for row in taken if row.ahead == ahead])
+        values = (ahead, claim.worker, claim.lease_until, claim.detail, seqs)
+        connection.execute(SQL["take"], values)
 
 
 def _best(connection: sqlite3.Connection, claim: Claim, queues: Queues) -> list[Row]:

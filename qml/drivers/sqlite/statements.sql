@@ -163,12 +163,12 @@ SELECT {columns} FROM {jobs} WHERE j.queue = :queue AND {claimable}
 ORDER BY j.priority DESC, j.seq LIMIT :limit
 
 -- name: take
--- Write the claim into a chosen row.
+-- Write the claim into chosen rows.
 UPDATE OR FAIL qml_jobs SET
     state = 'processing', version = version + 1, attempt = attempt + 1, fence = fence + 1,
     ahead = ?, worker = ?, locked_by = NULL, lease_until = ?, due_at = NULL, ready = 0,
     key_held = iif(key_held = 1, 0, key_held), detail = ?
-WHERE seq = ?
+WHERE seq IN (SELECT value FROM json_each(?))
 
 -- name: renew
 UPDATE OR FAIL qml_jobs SET lease_until = :until
