@@ -167,6 +167,22 @@ def test_a_lapsed_claim_and_a_new_one_at_one_time_are_never_both_live(drivers):
         drivers[0].erase([f"old {turn}", f"new {turn}"], 2)
 
 
+def test_a_lapsed_claim_lives_again_while_no_claim_counts_permits(driver, other):
+    put(driver, limited("a"))
+    [old] = driver.claim(claim(1, lease=5)).rows
+    lock = driver._connections.sql.lock(LANES)
+    other.cursor().execute("SELECT pg_advisory_xact_lock(%s, %s)", (LOCKS, lock))
+    got = []
+    late = renewal(old, NOW + 55, now=NOW + 5)
+    thread = threading.Thread(target=lambda: got.extend(driver.hold([late])))
+    thread.start()
+    until_somebody_waits()
+    assert got == []
+    other.rollback()
+    thread.join()
+    assert got == [DONE]
+
+
 # -- transactions that go on -------------------------------------------------------------------
 
 

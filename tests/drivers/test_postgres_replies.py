@@ -228,6 +228,18 @@ def test_a_claim(driver, calm, proxy, cut, queues):
 
 
 @CUTS
+@pytest.mark.parametrize("queues", [None, ("default", "q")])
+def test_a_claim_while_nothing_falls_due(driver, calm, proxy, cut, queues):
+    """Then its first request takes what there is."""
+    put(calm, row("a"), row("b", priority=1), row("c"), later("d", NOW + 9))
+    getattr(proxy, cut)(b"UPDATE")
+    rows, _ = driver.claim(claim(2, now=NOW, queues=queues))
+    assert proxy.cuts
+    assert ids(rows) == ["b", "a"]
+    assert [r.fence for r in everything(calm)] == [1, 1, 0, 0]
+
+
+@CUTS
 def test_a_claim_of_nothing(driver, calm, proxy, cut):
     put(calm, later("a", NOW + 9))
     getattr(proxy, cut)(b"UPDATE")

@@ -120,10 +120,12 @@ def test_its_own_thread_is_refused_at_once_and_told_why(memory_app, timeout):
     with (
         memory_app.lock("nightly"),
         memory_app.lock("other"),
-        pytest.raises(LockTaken, match=r"by this very thread .* never end"),
+        pytest.raises(LockTaken, match=r"by this very thread .* never end") as taken,
         memory_app.lock("nightly", timeout=timeout),
     ):
         pass
+    assert taken.value.lock == "nightly"
+    assert f"by this very thread ({taken.value.holder})" in str(taken.value)
     assert stored.held(memory_app.storage) == []
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from qml import JobLost, Qml, SqliteStorage, StateKind, Succeeded, current_job
 from qml.work import stopping
-from tests.work.support import Failing, Gate, eventually, other_connection
+from tests.work.support import Failing, Gate, Paused, eventually, other_connection
 
 LONG = 60.0
 
@@ -214,6 +214,24 @@ def test_law11_a_file_that_stays_locked_holds_a_stop_up_for_a_bounded_time(
         assert took < 20 * 0.3  # not one busy timeout for each job
         gate.open()
         eventually(lambda: not any(thread.is_alive() for thread in server._started))
+
+
+def test_law11_a_claim_without_an_answer_holds_a_stop_up_for_a_bounded_time(
+    memory_app, gate, monkeypatch
+):
+    for bound in ("PATIENCE", "LAST_WORDS"):
+        monkeypatch.setattr(f"qml.work.stopping.{bound}", 0.1)
+    memory_app.storage.driver = paused = Paused(memory_app.storage.driver)
+    paused.before["claim"] = gate.wait
+    server = memory_app.server(threads=1).start()
+    gate.someone_waits()
+    stop = threading.Thread(target=server.stop, kwargs={"grace_seconds": 0})
+    stop.start()
+    stop.join(20)
+    stopped = not stop.is_alive()
+    gate.open()
+    assert stopped
+    eventually(lambda: not any(thread.is_alive() for thread in server._started))
 
 
 # -- signals -------------------------------------------------------------------------------------
