@@ -109,7 +109,7 @@ def test_calls_for_each_of_many_enqueued(memory, sqlite):
     within(calls(sqlite.fill) / MANY, 90)
 
 
-@pytest.mark.parametrize(("kind", "claim", "finish"), [("memory", 64, 86), ("sqlite", 34, 57)])
+@pytest.mark.parametrize(("kind", "claim", "finish"), [("memory", 64, 86), ("sqlite", 32, 57)])
 def test_calls_for_each_claim_and_finish(request, kind, claim, finish):
     bench, held = request.getfixturevalue(kind), []
     bench.fill()
