@@ -11,13 +11,15 @@ import attrs
 
 from ..values import jsontext
 from ..values.errors import ConfigurationError, InvalidArguments, SerializationError
-from .calls import Bound
 
 UniqueBy = Literal[True] | tuple[str, ...]
 """True = by all arguments; or the names of those that count."""
 
 LONGEST = 200
 """Characters of a key made from arguments; of a longer one the end is a hash."""
+
+Bound = Mapping[str, Any]
+"""A call by parameter, defaults filled in."""
 
 _encode = json.JSONEncoder(
     ensure_ascii=False,
@@ -66,10 +68,11 @@ class Keys:
         """Whether any is made from arguments."""
         return bool(self._makers)
 
-    def of(self, call: Bound) -> dict[str, str]:
+    def of(self, call: inspect.BoundArguments) -> dict[str, str]:
         """The keys of a call, by field of the job; SerializationError for an argument that JSON
         cannot keep, InvalidArguments for one that makes no key."""
-        return {field: make(call) for field, make in self._makers.items()}
+        call.apply_defaults()
+        return {field: make(call.arguments) for field, make in self._makers.items()}
 
 
 def unique_key(task: str, arguments: Mapping[str, Any]) -> str:

@@ -100,13 +100,13 @@ def ends(held):
 
 
 def test_calls_for_an_enqueue(memory, sqlite):
-    within(calls(lambda: memory.task.enqueue(PAYLOAD)), 175)
-    within(calls(lambda: sqlite.task.enqueue(PAYLOAD)), 172)
+    within(calls(lambda: memory.task.enqueue(PAYLOAD)), 190)
+    within(calls(lambda: sqlite.task.enqueue(PAYLOAD)), 192)
 
 
 def test_calls_for_each_of_many_enqueued(memory, sqlite):
-    within(calls(memory.fill) / MANY, 112)
-    within(calls(sqlite.fill) / MANY, 90)
+    within(calls(memory.fill) / MANY, 130)
+    within(calls(sqlite.fill) / MANY, 110)
 
 
 @pytest.mark.parametrize(("kind", "claim", "finish"), [("memory", 64, 86), ("sqlite", 32, 57)])

@@ -9,7 +9,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from qml import ConfigurationError, InvalidArguments, Qml, SerializationError, UniqueKeyTaken
-from qml.work.calls import binder
 from qml.work.keys import LONGEST, Keys, unique_key
 from tests.work.support import Paused
 
@@ -23,7 +22,7 @@ def gathers(first, *rest, **more):
 
 
 def bound(function, args, kwargs):
-    return binder(signature(function))(*args, **kwargs)
+    return signature(function).bind(*args, **kwargs)
 
 
 def key(function=report, /, *args, by=True, **kwargs):
