@@ -132,6 +132,9 @@ class Tale:
     def unlock(self, at, worker, job="j", *, done=True, **more):
         self.call(at, "unlock", {"job": job, "worker": worker}, done, **more)
 
+    def end_claims(self, at, worker, number=1, **more):
+        self.call(at, "end_claims", worker, number, **more)
+
     def rescue(self, at, worker=None, job="j", *, kind="enqueued", **more):
         """Takes the job from ``worker``; None = a rescue of nothing."""
         options = {name: more.pop(name) for name in ("answer", "took", "process") if name in more}

@@ -553,6 +553,71 @@ def a_holder_that_cannot_let_go(tale):
     tale.unlock(2, "a", done=False)
 
 
+@bad("the lease of 'a' has not lapsed")
+def the_claims_of_another_were_ended(tale):
+    tale.enqueue(0)
+    tale.claim(1, "a", lease=30)
+    tale.end_claims(2, "b")
+    tale.rescue(3, "a")
+
+
+@bad("the lease of 'a' has not lapsed")
+def no_claim_was_there_to_end(tale):
+    tale.enqueue(0)
+    tale.claim(1, "a", lease=30)
+    tale.end_claims(2, "a", 0)
+    tale.rescue(3, "a")
+
+
+@bad("the lease of 'a' has not lapsed")
+def a_rescue_before_the_claims_were_ended(tale):
+    tale.enqueue(0)
+    tale.claim(1, "a", lease=30)
+    tale.rescue(2, "a")
+    tale.end_claims(3, "a")
+
+
+@bad("the lease of 'a' has not lapsed")
+def a_claim_after_the_claims_were_ended(tale):
+    tale.enqueue(0)
+    tale.end_claims(1, "a")
+    tale.claim(2, "a", lease=30)
+    tale.rescue(3, "a")
+
+
+@bad("the lease of 'a' has not lapsed")
+def a_claim_renewed_after_it_was_ended(tale):
+    tale.enqueue(0)
+    tale.claim(1, "a", lease=30)
+    tale.end_claims(2, "a")
+    tale.renew(3, "a", 1, lease=30)
+    tale.rescue(4, "a")
+
+
+@bad("'a' runs it by fence 1")
+def an_ended_claim_that_nobody_rescued(tale):
+    tale.enqueue(0)
+    tale.claim(1, "a", lease=30)
+    tale.end_claims(2, "a")
+    tale.claim(3, "b")
+
+
+@bad("given twice at once, to 'a' and to 'b'")
+def two_claims_and_the_second_is_ended(tale):
+    tale.enqueue(0)
+    tale.claim(1, "a", lease=30)
+    tale.claim(2, "b", lease=30)
+    tale.end_claims(2, "b", took=1)
+
+
+@bad("'a' holds it")
+def the_lock_of_one_whose_claims_were_ended(tale):
+    tale.enqueue(0)
+    tale.lock(1, "a", lease=30)
+    tale.end_claims(2, "a")
+    tale.lock(3, "b")
+
+
 @bad("it is deleted already")
 def a_job_cancelled_twice(tale):
     tale.enqueue(0)

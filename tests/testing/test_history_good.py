@@ -419,6 +419,59 @@ def a_lease_let_go_early(tale):
 
 
 @good
+def the_claims_of_a_dead_worker_are_ended(tale):
+    tale.enqueue(0, "j", "k")
+    for job in "jk":
+        tale.claim(1, "a", job, lease=30)
+    tale.end_claims(2, "a", 2)
+    for job in "jk":
+        tale.rescue(3, "a", job)
+        tale.claim(4, "b", job)
+
+
+@good
+def an_unknown_end_of_claims(tale):
+    tale.enqueue(0, "j", "k")
+    for job in "jk":
+        tale.claim(1, "a", job, lease=30)
+    tale.end_claims(2, "a", answer=None)
+    tale.rescue(3, "a", "j")
+    tale.lock(3, "b", "k", held=False)
+
+
+@good
+def an_ended_claim_holds_its_job_until_it_is_rescued(tale):
+    tale.enqueue(0, "j", "k", "l")
+    for job in "jkl":
+        tale.claim(1, "a", job, lease=30)
+    tale.end_claims(2, "a", 3)
+    tale.renew(3, "a", 1, "j", lease=30)
+    tale.lock(4, "b", "j", held=False)
+    tale.end(4, "a", 1, "k")
+    tale.lock(3, "b", "l")
+    tale.end(4, "a", 1, "l", answer="lost")
+
+
+@good
+def the_lock_of_a_dead_worker_stays(tale):
+    tale.enqueue(0)
+    tale.lock(1, "a", lease=30)
+    tale.end_claims(2, "a", 4)
+    tale.lock(3, "b", held=False)
+
+
+@good
+def of_claims_that_nobody_heard_of_those_of_the_dead_are_ended(tale):
+    """A rescue does not tell from whom it took a job that was claimed ahead."""
+    tale.enqueue(0)
+    tale.claim(1, "lives", lease=30, answer=None)
+    tale.claim(1.1, "dead", lease=30, answer=None)
+    tale.end_claims(2, "stranger")
+    tale.end_claims(2.1, "dead")
+    tale.rescue(3, "dead", version=2, fence=1, attempt=0, lost_by=None)
+
+
+@good
 def a_lock_that_lapsed_cannot_be_let_go(tale):
     tale.enqueue(0)
     tale.lock(1, "a")

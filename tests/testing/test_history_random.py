@@ -58,6 +58,9 @@ class Run:
     def unlock(self, pick, worker):
         self.storage.release_job_lock(f"{pick}", f"w{worker}")
 
+    def end_claims(self, pick, worker):
+        self.storage.end_claims(f"w{worker}")
+
     def cancel(self, pick, worker):
         self.storage.cancel(f"{pick}")
 

@@ -211,6 +211,18 @@ def test_a_lost_claim_is_noted_as_such(history):
     assert history.judge(drained=False).faults == []
 
 
+def test_the_end_of_a_dead_workers_claims_is_noted(history, storage):
+    storage.enqueue(Job("t"))
+    storage.fetch_and_lock_job("dead")
+    assert storage.end_claims("dead") == 1
+    assert len(storage.rescue()) == 1
+    [call] = [one for one in notes(history) if one.get("verb") == "end_claims"]
+    assert call["given"] == "dead"
+    assert notes(history)[5]["reply"] == {"told": 1}
+    history.final(storage)
+    assert history.judge(drained=False).faults == []
+
+
 def test_a_line_that_a_kill_cut_short_is_left_out(history, storage):
     storage.enqueue(Job("t"))
     [path] = history.folder.iterdir()

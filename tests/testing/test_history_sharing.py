@@ -114,6 +114,22 @@ def a_lapsed_claim_renewed_while_another_has_its_permit(tale):
     tale.renew(4, "a", 1, "i", lease=30)
 
 
+@good
+def a_dead_worker_gives_its_permit_back(tale):
+    two_jobs(tale)
+    tale.claim(1, "a", "i", lease=30)
+    tale.end_claims(2, "a")
+    tale.claim(3, "b", "j", lease=30)
+
+
+@bad("too many lived at once: i, j")
+def another_died(tale):
+    two_jobs(tale)
+    tale.claim(1, "a", "i", lease=30)
+    tale.end_claims(2, "c")
+    tale.claim(3, "b", "j", lease=30)
+
+
 @bad("too many lived at once: i, j")
 def cancelled_and_running_still(tale):
     two_jobs(tale)

@@ -9,6 +9,7 @@ reply. Versions and fences that replies tell bound how much of it there can have
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
 import attrs
 
@@ -80,6 +81,7 @@ class _Search:
         self._begun = [op.began for op in self.unheard]
         self._told = self._told_versions()
         self._named = self._named_workers()
+        self._latest = [0, *accumulate((op.began for op in self.heard), max)]
         self._removable = any(op.verb in REMOVING for op in self.unheard)
         self._furthest = -1
         self._stuck: Contradiction | None = None
@@ -95,9 +97,11 @@ class _Search:
         ]
 
     def _named_workers(self) -> set[str | None]:
-        """Workers that replies depend on. Claims of all others are as good as each other's."""
+        """Workers that replies depend on, and those whose leases somebody ended. Claims of all
+        others are as good as each other's."""
         told = [op.told for op in self.heard if op.told is not None]
-        named = {op.worker for op in (*self.heard, *self.unheard) if op.job}
+        ops = (*self.heard, *self.unheard)
+        named = {op.worker for op in ops if op.job or op.verb == "end_claims"}
         return named | {facts.worker for facts in told} | {facts.lost_by for facts in told}
 
     def run(self, most: int) -> Judged:
@@ -139,7 +143,8 @@ class _Search:
 
     def _unheard_after(self, position: int, placed: int, state: State) -> Iterator[Configuration]:
         """Of claims that nobody heard of, and of rescues, the earliest is as good as any that does
-        the same: its lease is over first."""
+        the same: its lease is over first. Of a purge and of the end of a worker's claims nobody
+        heard which jobs they changed, but they were over before what began later."""
         if self.heard[position].answer == "absent" and not self._removable:
             return
         tried = set()
@@ -152,7 +157,7 @@ class _Search:
             op = self.unheard[index]
             alike = index if op.job else self._alike(op)
             bit = len(self.heard) + index
-            if placed >> bit & 1 or alike in tried:
+            if placed >> bit & 1 or alike in tried or op.ended < self._latest[position]:
                 continue
             tried.add(alike)
             for configuration in self._place(position, placed, state, bit, op):

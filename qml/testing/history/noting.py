@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ...storage import checks
 from ...storage.hooks import Event
 from ...storage.queues import Queues
 from ...storage.schedules import Known, Schedules
@@ -22,6 +23,7 @@ from ...values.errors import (
     WaitTimeout,
 )
 from ...values.job import Job
+from ...values.times import span_micros
 from .facts import facts
 from .journal import Journal, Note
 
@@ -124,3 +126,14 @@ class RecordedSchedules(Schedules):
         """Noted with the job as stored."""
         with self._noted("issue", None):
             return super().trigger(name)
+
+
+def lease(seconds: float | None) -> int:
+    """Microseconds of a lease as given; None = as long as is usual."""
+    return micros(checks.DEFAULT_LEASE if seconds is None else seconds)
+
+
+def micros(seconds: object) -> int:
+    """A span as given; 0 for what is no span, which the storage will refuse."""
+    usable = isinstance(seconds, int | float) and 0 < seconds < 1e11
+    return span_micros(seconds) if usable else 0  # type: ignore[arg-type]

@@ -57,7 +57,7 @@ def doubled(ops: Sequence[Operation], anywhere: Sequence[Operation]) -> Iterator
     for (first, one), (second, two) in pairwise(claims):
         if (one.fence, one.seq) == (two.fence, two.seq):
             yield f"was given twice with fence {one.fence}"
-        elif _until(ops, first) > second.late and not _freed(ops, first, second):
+        elif _until(ops, first) > second.late and not _freed(ops, anywhere, first, second):
             yield f"was given twice at once, to {first.worker!r} and to {second.worker!r}"
 
 
@@ -70,16 +70,14 @@ def _until(ops: Sequence[Operation], claim: Operation) -> int:
     return min([claim.told.until, *renewals])
 
 
-def _freed(ops: Sequence[Operation], first: Operation, second: Operation) -> bool:
+def _freed(
+    ops: Sequence[Operation], anywhere: Sequence[Operation], first: Operation, second: Operation
+) -> bool:
     """Whether somebody may have ended the first claim before the second was made."""
-    ends = ("finish", "release", "unlock", "update", "delete")
-    return any(
-        op.verb in ends
-        and op.answer in (DONE, UNKNOWN)
-        and op.began <= second.ended
-        and op.ended >= first.began
-        for op in ops
-    )
+    verbs = ("finish", "release", "unlock", "update", "delete")
+    ends = [op for op in ops if op.verb in verbs and op.answer in (DONE, UNKNOWN)]
+    ends += [op for op in anywhere if op.verb == "end_claims" and op.worker == first.worker]
+    return any(op.began <= second.ended and op.ended >= first.began for op in ends)
 
 
 def unclaimed(ops: Sequence[Operation], anywhere: Sequence[Operation]) -> Iterator[str]:

@@ -8,7 +8,6 @@ from typing import Any
 import attrs
 
 from ...seam.transactions import Transaction
-from ...storage import checks
 from ...storage.claims import Batch
 from ...storage.queues import Queues
 from ...storage.schedules import Schedules
@@ -21,7 +20,7 @@ from ...values.states import JobState, StateKind
 from ...values.times import span_micros
 from .facts import ended, facts, hand, sent
 from .journal import Journal
-from .noting import Noting, RecordedQueues, RecordedSchedules
+from .noting import Noting, RecordedQueues, RecordedSchedules, lease, micros
 from .operation import NEVER
 
 
@@ -103,7 +102,7 @@ class RecordedStorage(Storage):
         server_name: str = "",
     ) -> Batch:
         """Noted with the jobs that were handed out, in their order."""
-        given = {"worker": worker_id, "lease": _lease(lease_seconds), "limit": limit}
+        given = {"worker": worker_id, "lease": lease(lease_seconds), "limit": limit}
         with self._noted("claim", given | {"ahead": ahead}) as reply:
             batch = self._storage.claim(
                 worker_id,
@@ -118,7 +117,7 @@ class RecordedStorage(Storage):
 
     def try_acquire_job_lock(self, job_id: str, worker_id: str, timeout_seconds: float) -> bool:
         """Noted with the answer."""
-        given = {"job": job_id, "worker": worker_id, "lease": _micros(timeout_seconds)}
+        given = {"job": job_id, "worker": worker_id, "lease": micros(timeout_seconds)}
         with self._noted("lock", given) as reply:
             held = self._storage.try_acquire_job_lock(job_id, worker_id, timeout_seconds)
             reply["told"] = held
@@ -130,9 +129,15 @@ class RecordedStorage(Storage):
             reply["told"] = done = self._storage.release_job_lock(job_id, worker_id)
         return done
 
+    def end_claims(self, worker_id: str) -> int:
+        """Noted with how many leases were ended."""
+        with self._noted("end_claims", worker_id) as reply:
+            reply["told"] = number = self._storage.end_claims(worker_id)
+        return number
+
     def renew(self, jobs: Sequence[Job], lease_seconds: float | None = None) -> builtins.list[bool]:
         """Noted with the answer to each claim."""
-        given = {"hands": [hand(job) for job in jobs], "lease": _lease(lease_seconds)}
+        given = {"hands": [hand(job) for job in jobs], "lease": lease(lease_seconds)}
         with self._noted("renew", given) as reply:
             reply["told"] = held = self._storage.renew(jobs, lease_seconds)
         return held
@@ -141,7 +146,7 @@ class RecordedStorage(Storage):
         self, notes: Sequence[tuple[Job, Notes | None]], lease_seconds: float | None = None
     ) -> builtins.list[bool]:
         """Noted as a renewal, which it is."""
-        given = {"hands": [hand(job) for job, _ in notes], "lease": _lease(lease_seconds)}
+        given = {"hands": [hand(job) for job, _ in notes], "lease": lease(lease_seconds)}
         with self._noted("renew", given) as reply:
             reply["told"] = held = self._storage.note_many(notes, lease_seconds)
         return held
@@ -286,13 +291,3 @@ class RecordedStorage(Storage):
 
     def __repr__(self) -> str:
         return repr(self._storage)
-
-
-def _lease(seconds: float | None) -> int:
-    return _micros(checks.DEFAULT_LEASE if seconds is None else seconds)
-
-
-def _micros(seconds: object) -> int:
-    """A span as given; 0 for what is no span, which the storage will refuse."""
-    usable = isinstance(seconds, int | float) and 0 < seconds < 1e11
-    return span_micros(seconds) if usable else 0  # type: ignore[arg-type]

@@ -118,8 +118,9 @@ def _spells(
 
 def _over(op: Operation, ops: Sequence[Operation], anywhere: Sequence[Operation]) -> int:
     """When somebody may have ended the claim. What nobody heard of may have: a rescue only if it
-    has lapsed, a purge only if it was cancelled."""
+    has lapsed, a purge only if it was cancelled, the end of a worker's claims if it is his."""
     ends = [one for one in ops if one.verb in ENDING and one is not op]
+    ends += [one for one in anywhere if one.verb == "end_claims" and one.worker == op.worker]
     if any(one.verb in ("cancel", "cancel_many") for one in (*ops, *anywhere)):
         ends += [one for one in anywhere if one.verb == "purge"]
     return min((one.began for one in ends if one.ended >= op.began), default=NEVER)

@@ -38,6 +38,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("unlock", DONE): working.unlocked,
     ("unlock", "refused"): working.refused_unlock,
     ("unlock", UNKNOWN): working.perhaps_unlocked,
+    ("end_claims", UNKNOWN): working.perhaps_let_go,
     ("rescue", DONE): working.rescued,
     ("rescue", UNKNOWN): working.perhaps_rescued,
     ("cancel", DONE): changing.cancelled,

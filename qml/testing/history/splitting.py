@@ -170,6 +170,12 @@ def _purge(call: Call, make: Make) -> Made:
             yield make(ANYWHERE, UNKNOWN, kind=kind, lease=kept)
 
 
+def _end_claims(call: Call, make: Make) -> Made:
+    """It tells how many, and not which."""
+    if _answer(call) == UNKNOWN or _told(call):
+        yield make(ANYWHERE, UNKNOWN, worker=call.given)
+
+
 def _end(call: Call, make: Make, ends: list[tuple[Hand, dict[str, Any]]]) -> Made:
     answer, told = _answer(call), _told(call) or [None] * len(ends)
     if answer not in (DONE, UNKNOWN):
@@ -247,12 +253,8 @@ def _of_many(call: Call, make: Make) -> Made:
         yield make(ANYWHERE)
 
 
-def _of_queue(call: Call, make: Make) -> Made:
-    """A resume of a queue that is not paused changes nothing."""
-    yield make(call.given, "absent" if _told(call) is False else _answer(call))
-
-
-def _delete(call: Call, make: Make) -> Made:
+def _if_any(call: Call, make: Make) -> Made:
+    """A delete of what is not there changes nothing, nor a resume of a queue that is not paused."""
     yield make(call.given, "absent" if _told(call) is False else _answer(call))
 
 
@@ -282,13 +284,14 @@ _SPLIT: dict[str, Callable[[Call, Make], Made]] = {
     "renew": _renew,
     "lock": _hold,
     "unlock": _hold,
+    "end_claims": _end_claims,
     "expire": _of_many,
     "cancel_many": _of_many,
     "retry_many": _of_many,
-    "pause": _of_queue,
-    "resume": _of_queue,
+    "pause": _if_any,
+    "resume": _if_any,
     "issue": lambda call, make: iter(()),
-    "delete": _delete,
+    "delete": _if_any,
     "cancel": _change,
     "retry": _change,
     "update": _update,

@@ -223,6 +223,15 @@ def refused_unlock(state: State, op: Operation) -> Next:
     return [state]
 
 
+def perhaps_let_go(state: State, op: Operation) -> Next:
+    """A worker is known to be dead: if its claim runs the job, the lease ends now, unless it had
+    lapsed before. Until a rescue the claim holds the job like any that has lapsed."""
+    if state.kind != PROCESSING or state.held is None or state.worker != op.worker:
+        return []
+    earliest, latest = state.held
+    return [state._replace(held=(min(earliest, op.early), min(latest, op.late)))]
+
+
 # -- rescues ---------------------------------------------------------------------------------------
 
 
