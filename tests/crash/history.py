@@ -201,6 +201,8 @@ class History:
                 runs[note["job"], note["fence"], note["life"]].ended = note["at"]
             elif kind == "renewal":
                 self._renewal(note, by_fence.get((note["job"], note["fence"])))
+            elif kind == "burial":
+                self._burial(note, by_fence.get((note["job"], note["fence"])))
             else:
                 claim = by_version.get((note["job"], note["version"]))
                 if claim is not None:
@@ -212,6 +214,11 @@ class History:
         claim.renewals.append(note)
         if note["until"] > claim.until:
             claim.until, claim.renewed = note["until"], note["began"]
+
+    def _burial(self, note: Note, claim: Claim | None) -> None:
+        """Another process saw that the claim's is dead. The rules ask whether it was."""
+        if claim is not None:
+            claim.until = min(claim.until, note["at"])
 
     # -- questions -----------------------------------------------------------------------------
 

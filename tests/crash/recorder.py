@@ -80,6 +80,16 @@ class Recorder:
         )
         return verdicts
 
+    def let_go(
+        self, job: str, worker: str, now: int, claim: tuple[int, int] | None = None
+    ) -> Verdict:
+        """Note which claim's lease is to end, before it is tried: a kill in between leaves one that
+        may have ended."""
+        if claim is not None:
+            self._ledger.note("burial", job=job, fence=claim[1])
+        verdict: Verdict = self._call("let_go", job, worker, now, claim)
+        return verdict
+
     def _call(self, verb: str, *given: Any) -> Any:
         began = steady_micros()
         try:

@@ -44,6 +44,9 @@ class Story:
         facts = {"job": "j", "fence": fence, "began": int(at * SECOND), "verdict": "done"}
         self.note(at, "renewal", life, until=int(until * SECOND), **facts)
 
+    def bury(self, at, life, fence):
+        self.note(at, "burial", life, job="j", fence=fence)
+
     def finish(self, at, life, fence, *, state="succeeded", rescue=False, verdict="done"):
         facts = {"job": "j", "version": fence * 2, "state": state, "rescue": rescue}
         facts["began"] = int((at - 0.01) * SECOND)

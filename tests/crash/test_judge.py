@@ -40,6 +40,14 @@ def test_a_kill_explains_a_second_run(killed):
     assert killed.broken() == set()
 
 
+def test_a_claim_of_the_dead_may_be_taken_at_once(killed):
+    killed.bury(1.6, 2, 1)
+    killed.finish(1.61, 2, 1, state="enqueued", rescue=True)
+    killed.run(1.7, 2, 2)
+    killed.stored = succeeded(2, 2)
+    assert killed.broken() == set()
+
+
 def test_a_stall_beyond_the_lease_explains_a_second_run_and_an_overlap(story):
     story.claim(1, 1, 1)
     story.start(1.01, 1, 1)
@@ -222,6 +230,30 @@ def test_a_rescue_before_the_lease_lapsed(killed):
     killed.run(2.2, 2, 2)
     killed.stored = succeeded(2, 2)
     assert killed.broken() == {"rescue_waits_for_the_lease"}
+
+
+def test_a_rescue_before_the_claim_of_the_dead_was_ended(killed):
+    killed.finish(1.6, 2, 1, state="enqueued", rescue=True)
+    killed.bury(1.9, 2, 1)
+    killed.run(2.2, 2, 2)
+    killed.stored = succeeded(2, 2)
+    assert killed.broken() == {"rescue_waits_for_the_lease"}
+
+
+def test_the_claim_of_one_that_lives_is_ended(story):
+    story.claim(1, 1, 1)
+    story.start(1.01, 1, 1)
+    story.bury(1.2, 2, 1)
+    story.finish(1.3, 2, 1, state="enqueued", rescue=True)
+    story.run(1.4, 2, 2)
+    story.end(1.9, 1, 1)
+    story.finish(2, 1, 1, verdict="stale")
+    story.stored = succeeded(2, 2)
+    assert story.broken() == {
+        "claims_end_for_a_reason",
+        "no_two_runs_overlap",
+        "a_repeat_has_a_reason",
+    }
 
 
 def test_runs_that_overlap(story):
