@@ -216,8 +216,9 @@ class History:
             claim.until, claim.renewed = note["until"], note["began"]
 
     def _burial(self, note: Note, claim: Claim | None) -> None:
-        """Another process saw that the claim's is dead. The rules ask whether it was."""
-        if claim is not None:
+        """Another process took the claim's for dead. That ends the lease only if it had been
+        killed: one that stands still is not dead."""
+        if claim is not None and self.killed_by(claim.life, note["at"]):
             claim.until = min(claim.until, note["at"])
 
     # -- questions -----------------------------------------------------------------------------

@@ -81,3 +81,8 @@ class Story:
 
     def broken(self, **changes):
         return {rule for rule, _ in faults(self.case(**changes))}
+
+
+def succeeded(life, fence):
+    """What the store holds once this claim of the job has succeeded."""
+    return {"j": Stored("j", "succeeded", fence, fence, 100, result=[life, fence])}

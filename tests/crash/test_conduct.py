@@ -13,13 +13,6 @@ from tests.crash.report import report
 from tests.crash.story import Story
 
 
-@pytest.fixture
-def story():
-    made = Story()
-    made.enqueue("j")
-    return made
-
-
 @pytest.mark.parametrize("status", [1, -11, None])
 def test_a_process_that_died_by_itself(story, status):
     story.run(1, 1, 1)

@@ -5,27 +5,7 @@ import pytest
 
 from tests.crash.case import Stored
 from tests.crash.ledger import Ledger, read_all
-from tests.crash.story import Story
-
-
-def succeeded(life, fence):
-    return {"j": Stored("j", "succeeded", fence, fence, 100, result=[life, fence])}
-
-
-@pytest.fixture
-def story():
-    made = Story()
-    made.enqueue("j")
-    return made
-
-
-@pytest.fixture
-def killed(story):
-    """Life 1 dies in the middle of its run; its lease ends at 2."""
-    story.claim(1, 1, 1)
-    story.start(1.01, 1, 1)
-    story.kill(1.5, 1)
-    return story
+from tests.crash.story import Story, succeeded
 
 
 def test_one_clean_run_passes(story):
@@ -36,14 +16,6 @@ def test_one_clean_run_passes(story):
 def test_a_kill_explains_a_second_run(killed):
     killed.finish(2.1, 2, 1, state="enqueued", rescue=True)
     killed.run(2.2, 2, 2)
-    killed.stored = succeeded(2, 2)
-    assert killed.broken() == set()
-
-
-def test_a_claim_of_the_dead_may_be_taken_at_once(killed):
-    killed.bury(1.6, 2, 1)
-    killed.finish(1.61, 2, 1, state="enqueued", rescue=True)
-    killed.run(1.7, 2, 2)
     killed.stored = succeeded(2, 2)
     assert killed.broken() == set()
 
@@ -223,37 +195,6 @@ def test_an_end_that_came_after_the_next_claim(killed):
     killed.finish(1.8, 1, 1, verdict=None)
     killed.stored = succeeded(2, 2)
     assert killed.broken() == {"no_two_claims_live"}
-
-
-def test_a_rescue_before_the_lease_lapsed(killed):
-    killed.finish(1.6, 2, 1, state="enqueued", rescue=True)
-    killed.run(2.2, 2, 2)
-    killed.stored = succeeded(2, 2)
-    assert killed.broken() == {"rescue_waits_for_the_lease"}
-
-
-def test_a_rescue_before_the_claim_of_the_dead_was_ended(killed):
-    killed.finish(1.6, 2, 1, state="enqueued", rescue=True)
-    killed.bury(1.9, 2, 1)
-    killed.run(2.2, 2, 2)
-    killed.stored = succeeded(2, 2)
-    assert killed.broken() == {"rescue_waits_for_the_lease"}
-
-
-def test_the_claim_of_one_that_lives_is_ended(story):
-    story.claim(1, 1, 1)
-    story.start(1.01, 1, 1)
-    story.bury(1.2, 2, 1)
-    story.finish(1.3, 2, 1, state="enqueued", rescue=True)
-    story.run(1.4, 2, 2)
-    story.end(1.9, 1, 1)
-    story.finish(2, 1, 1, verdict="stale")
-    story.stored = succeeded(2, 2)
-    assert story.broken() == {
-        "claims_end_for_a_reason",
-        "no_two_runs_overlap",
-        "a_repeat_has_a_reason",
-    }
 
 
 def test_runs_that_overlap(story):

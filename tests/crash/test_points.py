@@ -26,8 +26,9 @@ SHARE = {
 CHANGES = {
     "sqlite": {name for name, text in SQL.items() if within_sqlite.name_of(text)},
     "postgres": {
-        *("insert", "insert_one", "move", "rewrite", "claim", "claim_queues", "hold", "let_go"),
-        *("erase", "erase_finished", "create_record", "change_record", "remove_record"),
+        *("insert", "insert_one_kept", "move", "rewrite", "claim", "claim_queues", "hold"),
+        *("let_go", "erase", "erase_finished"),
+        *("create_record", "change_record", "remove_record"),
         *("begin", "one_migrates", "create_schema", "migration", "set_schema_version", "commit"),
         "notify",
     },

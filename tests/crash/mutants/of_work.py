@@ -9,7 +9,7 @@ from typing import Any
 from qml import Job
 from qml.storage.storage import Storage
 from qml.values.errors import StorageError
-from qml.work import chores, finisher
+from qml.work import chores, finisher, kernel
 
 
 def nobody_renews() -> None:
@@ -20,6 +20,16 @@ def nobody_renews() -> None:
 def nobody_rescues() -> None:
     """The jobs of the dead stay with them."""
     chores.Upkeep.rescue = lambda self: None
+
+
+def who_is_paused_counts_as_dead() -> None:
+    """Jobs are taken, before their lease lapsed, from a neighbour that will go on."""
+    is_dead = kernel.is_dead
+
+    def hasty(process: kernel.Process) -> bool:
+        return is_dead(process) or kernel._line(process.pid)[0] == "T"
+
+    kernel.is_dead = hasty
 
 
 def outcomes_are_dropped() -> None:
@@ -54,6 +64,7 @@ def an_enqueue_is_acknowledged_too_early() -> None:
 MUTANTS = (
     nobody_renews,
     nobody_rescues,
+    who_is_paused_counts_as_dead,
     outcomes_are_dropped,
     an_enqueue_is_acknowledged_too_early,
 )
