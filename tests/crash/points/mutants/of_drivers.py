@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -79,6 +80,9 @@ def payloads_are_erased_apart() -> None:
 
 # -- PostgreSQL --------------------------------------------------------------------------------
 
+STATEMENT = re.compile(r"(?:\$\$.*?\$\$|.)+?(?:;\n|\Z)", re.DOTALL)
+"""One of a text, with the body of a function in one piece."""
+
 
 def every_statement_commits() -> None:
     """A kill leaves half a schema: BEGIN does nothing, and what is sent as one is several."""
@@ -88,7 +92,7 @@ def every_statement_commits() -> None:
         if text in (self.sql["begin"], self.sql["commit"]):
             return []
         found: Any = []
-        for part in filter(str.strip, text.split(";\n")):
+        for part in filter(str.strip, STATEMENT.findall(text)):
             found = run(self, part, values)
         return found
 
