@@ -10,6 +10,7 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from qml import RetryPolicy, SerializationError
+from qml.drivers.sqlite.library import library
 from qml.flask import QmlFlask
 
 URLS = ["memory://", "sqlite:///jobs.db"]
@@ -148,6 +149,8 @@ def shared(jobs, make_app):
         QML_URL="sqlite:///shop.db",
         QML_IMMEDIATE=True,
         SQLALCHEMY_DATABASE_URI="sqlite:///shop.db",
+        # Whatever tests have run before in this process: one copy of SQLite for one file.
+        SQLALCHEMY_ENGINE_OPTIONS={"module": library},
     )
     db = SQLAlchemy(app, model_class=Base)
     with app.app_context():

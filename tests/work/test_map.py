@@ -261,17 +261,27 @@ def test_ctrl_c_lets_what_runs_end_and_says_how_to_go_on(app, work, capsys):
         go_on.wait(60)
         ended.append(n)
 
+    said = ""
+
+    def stopping():
+        nonlocal said
+        said += capsys.readouterr().err
+        return "stopping" in said
+
     def interrupt():
         started.wait(60)
         signal.raise_signal(signal.SIGINT)
-        go_on.set()
+        try:
+            eventually(stopping)
+        finally:
+            go_on.set()
 
     thread = threading.Thread(target=interrupt)
     thread.start()
     with pytest.raises(KeyboardInterrupt):
         list(slow.map(range(50), batch="b", threads=1))
     thread.join(60)
-    said = capsys.readouterr().err
+    said += capsys.readouterr().err
     assert "b: stopping: running jobs have 30 s to end" in said
     assert "batch='b', to go on" in said
     counts = app.storage.get_job_counts()
