@@ -91,6 +91,7 @@ def every_statement_commits() -> None:
     def alone(self: Any, text: str, values: Any) -> Any:
         if text in (self.sql["begin"], self.sql["commit"]):
             return []
+        self._begin = ""
         found: Any = []
         for part in filter(str.strip, STATEMENT.findall(text)):
             found = run(self, part, values)
