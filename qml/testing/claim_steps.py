@@ -92,3 +92,8 @@ class ClaimSteps(Steps):
     def unlock(self, job: str, worker: str) -> None:
         """Let a lock or a lease go."""
         self._both("release_job_lock", job, worker)
+
+    @rule(worker=WORKERS)
+    def end_claims(self, worker: str) -> None:
+        """Say that a worker is dead, which may live."""
+        self._both("end_claims", worker)

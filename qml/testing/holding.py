@@ -81,3 +81,13 @@ class Holding(Limited):
         entry.lease(entry.holder, now if entry.is_processing else None)
         entry.running = entry.is_processing
         return True
+
+    def end_claims(self, worker_id: str) -> int:
+        """End the leases of what a dead worker runs; how many had not lapsed."""
+        need_name("worker_id", worker_id)
+        now = self.now()
+        mine = [e for e in self.entries if e.is_processing and e.claimant == worker_id]
+        live = [entry for entry in mine if entry.held_at(now)]
+        for entry in live:
+            entry.lease(entry.holder, now)
+        return len(live)

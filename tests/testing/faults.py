@@ -155,6 +155,25 @@ class AnybodyLetsGo(Driver):
         return super().let_go(job_id, row.worker if row else worker, now)
 
 
+class AllDieAtOnce(Storage):
+    """Whoever died, everybody's claims are ended."""
+
+    def end_claims(self, worker_id):
+        workers = {job.state.worker_id for job in self.list("processing")} - {worker_id}
+        return super().end_claims(worker_id) + sum(
+            super(AllDieAtOnce, self).end_claims(w) for w in workers
+        )
+
+
+class TheDeadAreWaitedFor(Storage):
+    """Until their leases lapse."""
+
+    def end_claims(self, worker_id):
+        now = self.now()
+        mine = [j for j in self.list("processing") if j.state.worker_id == worker_id]
+        return sum(job.lease_expires_at > now for job in mine)
+
+
 class BatchStoresHalf(Driver):
     """What stands in nobody's way is stored, though the batch is refused."""
 

@@ -81,6 +81,24 @@ def letting_go_of_a_running_job_makes_an_orphan(s: Scene) -> None:
     s.same([job.id for job in s.storage.rescue()], ["a"], "rescue after")
 
 
+def the_claims_of_a_dead_worker_end(s: Scene) -> None:
+    """2: end_claims ends at once the leases of what that worker runs, and nobody else's; its locks
+    stay. Until a rescue the claim may still end the job."""
+    dead, late = s.running("dead"), s.running("late")
+    s.add("locked")
+    s.storage.try_acquire_job_lock("locked", "w1", 60)
+    s.add("lives")
+    s.claim("w2")
+    s.same(s.storage.end_claims("w3"), 0, "the claims of one that has none")
+    s.same(s.storage.rescue(), [], "rescue before")
+    s.same(s.storage.end_claims("w1"), 2, "the claims that were ended")
+    s.same(s.storage.end_claims("w1"), 0, "again")
+    s.storage.finish(late, Succeeded())
+    s.same([job.id for job in s.storage.rescue()], ["dead"], "rescue after")
+    s.refuses(JobLost, s.storage.finish, dead, Succeeded())
+    s.same(s.storage.try_acquire_job_lock("locked", "w2", 5), False, "a lock over the dead one's")
+
+
 def a_lapsed_claim_can_be_taken_over(s: Scene) -> None:
     """Law 5: taking a lock over a lapsed claim raises fence and version: the old hand is stale,
     also when it is the same worker's."""
