@@ -2,6 +2,7 @@
 
 import itertools
 import signal
+import sys
 import threading
 
 import pytest
@@ -261,18 +262,11 @@ def test_ctrl_c_lets_what_runs_end_and_says_how_to_go_on(app, work, capsys):
         go_on.wait(60)
         ended.append(n)
 
-    said = ""
-
-    def stopping():
-        nonlocal said
-        said += capsys.readouterr().err
-        return "stopping" in said
-
     def interrupt():
         started.wait(60)
         signal.raise_signal(signal.SIGINT)
         try:
-            eventually(stopping)
+            eventually(lambda: "stopping" in sys.stderr.getvalue())
         finally:
             go_on.set()
 
@@ -281,7 +275,7 @@ def test_ctrl_c_lets_what_runs_end_and_says_how_to_go_on(app, work, capsys):
     with pytest.raises(KeyboardInterrupt):
         list(slow.map(range(50), batch="b", threads=1))
     thread.join(60)
-    said += capsys.readouterr().err
+    said = capsys.readouterr().err
     assert "b: stopping: running jobs have 30 s to end" in said
     assert "batch='b', to go on" in said
     counts = app.storage.get_job_counts()
