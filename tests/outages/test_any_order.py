@@ -61,7 +61,10 @@ class CutMachine(CallerSteps, ClaimSteps, TimeSteps):
         return super()._given({**fields, "expires_in": None})
 
     def _both(self, verb: str, *arguments: Any, **keywords: Any) -> tuple[Any, Any]:
-        """Without ``delete_many``: it cancels first, and a cut in between leaves that."""
+        """Without ``delete_many``: it cancels first, and a cut in between leaves that. And without
+        ``end_claims``: a look, and a step for each job."""
+        if verb == "end_claims":
+            return 0, 0
         single = "cancel_many" if verb == "delete_many" else verb
         return super()._both(single, *arguments, **keywords)
 
@@ -76,6 +79,8 @@ class CutMachine(CallerSteps, ClaimSteps, TimeSteps):
             unanswered += 1
             assert unanswered < 100, f"the line is mended, and nobody answers: {found}"
             line.mend()
+            if unanswered > 1:  # who has met an outage asks once, and would be cut at every request
+                line.cut_often(0, "before")
             if difference(self.oracle.list(), self.calm.list()):
                 answer(self.oracle, verb, *_side(arguments, "oracle"), **keywords)
         expected = answer(self.oracle, verb, *_side(arguments, "oracle"), **keywords)
