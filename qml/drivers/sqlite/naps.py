@@ -18,7 +18,7 @@ share of the first, or a long transaction would have all others spin."""
 def nap(waited: float = 0.0) -> None:
     """A short wait of uneven length, so that those who wait do not keep step, and the shorter the
     longer one has ``waited``, so that those who came first go first: of four processes that write
-    without pause to a disk with a flush of 3 ms the worst wait was 380 ms before, and is 70.
+    without pause, reckoned with a flush of 3 ms, it takes the worst wait from 380 ms to 60.
     SQLite's own waits grow to 100 ms, and with them the worst wait (1.7 s)."""
     share = max(LEAST, HALVED / (HALVED + waited))
     time.sleep(random.uniform(0.0002, 0.002) * share)
