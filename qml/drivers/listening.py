@@ -61,6 +61,17 @@ class Feed(Protocol):
         ...
 
 
+class Hinted(threading.local):
+    """Of each thread: whether what it did last sent a hint in the very step."""
+
+    in_step = False
+
+    def take(self) -> bool:
+        """Whether it did, and nobody has asked before."""
+        found, self.in_step = self.in_step, False
+        return found
+
+
 class Wakeups:
     """A counter of hints. Each thread remembers which it saw last, so none falls between a
     thread's look at the store and its ``wait``; a thread's first wait therefore returns at once."""
@@ -92,10 +103,14 @@ class Wakeups:
 
     # -- sending -------------------------------------------------------------------------------
 
-    def notify(self) -> None:
+    def notify(self, sent: bool = False) -> None:
         """Wake everybody who waits, here and elsewhere. Threads that notify while a hint is sent
-        share the next one; a hint that cannot be sent is lost, as hints may be."""
-        self.hint()
+        share the next one; a hint that cannot be sent is lost, as hints may be. ``sent``: one went
+        with the step that it tells of, and only those who wait here are left, by whom nothing is
+        heard as yet, perhaps."""
+        self._hint()
+        if sent:
+            return
         self._unsent = True
         if not self._sending.acquire(timeout=SHARE):
             return  # the server is slow or silent, and nobody waits for it on top of who does
@@ -107,8 +122,7 @@ class Wakeups:
         finally:
             self._sending.release()
 
-    def hint(self) -> None:
-        """Wake everybody who waits here."""
+    def _hint(self) -> None:
         with self._changed:
             self._count += 1
             self._changed.notify_all()
@@ -196,10 +210,10 @@ class Wakeups:
                     self._prove(feed, either)
                     heard = time.monotonic()
                     self._hears = True
-                    self.hint()  # there may have been one before it could be heard
+                    self._hint()  # there may have been one before it could be heard
                 elif either.select(LINGER) and feed.drain():
                     heard = time.monotonic()
-                    self.hint()
+                    self._hint()
 
     def _prove(self, feed: Feed, either: selectors.BaseSelector) -> None:
         """Send a hint and hear it."""

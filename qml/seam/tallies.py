@@ -1,9 +1,10 @@
 """Tallies: how many rows of a group have not ended, and who waits for it."""
 
 import json
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from .rows import PROCESSING, Row
+from .rows import PROCESSING, Obstacle, Row
 
 
 class Parents(NamedTuple):
@@ -33,6 +34,14 @@ def names(counts: str | None) -> list[str]:
         return []
     is_list = isinstance(found, list) and all(isinstance(name, str) for name in found)
     return found if is_list else []
+
+
+def missing(
+    rows: Sequence[Row], parents: Sequence[Parents], is_there: Callable[[str], bool]
+) -> list[Obstacle]:
+    """What stands in the way of rows that wait for a tally which has to be there already."""
+    wanted = ((one.index, rows[one.index].awaits or "") for one in parents if one.ids is None)
+    return [Obstacle(index, "tally", name) for index, name in wanted if not is_there(name)]
 
 
 def is_dormant(row: Row) -> bool:

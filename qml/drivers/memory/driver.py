@@ -33,7 +33,7 @@ from ...seam.rows import (
     holder,
     is_free,
 )
-from ...seam.tallies import Parents, Tally
+from ...seam.tallies import Parents, Tally, missing
 from ...values.clock import steady_micros
 from ...values.errors import CapacityExceeded, StorageUnavailable
 from .. import forks
@@ -69,7 +69,7 @@ class MemoryDriver:
         """Store all rows, or none. CapacityExceeded when there would be more than ``max_jobs``."""
         with self.lock:
             table = self._open()
-            gone = list(guards.tallies_gone(table, rows, parents))
+            gone = missing(rows, parents, lambda name: table.tallies.get(name) is not None)
             obstacles = gone or list(guards.obstacles(table, rows))
             if not gone and record is not None and self._version(record.name) != record.expected:
                 obstacles = [Obstacle(-1, "record", record.name)]

@@ -41,16 +41,6 @@ def obstacles(table: Table, rows: Iterable[Row]) -> Iterator[Obstacle]:
                 keys[key] = row.id
 
 
-def tallies_gone(
-    table: Table, rows: Sequence[Row], parents: Sequence[Parents]
-) -> Iterator[Obstacle]:
-    """What rows are to wait for, and that is not there."""
-    for index, ids in parents:
-        name = rows[index].awaits or ""
-        if ids is None and table.tallies.get(name) is None:
-            yield Obstacle(index, "tally", name)
-
-
 def swap(table: Table, change: Change) -> Verdict:
     """Carry out one change, if its guard holds and its key is free."""
     row = table.get(change.id if isinstance(change, Move) else change.row.id)

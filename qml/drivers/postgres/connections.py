@@ -8,7 +8,6 @@ refuse what was done already, and a row that carries the stamp counts as done.
 
 import contextlib
 import random
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
@@ -18,6 +17,7 @@ from psycopg2.errors import DuplicatePreparedStatement, InvalidSqlStatementName
 
 from ...values.config import PostgresConfig
 from ...values.errors import StorageError, StorageUnavailable
+from ..listening import Hinted
 from . import troubles
 from .pool import Pool
 from .session import Lost, Rows, Session, Silent
@@ -36,13 +36,13 @@ SERVER_SHARE = 0.9
 
 
 class Call:
-    """One call of a verb, whatever the number of tries. ``again``: it may have been carried out;
-    ``hinted``: it was, and everybody who waits has been told."""
+    """One call of a verb, whatever the number of tries. ``again``: it may have been carried out."""
 
-    def __init__(self, head: str, sql: Statements, seconds: float) -> None:
+    def __init__(self, head: str, sql: Statements, seconds: float, hinted: Hinted) -> None:
         self.sql = sql
         self.stamp = random.getrandbits(62)
-        self.again = self.hinted = False
+        self.again = hinted.in_step = False
+        self._hinted = hinted
         self._head = head
         self._seconds = seconds
         self._begin = ""
@@ -83,7 +83,7 @@ class Call:
             self.again = True
             self._roll_back()
             return None
-        self.hinted = True
+        self._hinted.in_step = True
         return int(seq) if seq else None
 
     def _planned(self, name: str, values: Mapping[str, Any], before: str, after: str = "") -> Rows:
@@ -139,7 +139,7 @@ class Connections:
         self._flushed = self.sql["limits"] if full else self._unflushed
         self.begin_for_tasks = ("" if full else self.sql["unflushed"]) + self.sql["mark"]
         self.whereabouts: Rows = []  # of the tables, once they were asked for
-        self._last = threading.local()  # of each thread the last call
+        self.hinted = Hinted()
         self.limited = False  # whether the last claim found that something may keep rows back
 
     def read(self, work: Callable[[Call], T]) -> T:
@@ -155,19 +155,13 @@ class Connections:
         ``patient``: given up soon when the server is gone."""
         return self._carry_out(work, self._flushed, UNKNOWN, patient=patient)
 
-    def has_hinted(self) -> bool:
-        """Whether what this thread did last was done with a hint, of which it was not asked yet."""
-        call: Call | None = getattr(self._last, "call", None)
-        self._last.call = None
-        return call is not None and call.hinted
-
     def notify(self) -> None:
         """Hint to everybody who listens."""
         hint = self.sql["notify"]
         self._carry_out(lambda call: call.run(hint, {}), self._unflushed, UNKNOWN, patient=False)
 
     def _carry_out(self, work: Callable[[Call], T], head: str, fate: str, *, patient: bool) -> T:
-        self._last.call = call = Call(head, self.sql, self._config.statement_timeout)
+        call = Call(head, self.sql, self._config.statement_timeout, self.hinted)
         longest = NAP[0]
         while True:
             try:

@@ -154,12 +154,8 @@ class PostgresDriver:
     # -- wakeups and life ----------------------------------------------------------------------
 
     def notify(self) -> None:
-        """See Driver.notify. Where the step before has done so, only those of this process are
-        told, by whom nothing is heard as yet, perhaps."""
-        if self._connections.has_hinted():
-            self._wakeups.hint()
-        else:
-            self._wakeups.notify()
+        """See Driver.notify."""
+        self._wakeups.notify(sent=self._connections.hinted.take())
 
     def wait(self, timeout: float) -> bool:
         """See Driver.wait."""

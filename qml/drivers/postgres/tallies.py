@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from psycopg2.errors import UniqueViolation
 
 from ...seam.rows import SUCCEEDED, Inserted, Obstacle, Row, Write
-from ...seam.tallies import Parents, Tally, names, woken
+from ...seam.tallies import Parents, Tally, missing, names, woken
 from . import arrays, storing
 from .connections import Call
 
@@ -63,17 +63,13 @@ class _Waiting:
         return {parent: (state, finished_at) for parent, state, finished_at in found}
 
     def _gone(self, call: Call, parents: Sequence[Parents]) -> list[Obstacle]:
-        wanted = {one.index: self.rows[one.index].awaits for one in parents if one.ids is None}
+        wanted = {self.rows[one.index].awaits for one in parents if one.ids is None}
         if not wanted:
             return []
         counted = {name for row in self.rows for name in names(row.counts)}
-        tallies = arrays.literal({*counted, *wanted.values()})
+        tallies = arrays.literal(counted | wanted)
         there = {name for (name,) in call.run(call.sql["lock_tallies"], {"tallies": tallies})}
-        return [
-            Obstacle(index, "tally", name or "")
-            for index, name in wanted.items()
-            if name not in there
-        ]
+        return missing(self.rows, parents, there.__contains__)
 
     def _wait(
         self, index: int, ids: Sequence[str], known: dict[str, tuple[str, int | None]]

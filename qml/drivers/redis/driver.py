@@ -1,6 +1,5 @@
 """The verbs of the seam on a Redis or Valkey server."""
 
-import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,7 +23,7 @@ from ...seam.rows import (
 )
 from ...seam.tallies import Parents, Tally
 from ...values.config import RedisConfig
-from ..listening import Wakeups
+from ..listening import Hinted, Wakeups
 from . import examination, schema, texts
 from .connections import Connections
 from .feed import Hints, channel
@@ -51,7 +50,7 @@ class RedisDriver:
         self._wakeups = Wakeups(
             self._connections.name, lambda: Hints(self._connections), self._publish
         )
-        self._last = threading.local()
+        self._hinted = Hinted()
         self._mending = Mending(self._connections)
         self._pages = Pages(self._connections, self._mending.suspect)
         self._connections.when_forked(self._begin_anew)
@@ -72,7 +71,7 @@ class RedisDriver:
         )
         if obstacles:
             return Inserted([], [Obstacle(int(at), by, holder) for at, by, holder in obstacles])
-        self._last.hinted = True
+        self._hinted.in_step = True
         return Inserted([*range(int(first), int(first) + len(rows))], [])
 
     def load(self, ids: Sequence[str]) -> list[Row | None]:
@@ -88,7 +87,7 @@ class RedisDriver:
     def swap(self, changes: Sequence[Change]) -> list[Verdict]:
         """See Driver.swap."""
         verdicts = texts.verdicts(self._write(SWAP, [*map(texts.change_texts, changes)]))
-        self._last.hinted = Verdict.DONE in verdicts
+        self._hinted.in_step = Verdict.DONE in verdicts
         return verdicts
 
     def claim(self, claim: Claim) -> Claimed:
@@ -158,13 +157,8 @@ class RedisDriver:
     # -- wakeups and life ----------------------------------------------------------------------
 
     def notify(self) -> None:
-        """See Driver.notify. Where what this thread wrote last was told of in that very step, only
-        those who wait in this process are left."""
-        if getattr(self._last, "hinted", False):
-            self._last.hinted = False
-            self._wakeups.hint()
-        else:
-            self._wakeups.notify()
+        """See Driver.notify."""
+        self._wakeups.notify(sent=self._hinted.take())
 
     def wait(self, timeout: float) -> bool:
         """See Driver.wait."""
@@ -210,7 +204,7 @@ class RedisDriver:
         self._mending.begin_anew()
 
     def _write(self, script: Any, order: Any) -> bytes:
-        self._last.hinted = False
+        self._hinted.in_step = False
         return self._connections.write(script, texts.dumps(order))
 
 

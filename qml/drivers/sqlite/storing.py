@@ -2,10 +2,10 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from ...seam.rows import Finished, Inserted, Obstacle, Overdue, Row, Verdict, Write
-from ...seam.tallies import Parents
+from ...seam.tallies import Parents, missing
 from . import records, tallies
 from .library import library as sqlite
 from .statements import SQL
@@ -24,7 +24,7 @@ def insert(
     parents: Sequence[Parents] = (),
 ) -> Inserted:
     """Store all rows and the record, or nothing, and say what stands in the way."""
-    gone = [*_gone(connection, rows, parents)]
+    gone = missing(rows, parents, lambda name: tallies.read(connection, name) is not None)
     if gone:
         return Inserted([], gone)
     if record is not None and records.write(connection, *record) is not Verdict.DONE:
@@ -47,15 +47,6 @@ def insert(
         connection.execute(SQL["rollback"])  # all or none
         return Inserted([], obstacles)
     return Inserted([seq for seq, _, _ in payloads], [])
-
-
-def _gone(
-    connection: sqlite3.Connection, rows: Sequence[Row], parents: Sequence[Parents]
-) -> Iterator[Obstacle]:
-    for index in [one.index for one in parents if one.ids is None]:
-        name = rows[index].awaits or ""
-        if tallies.read(connection, name) is None:
-            yield Obstacle(index, "tally", name)
 
 
 def _insert_job(cursor: sqlite3.Cursor, row: Row) -> None:
