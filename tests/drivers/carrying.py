@@ -2,7 +2,8 @@
 
 import contextlib
 import threading
-import time
+
+from tests.work.support import eventually
 
 LONG = 30.0
 
@@ -72,10 +73,7 @@ class Line:
 
 
 def until(condition):
-    deadline = time.monotonic() + LONG
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.0005)
+    eventually(condition, LONG, every=0.0005)
 
 
 @contextlib.contextmanager

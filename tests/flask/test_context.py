@@ -4,13 +4,13 @@ import threading
 
 import pytest
 from flask import current_app, g, has_app_context, has_request_context, url_for
-from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from qml import RetryPolicy, Snooze, current_job
 from qml.flask import QmlFlask
 from qml.testing import drain
 from tests.cli.calls import until
+
+from .notes import Note, database
 
 NEVER = RetryPolicy(max_retries=0)
 
@@ -207,25 +207,11 @@ def test_schedules_are_issued_for_the_servers_app(jobs, make_app):
 # -- SQLAlchemy ------------------------------------------------------------------------------------
 
 
-class Base(DeclarativeBase):
-    pass
-
-
-class Note(Base):
-    __tablename__ = "notes"
-    id: Mapped[int] = mapped_column(primary_key=True)
-    text: Mapped[str]
-
-
 @pytest.fixture
 def shop(jobs, make_app):
     app = make_app(jobs, SQLALCHEMY_DATABASE_URI="sqlite:///shop.db")
-    db = SQLAlchemy(app, model_class=Base)
-    with app.app_context():
-        db.create_all()
+    with database(app) as db:
         yield app, db
-        db.session.remove()
-        db.engine.dispose()
 
 
 @ways

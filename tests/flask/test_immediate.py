@@ -6,12 +6,12 @@ import threading
 
 import pytest
 from flask import current_app, g, has_request_context
-from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from qml import RetryPolicy, SerializationError
 from qml.drivers.sqlite.library import library
 from qml.flask import QmlFlask
+
+from .notes import Note, database
 
 URLS = ["memory://", "sqlite:///jobs.db"]
 
@@ -131,16 +131,6 @@ def test_only_the_app_that_says_so(jobs, make_app):
         assert jobs.storage.get(task.enqueue().id).state.kind == "enqueued"
 
 
-class Base(DeclarativeBase):
-    pass
-
-
-class Note(Base):
-    __tablename__ = "notes"
-    id: Mapped[int] = mapped_column(primary_key=True)
-    text: Mapped[str]
-
-
 @pytest.fixture
 def shared(jobs, make_app):
     """A database that the session and the jobs share."""
@@ -152,13 +142,9 @@ def shared(jobs, make_app):
         # Whatever tests have run before in this process: one copy of SQLite for one file.
         SQLALCHEMY_ENGINE_OPTIONS={"module": library},
     )
-    db = SQLAlchemy(app, model_class=Base)
-    with app.app_context():
-        db.create_all()
+    with database(app) as db:
         jobs.create_all()
         yield db
-        db.session.remove()
-        db.engine.dispose()
 
 
 @pytest.mark.parametrize("scoped", [True, False])
@@ -196,15 +182,13 @@ def test_the_session_of_the_caller_is_left_alone(jobs, make_app):
         QML_IMMEDIATE=True,
         SQLALCHEMY_DATABASE_URI="sqlite:///shop.db",
     )
-    db = SQLAlchemy(app, model_class=Base)
 
     @jobs.task(name="change")
     def change(number):
         db.session.get(Note, number).text = "b"
         db.session.commit()
 
-    with app.app_context():
-        db.create_all()
+    with database(app) as db:
         note = Note(text="a")
         db.session.add(note)
         db.session.commit()
@@ -214,5 +198,3 @@ def test_the_session_of_the_caller_is_left_alone(jobs, make_app):
         assert db.session() is mine
         db.session.refresh(note)
         assert note.text == "b"
-        db.session.remove()
-        db.engine.dispose()
