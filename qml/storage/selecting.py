@@ -76,11 +76,18 @@ def change(driver: Driver, where: JobFilter, rule: changes.Rule, now: int) -> It
     """Change each job that the filter names by ``rule``; those that were, as stored. One that
     ``rule`` refuses, or that does not pass any more when its turn comes, is left as it is."""
     for some in pages(driver, where, now):
-        planned = list(_planned(some, rule))
-        for (job, _, _), changed in zip(planned, changes.carry_out(driver, planned), strict=True):
-            done = changed or _again(driver, job.id, where, rule, now)
-            if done is not None:
-                yield done
+        yield from filter(None, _changed(driver, some, where, rule, now).values())
+
+
+def _changed(
+    driver: Driver, some: Sequence[Job], where: JobFilter, rule: changes.Rule, now: int
+) -> dict[str, Job | None]:
+    """For the id of each job that ``rule`` does not refuse the job as changed, if it was."""
+    planned = list(_planned(some, rule))
+    return {
+        job.id: done or _again(driver, job.id, where, rule, now)
+        for (job, _, _), done in zip(planned, changes.carry_out(driver, planned), strict=True)
+    }
 
 
 def _planned(some: Sequence[Job], rule: changes.Rule) -> Iterator[changes.Planned]:
@@ -98,7 +105,7 @@ class _Passed(Exception):
 def _again(
     driver: Driver, job_id: str, where: JobFilter, rule: changes.Rule, now: int
 ) -> Job | None:
-    """Another hand was faster with this job: ask for it again."""
+    """Another hand was faster with this job, or what it waited for ended: ask for it again."""
 
     def still(job: Job) -> tuple[Move, JobState]:
         if not where.passes(job, now):
@@ -113,12 +120,13 @@ def _again(
 
 def erase(driver: Driver, where: JobFilter, now: int) -> int:
     """Remove the jobs a filter names; how many. Each becomes Deleted first, by a guarded move: so
-    that one which somebody retries or finishes meanwhile is not removed in its new state."""
+    that one which somebody retries or finishes meanwhile is not removed in a state that the filter
+    does not name."""
     removed = 0
     for some in pages(driver, where, now):
         doomed = [job.id for job in some if isinstance(job.state, Deleted)]
-        planned = list(_planned(some, lambda job: rules.cancel(job, None, now)))
-        doomed += [job.id for job in changes.carry_out(driver, planned) if job is not None]
+        changed = _changed(driver, some, where, lambda job: rules.cancel(job, None, now), now)
+        doomed += [job_id for job_id, done in changed.items() if done is not None]
         removed += driver.erase(doomed, len(doomed)) if doomed else 0
     return removed
 

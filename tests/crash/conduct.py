@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from itertools import pairwise, product
 
+from qml.work.outage import SETTLE
+
 from .case import Case, Faults
 from .history import common
 
@@ -10,9 +12,10 @@ GRACE = 1_000_000
 """Microseconds after the server's return in which a call may still fail, on a connection that was
 cut, and be logged."""
 
-PATIENCE = 10_000_000
+PATIENCE = int((SETTLE + 5) * 1e6)
 """Microseconds with the server there all the time after which a process has to have had an answer.
-A qml server's longest pause after an outage is 7.5 s."""
+A qml server's longest pause after an outage is 7.5 s; but to claim there may be nothing until
+somebody rescues, which nobody does so soon after a long outage."""
 
 BAD_WORDS = ("locked", "malformed", "damaged", "does not answer", "cannot be reached")
 

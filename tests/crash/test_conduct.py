@@ -115,10 +115,10 @@ def test_an_outcome_that_the_store_forgot(outage):
 
 def test_a_process_that_never_comes_back(outage):
     outage.finish(3.4, 1, 1)
-    outage.end_at = 16
-    assert outage.broken() == {"everybody_goes_on"}  # all three, 12 seconds and more
+    outage.end_at = 21
+    assert outage.broken() == {"everybody_goes_on"}  # all three, 17 seconds and more
     for life in (1, 2, 3):
-        for at in (7, 14):
+        for at in (9, 18):
             outage.note(at, "renewal", life, job="j", fence=9, verdict="stale")
     assert outage.broken() == set()
 

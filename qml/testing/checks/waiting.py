@@ -201,6 +201,18 @@ def whatever_ends_its_last_job_ends_a_batch(s: Scene) -> None:
         s.same(s.get("success").state.kind, StateKind.DELETED, f"what needed success, by {way}")
 
 
+def delete_many_removes_what_comes_after(s: Scene) -> None:
+    """7: delete_many removes all that a filter names, also what comes after a batch that it ends:
+    the end of its last job, which is newer, changes them first."""
+    for where, count in ((JobFilter(), 4), (JobFilter(states=["enqueued", "scheduled"]), 3)):
+        _batch(s, "a")
+        s.storage.finish(s.claim(), Succeeded())
+        s.add("late", batch="b")
+        _expect(s, "b", False)
+        s.same(s.storage.delete_many(where), count, "how many")
+        s.same(s.storage.get_job_counts()[StateKind.DELETED], 0, "how many are left, cancelled")
+
+
 def a_rescue_that_gives_up_ends_a_batch(s: Scene) -> None:
     """7: a job whose worker was lost has ended when it is given up, and not before."""
     _batch(s, "a", max_retries=1)
