@@ -1,21 +1,20 @@
 """Labels of which there are few, whatever is enqueued."""
 
-import threading
 from collections.abc import Container
 
 OTHER = "other"
 """What all those are called together that have no label of their own."""
 
 MOST = 100
-"""Queues that have one."""
+"""Queues that have one; a few more may, where threads meet new ones at the same moment."""
 
 
 class Labels:
-    """The labels of jobs. ``tasks``: those of the app, by name."""
+    """The labels of jobs. ``tasks``: those of the app, by name. It has no lock that a fork might
+    leave held."""
 
     def __init__(self, tasks: Container[str]) -> None:
         self._tasks = tasks
-        self._lock = threading.Lock()
         self._queues: set[str] = set()
 
     def task(self, method: str) -> str:
@@ -25,13 +24,11 @@ class Labels:
     def queue(self, name: str) -> str:
         """That of a queue: its name, if it is one of the first ``MOST`` that were met."""
         if name not in self._queues:
-            with self._lock:
-                if len(self._queues) >= MOST:
-                    return OTHER
-                self._queues.add(name)
+            if len(self._queues) >= MOST:
+                return OTHER
+            self._queues.add(name)
         return name
 
     def queues(self) -> list[str]:
         """Those that queues have by now."""
-        with self._lock:
-            return sorted(self._queues)
+        return sorted(self._queues.copy())
