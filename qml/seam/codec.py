@@ -1,20 +1,19 @@
 """Job <-> row: the one place that knows how a job is written down."""
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
-from operator import attrgetter
-from typing import Any, NamedTuple
+from operator import attrgetter, itemgetter
+from typing import Any
 
 import attrs
 
 from ..values import jsontext, trusted
 from ..values.errors import SerializationError
 from ..values.job import Failure, Job
-from ..values.retention import Retention
+from ..values.notes import NO_NOTES
 from ..values.states import (
     FINAL,
-    STATES,
     WAITING,
     AwaitingRetry,
     Deleted,
@@ -26,91 +25,13 @@ from ..values.states import (
     StateKind,
     Succeeded,
 )
-from ..values.times import EPOCH, from_micros, span_micros, to_micros
+from ..values.times import EPOCH, from_micros, shared_moment, to_micros
 from . import grouping, notes, settings
 from .rows import KEY_FREE, KEY_UNTIL_CLAIMED, KEY_UNTIL_FINAL, NOT_AHEAD, Row
-
-
-class _Form(NamedTuple):
-    """How states of a kind are written: the text that names it, and its data but for who holds the
-    job, since that stands in a column of its own; which data are times, the one from which a claim
-    may take the job, and the one at which it ended."""
-
-    name: str
-    fields: tuple[str, ...]
-    values: Callable[[JobState], tuple[Any, ...]]
-    times: tuple[str, ...]
-    due: str | None
-    ended: str | None
-
-    def data(self, state: JobState) -> dict[str, Any]:
-        """The data of such a state as JSON has them: times as microseconds."""
-        data = dict(zip(self.fields, self.values(state), strict=True))
-        for name in self.times:
-            data[name] = to_micros(data[name])
-        return data
-
-
-_DUE = {StateKind.SCHEDULED: "enqueue_at", StateKind.AWAITING_RETRY: "retry_at"}
-
-_ENDED = {
-    StateKind.SUCCEEDED: "succeeded_at",
-    StateKind.FAILED: "failed_at",
-    StateKind.DELETED: "deleted_at",
-}
-
-
-def _form(kind: StateKind, cls: type[JobState]) -> _Form:
-    fields = tuple(field.name for field in attrs.fields(cls) if field.name != "worker_id")
-    times = tuple(name for name in fields if name.endswith("_at"))
-    due, ended = _DUE.get(kind), _ENDED.get(kind)
-    return _Form(kind.value, fields, attrgetter(*fields), times, due, ended)
-
-
-_FORMS: Mapping[StateKind, _Form] = {kind: _form(kind, cls) for kind, cls in STATES.items()}
-
-_NAMES: Mapping[StateKind, Set[str]] = {
-    kind: {field.name for field in attrs.fields(cls)} for kind, cls in STATES.items()
-}
+from .standing import decode_state, standing
 
 UNREADABLE = (SerializationError, TypeError, ValueError, OverflowError)
 """What reading a damaged record may raise."""
-
-
-def encode_state(state: JobState) -> str:
-    """A state's data as text; its kind, and who holds the job, stand in columns of their own."""
-    return jsontext.dumps(_FORMS[state.kind].data(state))
-
-
-def standing(state: JobState, retention: Retention | None) -> dict[str, Any]:
-    """The columns of a row that say how its job stands, whose own ``retention`` is this."""
-    form = _FORMS[state.kind]
-    data = form.data(state)
-    ended = data[form.ended] if form.ended else None
-    due = data[form.due] if form.due else None
-    return {
-        "state": form.name,
-        "detail": jsontext.dumps(data),
-        "due_at": 0 if state.kind is StateKind.ENQUEUED else due,
-        "finished_at": ended,
-        "purge_at": purge_at(state.kind, ended, retention),
-    }
-
-
-def decode_state(kind: str, detail: str, worker: str | None) -> JobState:
-    """The state of a row. SerializationError when it cannot be read."""
-    try:
-        data = jsontext.loads(detail)
-        cls = STATES[StateKind(kind)]
-        for name in _FORMS[cls.kind].times:
-            data[name] = from_micros(data[name])
-        if cls is Processing:
-            data["worker_id"] = worker
-        if data.keys() != _NAMES[cls.kind]:
-            raise SerializationError(f"state {kind} has other parts than it should: {detail[:200]}")
-        return trusted.make(cls, data)
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise SerializationError(f"state {kind}: {error}") from error
 
 
 def encode_failures(failures: tuple[Failure, ...]) -> str:
@@ -127,21 +48,6 @@ def decode_failures(text: str) -> tuple[Failure, ...]:
     if text == "[]":
         return ()
     return tuple(Failure(n, from_micros(at), *rest) for n, at, *rest in jsontext.loads(text))
-
-
-def due_at(state: JobState) -> int | None:
-    """The moment from which a claim may take a job in this state. None = no claim may."""
-    if state.kind is StateKind.ENQUEUED:
-        return 0
-    name = _FORMS[state.kind].due
-    return None if name is None else to_micros(getattr(state, name))
-
-
-def purge_at(kind: StateKind, ended: int | None, retention: Retention | None) -> int | None:
-    """When a job of this kind is to be removed that ``ended`` then, by a retention of its own."""
-    if retention is None or ended is None:
-        return None
-    return ended + span_micros(getattr(retention, kind.value))
 
 
 def key_held(job: Job) -> int:
@@ -176,6 +82,15 @@ _SAME = (
     "unique_key", "unique_while", "max_retries", "timeout_seconds", "job_type",
 )  # fmt: skip
 _same = attrgetter(*_SAME)
+_same_of_row = itemgetter(*map(Row._fields.index, _SAME))
+
+_PLAIN: Mapping[str, Any] = {
+    **dict.fromkeys(field.name for field in attrs.fields(Job)),
+    **settings.NONE_SET,
+    "failures": (),
+    "notes": NO_NOTES,
+}
+"""All fields of a job, as they are while the row says nothing else."""
 
 
 def encode_job(job: Job, *, max_attempts: int, lease_until: int | None, max_bytes: int) -> Row:
@@ -184,7 +99,7 @@ def encode_job(job: Job, *, max_attempts: int, lease_until: int | None, max_byte
     columns = dict(zip(_SAME, _same(job), strict=True))
     columns |= {
         "max_attempts": max_attempts,
-        **standing(state, job.retention),
+        **standing(state, job.retention)._asdict(),
         "ahead": NOT_AHEAD,
         "worker": state.worker_id if isinstance(state, Processing) else None,
         "locked_by": None,
@@ -205,27 +120,22 @@ def decode_job(row: Row, state: JobState | None = None) -> Job:
     """The job of a row; ``state`` if it was decoded before. What cannot be read of a damaged row
     is replaced by something harmless and named in ``damage``, so that one bad record is one bad
     job and never a page that fails."""
+    fields = {**_PLAIN}  # of its full size from the start: half the time of one that grows
+    fields.update(zip(_SAME, _same_of_row(row), strict=True))
     try:
-        arguments, kwargs, set_once = _payload(row.payload)
-        return trusted.make(
-            Job,
-            {
-                **dict(zip(_SAME, _same(row), strict=True)),
-                "arguments": arguments,
-                "kwargs": kwargs,
-                "metadata": _object(row.metadata),
-                "created_at": from_micros(row.created_at),
-                "state": state or decode_state(row.state, row.detail, row.worker),
-                "lease_expires_at": _moment(row.lease_until),
-                "failures": decode_failures(row.failures),
-                "expires_at": _moment(row.expires_at),
-                **set_once,
-                "notes": notes.decode(row.notes),
-                "damage": None,
-            },
-        )
+        fields["arguments"], fields["kwargs"], set_once = _payload(row.payload)
+        if set_once is not settings.NONE_SET:
+            fields.update(set_once)
+        fields["metadata"] = _object(row.metadata)
+        fields["created_at"] = from_micros(row.created_at)
+        fields["state"] = state or decode_state(row.state, row.detail, row.worker)
+        fields["lease_expires_at"] = _moment(row.lease_until)
+        fields["expires_at"] = _moment(row.expires_at)
+        fields["failures"] = decode_failures(row.failures)
+        fields["notes"] = notes.decode(row.notes)
     except UNREADABLE:
         return _salvage(row)
+    return trusted.make(Job, fields)
 
 
 def _salvage(row: Row) -> Job:
@@ -251,7 +161,7 @@ def _fault(read: Callable[[], Any]) -> Exception | None:
 
 
 def _moment(micros: int | None) -> datetime | None:
-    return None if micros is None else from_micros(micros)
+    return None if micros is None else shared_moment(micros)
 
 
 def _payload(text: str) -> tuple[list[Any], dict[str, Any], Mapping[str, Any]]:

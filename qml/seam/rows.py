@@ -113,13 +113,13 @@ class Move(NamedTuple):
     lapsed_by: int | None
     state: str
     detail: str
+    due_at: int | None
+    finished_at: int | None
+    purge_at: int | None
     failures: str
     attempt: int
     max_attempts: int
     ahead: int
-    due_at: int | None
-    finished_at: int | None
-    purge_at: int | None
     key_held: int | None  # None = as it is
     ends_lease: bool  # nobody holds the row any more; False = who holds it still does
     then: tuple[Row, ...] = ()

@@ -5,9 +5,10 @@ from typing import Any
 
 import attrs
 
-from ..seam.codec import decode_job, encode_job, purge_at
+from ..seam.codec import decode_job, encode_job
 from ..seam.driver import Driver
 from ..seam.rows import AHEAD, NOT_AHEAD, PROCESSING, Move, Rewrite, Row, Verdict, as_rewritten
+from ..seam.standing import purge_at
 from ..values.errors import ConcurrentModification, JobNotFound, UniqueKeyTaken
 from ..values.job import Job
 from ..values.states import FINAL, Deleted, JobState, Processing

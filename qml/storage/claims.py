@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 import attrs
 
-from ..seam.codec import decode_job, decode_state, encode_state
+from ..seam.codec import decode_job
 from ..seam.driver import Driver
 from ..seam.notes import encode
 from ..seam.rows import AHEAD, PROCESSING, Claim, Hold, Move, Page, Row, Verdict
+from ..seam.standing import decode_state, encode_state
 from ..values.errors import JobLost, StorageUnavailable
 from ..values.job import Failure, Job
 from ..values.notes import Notes

@@ -8,6 +8,7 @@ import attrs
 
 from ..seam import codec
 from ..seam.rows import KEY_FREE, NEVER_AHEAD, NOT_AHEAD, Move, Row
+from ..seam.standing import standing
 from ..values import jsontext, trusted
 from ..values.errors import InvalidTransition, SerializationError
 from ..values.followup import Followup
@@ -25,7 +26,7 @@ from ..values.states import (
     StateKind,
     Succeeded,
 )
-from ..values.times import EPOCH, from_micros, to_micros
+from ..values.times import EPOCH, from_micros, shared_moment, to_micros
 
 FOLLOWUPS = UUID("d6f6b3a4-1f0b-5c8e-9d3e-52a2a2f4f0c7")
 """The namespace of the ids of jobs that follow on others."""
@@ -63,19 +64,19 @@ def move(
     lapsed_by: int | None = None,
 ) -> Move:
     """The move of ``job`` to ``state``; what is not given stays, a final state frees the key."""
-    return Move(
-        id=job.id,
-        seq=job.seq,
-        version=job.version,
-        lapsed_by=lapsed_by,
-        **codec.standing(state, job.retention),
-        failures=codec.encode_failures(job.failures if failures is None else failures),
-        attempt=job.attempt if attempt is None else attempt,
-        max_attempts=(job.max_attempts or 1) if max_attempts is None else max_attempts,
-        ahead=ahead,
-        key_held=KEY_FREE if state.kind in FINAL else key_held,
-        ends_lease=ends_lease,
-        then=followups(job, state),
+    return Move(  # by position: half the time of names
+        job.id,
+        job.seq,
+        job.version,
+        lapsed_by,
+        *standing(state, job.retention),
+        codec.encode_failures(job.failures if failures is None else failures),
+        job.attempt if attempt is None else attempt,
+        (job.max_attempts or 1) if max_attempts is None else max_attempts,
+        ahead,
+        KEY_FREE if state.kind in FINAL else key_held,
+        ends_lease,
+        followups(job, state),
     )
 
 
@@ -160,7 +161,7 @@ def check_size(name: str, result: Any, max_bytes: int, *, job_id: str | None = N
 
 def stamped(state: JobState, now: int) -> JobState:
     """``state`` with the storage's time as the moment it was entered."""
-    return trusted.changed(state, **{_STAMP[state.kind]: from_micros(now)})
+    return trusted.make(type(state), {**vars(state), _STAMP[state.kind]: shared_moment(now)})
 
 
 def finish(job: Job, state: JobState, failure: Failure | None, now: int) -> tuple[Move, JobState]:

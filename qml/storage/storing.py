@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..seam import codec
+from ..seam import codec, standing
 from ..seam.driver import Driver
 from ..seam.rows import Obstacle, Row, Write
 from ..values import trusted
@@ -81,7 +81,7 @@ def _row(job: Job, now: int, limits: Limits) -> Row:
         waits = row.awaits is not None and not isinstance(job.state, Processing)
         return row._replace(due_at=None) if waits else row
     # How long it is kept counts from now, by the storage's clock, whatever its state says.
-    purge_at = codec.purge_at(job.state.kind, now, job.retention)
+    purge_at = standing.purge_at(job.state.kind, now, job.retention)
     return row._replace(finished_at=now, purge_at=purge_at)
 
 

@@ -5,6 +5,7 @@ between a caller, a store and a worker, and two stores always agree on which mom
 """
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from .errors import ConfigurationError
 
@@ -21,7 +22,11 @@ def to_micros(moment: datetime) -> int:
 
 def from_micros(micros: int) -> datetime:
     """The aware UTC datetime ``micros`` microseconds after 1970-01-01."""
-    return EPOCH + timedelta(microseconds=micros)
+    return EPOCH + timedelta(0, 0, micros)
+
+
+shared_moment = lru_cache(maxsize=64)(from_micros)
+"""``from_micros`` of a moment that many ask for at a time, such as that of a batch."""
 
 
 def span_micros(seconds: float) -> int:

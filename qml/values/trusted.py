@@ -4,16 +4,16 @@ For what comes out of a store, and for changes that a rule makes. The classes ar
 no slots, so that all fields are set at once (a Job of 40 fields: 0.5 µs; by slots 3 µs).
 """
 
-from collections.abc import Mapping
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
-def make(cls: type[T], parts: Mapping[str, Any]) -> T:
-    """An instance of an attrs class with exactly these fields, none left out."""
+def make(cls: type[T], parts: dict[str, Any]) -> T:
+    """An instance of an attrs class with exactly these fields, none left out. The dict is its own
+    from now on."""
     value = object.__new__(cls)
-    value.__dict__.update(parts)
+    object.__setattr__(value, "__dict__", parts)
     return value
 
 

@@ -2,6 +2,7 @@
 
 import attrs
 
+from qml.seam import standing
 from qml.seam.rows import Finished, Overdue
 from qml.storage import changes, claims, rules, selecting, storing, upkeep
 from qml.storage.schedules import Schedules
@@ -217,7 +218,7 @@ def a_purge_takes_those_whose_time_is_their_own(patch):
 
 
 def a_retention_of_ones_own_is_forgotten(patch):
-    patch.setattr(rules.codec, "purge_at", lambda *given: None)
+    patch.setattr(standing, "purge_at", lambda *given: None)
 
 
 # -- notes, follow-ups, cancelling --------------------------------------------------------------

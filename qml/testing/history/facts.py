@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any, NamedTuple
 
-from ...seam.codec import due_at
+from ...seam.standing import due_at
 from ...values import jsontext
 from ...values.errors import JobLost
 from ...values.job import Job
