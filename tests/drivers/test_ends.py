@@ -38,6 +38,18 @@ def test_one_that_is_stale_stops_no_other(driver, claimed, place):
     assert driver.swap([move(claimed[place])]) == [DONE]
 
 
+@pytest.mark.parametrize("stale", [None, 0, 255, 256, 599])
+def test_many_end_as_few_do(driver, stale):
+    put(driver, *(row(f"many {n}") for n in range(600)))
+    moves = [move(one) for one in driver.claim(claim(600)).rows]
+    expected = [DONE] * 600
+    if stale is not None:
+        moves[stale], expected[stale] = moves[stale]._replace(version=0), STALE
+    assert driver.swap(moves) == expected
+    left = [found.id for found in everything(driver) if found.version != 2]
+    assert left == ([] if stale is None else [f"many {stale}"])
+
+
 @pytest.mark.parametrize("seq", [None, 10**6])
 def test_one_of_another_generation_stops_no_other(driver, claimed, seq):
     moves = [move(one) for one in claimed]

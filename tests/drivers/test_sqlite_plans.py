@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from qml.drivers.sqlite.changing import end_claims
 from qml.drivers.sqlite.library import library as sqlite
 from qml.drivers.sqlite.statements import SQL
 
@@ -20,7 +21,7 @@ PLANS = {
     "best_in_queue": "qml_jobs_ready_in (queue=?)",
     "take": "PRIMARY KEY (rowid=?)",
     "ripen": "qml_jobs_waiting (due_at>? AND due_at<?)",
-    "end_claim": "PRIMARY KEY (rowid=?)",
+    "end_claims": "PRIMARY KEY (rowid=?)",
     "leave": "PRIMARY KEY (rowid=?)",
     "move": "sqlite_autoindex_qml_jobs_1 (id=?)",
     "renew": "sqlite_autoindex_qml_jobs_1 (id=?)",
@@ -99,6 +100,15 @@ def test_each_is_answered_from_its_index(connection, name):
     assert walks == ([SAYS_WHETHER] if name == "outlook" else []), plan
 
 
+def test_many_ends_of_claims_are_found_as_one_is(connection):
+    statement = end_claims(256)
+    nothing = [None] * statement.count("?")
+    plan = [step for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {statement}", nothing)]
+    assert [step for step in plan if "qml_jobs" in step] == [
+        "SEARCH qml_jobs USING INTEGER PRIMARY KEY (rowid=?)"
+    ]
+
+
 @pytest.mark.parametrize("by", ["state", "queue"])
 def test_counts_of_a_state_come_in_the_order_of_an_index(connection, by):
     """A walk along it, 50 ns a job: nothing is looked up, nothing sorted."""
@@ -124,7 +134,7 @@ def test_what_triggers_change_is_found_by_an_index(connection):
     assert found == TRIGGERS
 
 
-@pytest.mark.parametrize("name", ["end_claim", "renew", "let_go"])
+@pytest.mark.parametrize("name", ["end_claims", "renew", "let_go"])
 def test_what_few_jobs_have_costs_the_others_nothing(connection, name):
     """It writes no column of these indexes, so SQLite does not open them."""
     code = connection.execute(f"EXPLAIN {SQL[name]}", values_for(name)).fetchall()

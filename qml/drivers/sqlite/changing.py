@@ -2,11 +2,19 @@
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from functools import cache
 
 from ...seam.rows import Change, Hold, Move, Rewrite, Verdict
 from . import lanes, library, storing, tallies
 from .library import library as sqlite
 from .statements import SQL
+
+_MOST = 256
+"""Rows that one statement ends at most: it has so many times ``_WIDTH`` parameters."""
+
+_WIDTH = 11
+
+_ROW = f"({', '.join('?' * _WIDTH)})"
 
 DONE, STALE, GONE, TAKEN = Verdict.DONE, Verdict.STALE, Verdict.GONE, Verdict.TAKEN
 
@@ -39,8 +47,7 @@ def _end_claims(connection: sqlite3.Connection, changes: Sequence[Change]) -> bo
     if len(ends) != len(changes) or not ends:
         return False
     try:
-        done = connection.executemany(SQL["end_claim"], map(_end_values, ends))
-        held = done.rowcount == len(ends)
+        held = _write_ends(connection, ends) == len(ends)
     except sqlite.IntegrityError:
         held = False  # a key was taken meanwhile: one by one tells whose
     if not held:
@@ -55,11 +62,29 @@ def _end_claims(connection: sqlite3.Connection, changes: Sequence[Change]) -> bo
     return True
 
 
+def _write_ends(connection: sqlite3.Connection, ends: Sequence[Move]) -> int:
+    """How many held. One statement for all lets Python go on in other threads meanwhile; with one
+    for each, this thread had to wait for them to let it go on as often: 20 us a row against 16."""
+    held = 0
+    for start in range(0, len(ends), _MOST):
+        some = ends[start : start + _MOST]
+        rows = 1 << (len(some) - 1).bit_length()  # few sizes, so that they stay prepared
+        values = [value for move in some for value in _end_values(move)]
+        values += [0] * (rows * _WIDTH - len(values))  # seq 0 is nobody's
+        held += connection.execute(end_claims(rows), values).rowcount
+    return held
+
+
+@cache
+def end_claims(rows: int) -> str:
+    """The statement for so many."""
+    return SQL["end_claims"].replace(_ROW, ", ".join([_ROW] * rows))
+
+
 def _end_values(move: Move) -> tuple[str | int | None, ...]:
     return (
-        *(move.state, move.detail, move.failures, move.attempt, move.max_attempts, move.ahead),
-        *(move.finished_at, move.key_held),
-        *(move.seq, move.id, move.version),
+        *(move.seq, move.id, move.version, move.state, move.detail, move.failures),
+        *(move.attempt, move.max_attempts, move.ahead, move.finished_at, move.key_held),
     )
 
 
