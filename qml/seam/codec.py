@@ -60,10 +60,11 @@ def key_held(job: Job) -> int:
     return KEY_UNTIL_CLAIMED if job.fence == 0 and job.state.kind in WAITING else KEY_FREE
 
 
-def encode_payload(job: Job, max_bytes: int) -> str:
+def encode_payload(job: Job, max_bytes: int, set_once: list[Any] | None = None) -> str:
     """Arguments and kwargs as text; SerializationError when the job is larger than allowed."""
-    payload = jsontext.dumps([job.arguments, job.kwargs, *settings.encode(job)])
-    size = len(payload.encode())
+    others = settings.encode(job) if set_once is None else set_once
+    payload = jsontext.dumps([job.arguments, job.kwargs, *others])
+    size = len(payload) if payload.isascii() else len(payload.encode())
     if job.metadata:
         size += len(jsontext.dumps(job.metadata).encode())
     if size > max_bytes:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..seam import codec, standing
+from ..seam.alike import Pattern
 from ..seam.driver import Driver
 from ..seam.rows import Obstacle, Row, Write
 from ..values import trusted
@@ -39,7 +40,7 @@ def insert(
 ) -> tuple[list[Job], Sequence[Obstacle]]:
     """Store all jobs, and the record, in one step; or say what stood in the way. JobNotFound, when
     one is to come after a job that is not there."""
-    rows = [_row(job, now, limits) for job in jobs]
+    rows = _rows(jobs, now, limits)
     if [row for row in rows if row.awaits is not None]:
         return _insert_after(driver, jobs, rows, record)
     seqs, obstacles = driver.insert(rows, record) if record else driver.insert(rows)
@@ -67,6 +68,18 @@ def _all_stored(jobs: Sequence[Job], rows: Sequence[Row], seqs: Sequence[int]) -
 def _as_stored(job: Job, row: Row, seq: int) -> Job:
     lease = None if row.lease_until is None else from_micros(row.lease_until)
     return trusted.changed(job, max_attempts=row.max_attempts, lease_expires_at=lease, seq=seq)
+
+
+def _rows(jobs: Sequence[Job], now: int, limits: Limits) -> list[Row]:
+    rows: list[Row] = []
+    pattern: Pattern | None = None
+    for job in jobs:
+        row = pattern.row(job, limits.max_bytes) if pattern else None
+        if row is None:
+            row = _row(job, now, limits)
+            pattern = Pattern(job, row) if len(jobs) > 1 else None
+        rows.append(row)
+    return rows
 
 
 def _row(job: Job, now: int, limits: Limits) -> Row:

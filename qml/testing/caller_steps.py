@@ -9,6 +9,7 @@ from hypothesis.stateful import initialize, multiple, rule
 from ..values.followup import Followup
 from ..values.selection import JobFilter
 from ..values.states import StateKind
+from ..values.trusted import changed
 from .compare import outcome
 from .draws import FIELDS, FILTERS, IDS, JOBS, KINDS, NEW_IDS, NEXTS, SHORT, WORKERS
 from .steps import Hand, Several, Steps, claims
@@ -63,9 +64,12 @@ class CallerSteps(Steps):
         self._both("enqueue", attrs.evolve(self._job(job, fields), state=self._state(kind)))
 
     @rule(jobs=JOBS, on_conflict=POLICIES)
-    def enqueue_many(self, jobs: list[tuple[str, dict[str, Any]]], on_conflict: str) -> None:
-        """A batch, with obstacles among the stored and within itself."""
-        batch = [self._job(job, fields) for job, fields in jobs]
+    def enqueue_many(self, jobs: list[Any], on_conflict: str) -> None:
+        """Jobs of several kinds, some of each, with obstacles among the stored and themselves."""
+        batch = []
+        for job, fields, others in jobs:
+            first = self._job(job, fields)
+            batch += [first, *(changed(first, id=other, **own) for other, own in others)]
         self._both("enqueue_many", batch, on_conflict=on_conflict)
 
     @rule(target=claims, claim=claims, worker=WORKERS)

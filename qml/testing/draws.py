@@ -78,6 +78,17 @@ FIELDS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
 )
 """What a step says about a job; what it leaves out is as usual."""
 
+LIKE: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {"arguments": ARGUMENTS},
+    optional={
+        "unique_key": st.sampled_from([None, "k", "k2"]),
+        "metadata": st.sampled_from([{}, {"b": 1}]),
+        "priority": st.integers(-1, 2),
+        "timeout_seconds": st.sampled_from([None, 30, 30.0]),
+    },
+)
+"""What is different of a job that is made like another, as the jobs of one call of a task are."""
+
 FILTERS = st.just(JobFilter()) | st.builds(
     JobFilter,
     states=st.lists(KINDS, max_size=3) | st.none(),
@@ -89,4 +100,7 @@ FILTERS = st.just(JobFilter()) | st.builds(
     metadata=st.sampled_from([{}, {}, {}, {"note": 1}, {"note": True}, {"a": {"": -0.0}}]),
 )
 
-JOBS = st.lists(st.tuples(NEW_IDS, FIELDS), max_size=4)
+JOBS = st.lists(
+    st.tuples(NEW_IDS, FIELDS, st.lists(st.tuples(NEW_IDS, LIKE), max_size=2)), max_size=4
+)
+"""What is enqueued in one call: jobs, each with some that are like it."""

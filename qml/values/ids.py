@@ -3,17 +3,19 @@
 import os
 import time
 
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+_BYTES = 10  # random ones for each id
+
 
 def new_id() -> str:
     """A fresh UUIDv7 as text: 48 bits of milliseconds, then 74 random bits."""
-    millis = time.time_ns() // 1_000_000
-    noise = int.from_bytes(os.urandom(10), "big")
-    number = (
-        (millis & 0xFFFFFFFFFFFF) << 80
-        | 0x7 << 76
-        | (noise >> 62 & 0xFFF) << 64
-        | 0b10 << 62
-        | noise & 0x3FFFFFFFFFFFFFFF
-    )
-    text = f"{number:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    return new_ids(1)[0]
+
+
+def new_ids(count: int) -> list[str]:
+    """So many of them, the smallest first: an index of ids grows at its end."""
+    millis = f"{time.time_ns() // 1_000_000 & 0xFFFFFFFFFFFF:012x}"
+    begin = f"{millis[:8]}-{millis[8:]}-7"
+    digits = os.urandom(_BYTES * count).hex()
+    noise = [digits[at : at + 2 * _BYTES] for at in range(0, len(digits), 2 * _BYTES)]
+    return sorted(f"{begin}{n[:3]}-{_VARIANT[n[3]]}{n[4:7]}-{n[7:19]}" for n in noise)

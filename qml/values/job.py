@@ -10,7 +10,7 @@ from . import jobfields, jsontext, records, trusted
 from .errors import ConfigurationError, InvalidTransition, SerializationError
 from .fields import told
 from .followup import Followup, followup_from_dict
-from .ids import new_id
+from .ids import new_ids
 from .notes import NO_NOTES, Notes, notes_from_dict
 from .rate import Rate
 from .retention import Retention
@@ -203,24 +203,35 @@ class Job:
             raise SerializationError(f"not the JSON of a job: {error}") from error
 
 
-def another(
-    like: Job,
-    arguments: Sequence[Any],
-    kwargs: Mapping[str, Any],
-    created_at: datetime,
-    changes: Mapping[str, Any],
-) -> Job:
-    """A new job like one that was checked and never stored: another call, made then (UTC), with a
-    new id. ``changes``: fields that are different besides, checked by the caller."""
-    parts: dict[str, Any] = {
-        "arguments": jsontext.checked([*arguments], "arguments"),
-        "kwargs": jsontext.checked({**kwargs}, "kwargs"),
-        "metadata": jsontext.checked(like.metadata, "metadata"),  # nobody else's
-        "id": new_id(),
-        "created_at": created_at,
-        "state": like.first_state(created_at),
-    }
-    return trusted.changed(like, **{**parts, **changes})
+Call = tuple[list[Any], dict[str, Any], Mapping[str, Any]]
+"""Arguments and kwargs, and fields of its job that go by them."""
+
+
+def call(arguments: Sequence[Any], kwargs: Mapping[str, Any], own: Mapping[str, Any]) -> Call:
+    """A call as a job keeps it: copies, which nobody else has. SerializationError."""
+    named = jsontext.checked({**kwargs}, "kwargs") if kwargs else {}
+    return jsontext.checked([*arguments], "arguments"), named, own
+
+
+def others(
+    like: Job, calls: Sequence[Call], created_at: datetime, changes: Mapping[str, Any]
+) -> list[Job]:
+    """New jobs like one that was checked and never stored: other calls, made then (UTC), each with
+    an id of its own. ``changes``: fields that are different besides, checked by the caller."""
+    first = {"created_at": created_at, "state": like.first_state(created_at)}
+    same = trusted.changed(like, **{**first, **changes}).__dict__
+    ids = [changes["id"]] * len(calls) if "id" in changes else new_ids(len(calls))
+    return [_another(same, *made) for made in zip(ids, calls, strict=True)]
+
+
+def _another(same: dict[str, Any], job_id: str, call: Call) -> Job:
+    parts = same.copy()
+    parts["id"] = job_id
+    parts["arguments"], parts["kwargs"], own = call
+    parts["metadata"] = jsontext.checked(same["metadata"], "metadata")  # nobody else's
+    if own:
+        parts |= own
+    return trusted.make(Job, parts)
 
 
 def _failures(found: Any) -> tuple[Failure, ...]:

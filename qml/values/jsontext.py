@@ -5,7 +5,7 @@ as a list. Subclasses are refused, since they would come back as something else.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from .errors import SerializationError
@@ -16,9 +16,24 @@ MAX_DEPTH = 500
 MAX_BYTES = 1024 * 1024
 """The default limit for the JSON text of one job, in bytes of UTF-8."""
 
-_encode = json.JSONEncoder(
+_encoder = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")
-).encode
+)
+
+
+def _made_once(encoder: json.JSONEncoder) -> Callable[[Any], str]:
+    """Its ``encode``, which makes a writer in C anew for each text: 2.5 us in place of 1.0 for 200
+    bytes. Where there is none in C, as on PyPy, it is that."""
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return encoder.encode
+    marks = (encoder.indent, encoder.key_separator, encoder.item_separator)
+    rules = (encoder.sort_keys, encoder.skipkeys, encoder.allow_nan)
+    write = make(None, encoder.default, json.encoder.encode_basestring, *marks, *rules)
+    return lambda value: "".join(write(value, 0))
+
+
+_encode = _made_once(_encoder)
 
 
 class _Refused(Exception):

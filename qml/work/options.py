@@ -9,7 +9,7 @@ import attrs
 from ..storage import conflicts
 from ..values.errors import ConfigurationError
 from ..values.followup import Followup
-from ..values.job import Job, another
+from ..values.job import Call, Job, others
 from ..values.rate import Rate, rate_or_none
 from ..values.retention import Retention, retention_or_none
 from ..values.retry import RetryPolicy, policy_or_none
@@ -140,24 +140,18 @@ class Options:
         limits = {"concurrency_limit": self.concurrency_limit, "rate": self.rate}
         return {"unique_key": self.unique_key, **limits, **own, **given}
 
-    def job(
-        self,
-        like: Job,
-        arguments: Sequence[Any],
-        kwargs: Mapping[str, Any],
-        now: datetime,
-        policy: RetryPolicy | None = None,
-        made: Mapping[str, str] = NOTHING,
-    ) -> Job:
-        """A job with these options, from what was made by ``like``. ``policy`` says how many
-        retries it has, unless the options do; None = the storage's does. ``made``: the keys made
-        from the arguments."""
-        changes: dict[str, Any] = {**self._times(now), **made}
+    def jobs(
+        self, like: Job, calls: Sequence[Call], now: datetime, policy: RetryPolicy | None
+    ) -> list[Job]:
+        """Jobs with these options, from what was made by ``like``, for calls with the keys made
+        from their arguments. ``policy`` says how many retries they have, unless the options do;
+        None = the storage's does."""
+        changes = self._times(now)
         if self.id is not None:
             changes["id"] = self.id
         if like.max_retries is None and policy is not None:
             changes["max_retries"] = policy.max_retries
-        return another(like, arguments, kwargs, now, changes)
+        return others(like, calls, now, changes)
 
     def _times(self, now: datetime) -> dict[str, Any]:
         """What of a job depends on when it is made."""

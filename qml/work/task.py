@@ -9,6 +9,7 @@ from ..storage.storage import Storage
 from ..values.errors import ConfigurationError, InvalidArguments
 from ..values.followup import Followup
 from ..values.job import Job
+from ..values.job import call as job_call
 from ..values.retry import RetryPolicy
 from ..values.times import EPOCH
 from . import chaining
@@ -22,6 +23,9 @@ from .tx import check_fits
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+Parts = tuple[Sequence[Any], Mapping[str, Any]]
+"""Arguments and kwargs of a call."""
 
 
 class App(Protocol):
@@ -104,7 +108,7 @@ class Task(Generic[P, R]):
 
     def _followup(self, *calls: chaining.Call) -> Followup:
         made = [self._keys.of(self._calls.bound(*call)) if self._keys else {} for call in calls]
-        like = self.options.job(self._like, [], {}, EPOCH, self.app.retry, made[0])
+        [like] = self.options.jobs(self._like, [([], {}, made[0])], EPOCH, self.app.retry)
         return chaining.followup(like, made)
 
     def then(self, task: "Task[..., Any]", *args: Any, **kwargs: Any) -> "Task[P, R]":
@@ -138,13 +142,13 @@ class Task(Generic[P, R]):
         cannot keep them, UniqueKeyTaken, StorageUnavailable.
         """
         storage = self._storage()
-        return self._store(storage, [self._job(storage, args, kwargs)])[0]
+        return self._store(storage, self._jobs(storage, [(args, kwargs)]))[0]
 
     def enqueue_many(self, calls: Iterable[Any]) -> list[Job]:
         """Enqueue one job per call, all or none: each a tuple of arguments, or a dict of keyword
         arguments. Errors as for ``enqueue``."""
         storage = self._storage()
-        return self._store(storage, [self._job_of(storage, call) for call in calls])
+        return self._store(storage, self._jobs(storage, map(self._parts, calls)))
 
     def _store(self, storage: Storage, jobs: list[Job]) -> list[Job]:
         on_conflict = self.options.on_conflict
@@ -163,28 +167,35 @@ class Task(Generic[P, R]):
 
     def check(self, *args: Any, **kwargs: Any) -> None:
         """InvalidArguments, if these do not fit the function's signature."""
-        self._calls.bound(args, kwargs)
+        self._calls.check(args, kwargs)
 
     def job(self, *args: P.args, **kwargs: P.kwargs) -> Job:
         """The job that ``enqueue`` would store."""
-        return self._job(self._storage(), args, kwargs)
+        return self._jobs(self._storage(), [(args, kwargs)])[0]
 
-    def _job(self, storage: Storage, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Job:
-        call = self._calls.bound(args, kwargs)
+    def _jobs(self, storage: Storage, given: Iterable[Parts]) -> list[Job]:
+        # Each as it comes: who gives them may go on with the same list.
+        calls = [job_call(*parts, self._made(*parts)) for parts in given]
         if self.tx is not None and not storage.transactional:
             raise ConfigurationError(
                 f"task {self.name} takes tx, and {storage.driver.describe()} has no transactions; "
                 "use sqlite:///... or postgresql://..., or write without tx"
             )
         policy = None if self.app.retry is storage.retry_policy else self.app.retry
-        made = self._keys.of(call) if self._keys else NOTHING
-        return self.options.job(self._like, args, kwargs, storage.now(), policy, made)
+        return self.options.jobs(self._like, calls, storage.now(), policy)
 
-    def _job_of(self, storage: Storage, call: Any) -> Job:
+    def _made(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Mapping[str, str]:
+        """The keys made from the arguments of a call, which is checked."""
+        if self._keys:
+            return self._keys.of(self._calls.bound(args, kwargs))
+        self._calls.check(args, kwargs)
+        return NOTHING
+
+    def _parts(self, call: Any) -> Parts:
         if isinstance(call, tuple | list):
-            return self._job(storage, call, {})
+            return call, NOTHING
         if isinstance(call, Mapping):
-            return self._job(storage, (), call)
+            return (), call
         raise InvalidArguments(
             f"{self.name}.enqueue_many: {call!r} is no call; give a tuple of arguments, such as "
             f"({call!r},), or a dict of keyword arguments"

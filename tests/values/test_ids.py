@@ -7,7 +7,7 @@ import pytest
 
 from qml import Job
 from qml.values import ids
-from qml.values.ids import new_id
+from qml.values.ids import new_id, new_ids
 
 
 def test_version_and_variant():
@@ -48,6 +48,14 @@ def test_all_the_other_bits_are_random(monkeypatch, byte, digit):
 def test_no_two_are_equal_in_one_millisecond(monkeypatch):
     monkeypatch.setattr(ids.time, "time_ns", lambda: 1_800_000_000_000_000_000)
     assert len({new_id() for _ in range(10_000)}) == 10_000
+
+
+def test_many_come_in_their_order():
+    made = new_ids(1_000)
+    assert made == sorted(set(made))
+    assert len(made) == 1_000
+    assert {uuid.UUID(one).version for one in made} == {7}
+    assert new_ids(0) == []
 
 
 def test_a_job_gets_one_unless_given():

@@ -213,6 +213,16 @@ def test_the_text_is_short_and_plain():
     )
 
 
+@given(strategies.json_values())
+def test_the_text_is_that_of_json_itself(value):
+    assert jsontext.dumps(value) == jsontext._encoder.encode(value)
+
+
+def test_without_a_writer_in_c(monkeypatch):
+    monkeypatch.setattr(json.encoder, "c_make_encoder", None)
+    assert jsontext._made_once(jsontext._encoder)({"a": [1.0]}) == '{"a":[1.0]}'
+
+
 @pytest.mark.parametrize("text", ["", "{", "[1,]", "nul", "'a'", "[" * 100_000, "9" * 5_000, None])
 def test_a_damaged_text(text):
     with pytest.raises(SerializationError, match=r"^not readable as JSON: ") as caught:

@@ -105,8 +105,8 @@ def test_calls_for_an_enqueue(memory, sqlite):
 
 
 def test_calls_for_each_of_many_enqueued(memory, sqlite):
-    within(calls(memory.fill) / MANY, 130)
-    within(calls(sqlite.fill) / MANY, 110)
+    within(calls(memory.fill) / MANY, 65)
+    within(calls(sqlite.fill) / MANY, 44)
 
 
 @pytest.mark.parametrize(("kind", "claim", "finish"), [("memory", 64, 86), ("sqlite", 32, 57)])

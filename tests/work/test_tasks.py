@@ -201,6 +201,15 @@ def test_enqueue_many_takes_tuples_lists_and_dicts(task):
     assert len(task.enqueue_many((n,) for n in range(3))) == 3
 
 
+def test_enqueue_many_keeps_each_call_as_it_was_when_it_came(task):
+    def calls():
+        call = [{"n": 0}]
+        for call[0]["n"] in range(3):
+            yield call
+
+    assert [job.arguments for job in task.enqueue_many(calls())] == [[{"n": n}] for n in range(3)]
+
+
 @pytest.mark.parametrize("call", ["ab", 5, None, {1, 2}])
 def test_enqueue_many_refuses_what_is_no_call(task, memory_app, call):
     with pytest.raises(InvalidArguments, match="is no call; give a tuple"):

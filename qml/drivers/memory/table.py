@@ -63,7 +63,7 @@ class Table:
         """Put in a row with a new id, under the next seq, which is returned."""
         self._last_seq += 1
         self._ids[row.id] = self._last_seq
-        row = row._replace(seq=self._last_seq)
+        row = Row._make((self._last_seq, *row[1:]))
         self._put(self._last_seq, row, ripe=False)
         self.tallies.inserted(row)
         return self._last_seq

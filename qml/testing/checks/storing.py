@@ -1,5 +1,7 @@
 """Checks of storing and looking: enqueue, get, update, delete, list, counts."""
 
+from typing import Any
+
 import attrs
 
 from ...values.errors import (
@@ -10,7 +12,9 @@ from ...values.errors import (
     UniqueKeyTaken,
     WaitTimeout,
 )
+from ...values.followup import Followup
 from ...values.job import Job
+from ...values.retention import Retention
 from ...values.states import (
     AwaitingRetry,
     Deleted,
@@ -21,6 +25,7 @@ from ...values.states import (
     StateKind,
     Succeeded,
 )
+from ...values.trusted import changed
 from .scene import Scene
 
 
@@ -83,6 +88,30 @@ def a_batch_keeps_its_order(s: Scene) -> None:
     s.same([j.id for j in s.storage.enqueue_many([s.job(n) for n in names])], names, "returned")
     s.same(s.ids_available(), names, "the order of the available jobs")
     s.same(s.storage.enqueue_many([]), [], "an empty batch")
+
+
+def a_batch_of_several_kinds(s: Scene) -> None:
+    """2: each job of a batch is stored as it is, whatever the one before it was."""
+    first, mail = s.job("plain", max_retries=0), Enqueued(s.clock.now(), "mail")
+    kinds: list[dict[str, Any]] = [
+        {"priority": 2},
+        {},
+        {"queue": "mail", "state": mail},
+        {"metadata": {"n": 1}, "retention": Retention(succeeded=5.0)},
+        {"unique_key": "k"},
+        {"state": s.due_in(5), "unique_key": "l"},
+        {"max_retries": 3, "timeout_seconds": 1.5, "expires_at": s.later(60)},
+        {"concurrency_key": "c", "concurrency_limit": 1, "job_type": "kind"},
+        {"batch": "night", "on_failure": Followup("mend")},
+    ]
+    jobs = [first]
+    for number, fields in enumerate(kinds):
+        one = changed(first, id=f"{number}", arguments=[number], **fields)
+        jobs += [one, changed(one, id=f"{number} too", kwargs={"n": number}, unique_key=None)]
+    stored = s.storage.enqueue_many(jobs)
+    s.same([s.get(job.id) for job in jobs], stored, "the stored jobs")
+    given = [changed(job, max_attempts=1 + (job.max_retries or 0)) for job in jobs]
+    s.same([changed(job, seq=None) for job in stored], given, "the jobs of the batch")
 
 
 def a_batch_is_all_or_nothing(s: Scene) -> None:
