@@ -61,7 +61,7 @@ class Line:
 
     def wait_for(self, many):
         """Until so many are in line."""
-        until(lambda: len(self._connections._turns._line) == many)
+        until(lambda: len(self._connections._turns.line) == many)
 
     def go(self):
         self._goes_on.set()
@@ -90,9 +90,9 @@ def always_carried(driver):
     connections = driver._connections
     write_once = connections._write_once
 
-    def carried(work, flush, deadline):
+    def carried(work, flush, deadline, row=None):
         def when_somebody_is_in_line(connection):
-            until(lambda: connections._turns._line)
+            until(lambda: connections._turns.line)
 
         def lead():
             write_once(when_somebody_is_in_line, True, deadline)
@@ -100,7 +100,7 @@ def always_carried(driver):
         leader = Outcome(lead)
         until(lambda: connections._turns._taken or leader.there)
         try:
-            return write_once(_not_on_its_own(connections, work), flush, deadline)
+            return write_once(_not_on_its_own(connections, work), flush, deadline, row)
         finally:
             leader.join()
 

@@ -46,6 +46,7 @@ def test_those_in_line_share_one_commit(driver):
             those.add(*(insert(driver, name) for name in names))
         seqs = [one.value.seqs for one in those.added]
     assert ends(statements) == ["BEGIN IMMEDIATE", "COMMIT"]
+    assert sum(text.startswith("SAVEPOINT") for text in statements) == 1
     assert seqs == [[number] for number in range(1, 9)]
     assert those.leader.value == "led"
     assert stored(driver) == names
@@ -69,6 +70,16 @@ def test_a_taken_key_is_the_business_of_its_own_job(driver):
     assert {one.holder for one in refused.value.obstacles} == {"holder"}
     assert all(one.value.obstacles == [] for one in (*before, *after))
     assert stored(driver) == ["b", "c", "f", "holder", "led"]
+
+
+def test_rows_that_cannot_go_in_together_go_in_alone(driver):
+    with line(driver) as those:
+        [first] = those.add(insert(driver, "a"))
+        [bad] = those.add(insert(driver, "bad", metadata=object()))
+        [last] = those.add(insert(driver, "b"))
+    assert isinstance(bad.error, StorageUnavailable)
+    assert [one.value.obstacles for one in (first, last)] == [[], []]
+    assert stored(driver) == ["a", "b"]
 
 
 def test_a_refusal_by_one_in_line_waits_for_the_commit(driver):
@@ -114,12 +125,12 @@ def test_nobody_is_told_before_the_commit(driver, monkeypatch):
     at_commit, may_commit = threading.Event(), threading.Event()
     begun = []
 
-    def held_up(step, deadline):
+    def held_up(step, deadline, given):
         begun.append(1)
         if len(begun) == 2:  # BEGIN, COMMIT
             at_commit.set()
             assert may_commit.wait(LONG)
-        return step()
+        return step(given)
 
     monkeypatch.setattr(connections, "again_while_busy", held_up)
     with line(driver) as those:
@@ -177,11 +188,11 @@ def test_a_disk_that_is_full_is_told_to_all(driver):
 def test_law11_all_go_again_when_the_commit_is_in_anothers_way(driver, monkeypatch):
     tries = []
 
-    def busy_once(step, deadline):
+    def busy_once(step, deadline, given):
         tries.append(1)
         if len(tries) == 2:
             raise library.OperationalError("database is locked")
-        return step()
+        return step(given)
 
     monkeypatch.setattr(connections, "again_while_busy", busy_once)
     with line(driver, lambda c: storing.insert(c, [row("led")])) as those:
@@ -194,11 +205,11 @@ def test_a_leader_that_is_broken_off_takes_nobody_along(driver, monkeypatch):
     """While it carries: those whom it carried are first in line again."""
     tries = []
 
-    def interrupted_once(step, deadline):
+    def interrupted_once(step, deadline, given):
         tries.append(1)
         if len(tries) == 2:
             raise KeyboardInterrupt
-        return step()
+        return step(given)
 
     monkeypatch.setattr(connections, "again_while_busy", interrupted_once)
     with line(driver, lambda c: storing.insert(c, [row("led")])) as those:
@@ -214,7 +225,7 @@ def test_the_main_thread_carries_nobody(driver):
 
     def work(connection):
         seen.append(Outcome(insert(driver, "a")))
-        until(lambda: driver._connections._turns._line)
+        until(lambda: driver._connections._turns.line)
 
     with traced(Storage(driver)) as statements:
         driver._connections.write(work)
@@ -235,7 +246,7 @@ def interrupt_here_when(condition):
 
 def test_ctrl_c_in_line_leaves_the_line(driver):
     with line(driver) as those:
-        sent = interrupt_here_when(lambda: driver._connections._turns._line)
+        sent = interrupt_here_when(lambda: driver._connections._turns.line)
         with pytest.raises(KeyboardInterrupt):
             driver.insert([row("a")])
         sent.join()
@@ -276,11 +287,11 @@ def test_who_is_gone_is_not_first_in_line_again(driver, monkeypatch):
     """Or the turn would be his for ever."""
     carried, goes_on, tries = threading.Event(), threading.Event(), []
 
-    def interrupted_once(step, deadline):
+    def interrupted_once(step, deadline, given):
         tries.append(1)
         if len(tries) == 2:
             raise KeyboardInterrupt
-        return step()
+        return step(given)
 
     def slow(connection):
         carried.set()
@@ -362,7 +373,7 @@ def test_a_claim_is_carried_where_all_is_flushed(driver):
 def test_a_tasks_own_transaction_carries_nobody(driver):
     transaction = driver.begin()
     other = Outcome(insert(driver, "a"))
-    until(lambda: driver._connections._turns._line)
+    until(lambda: driver._connections._turns.line)
     transaction.connection.execute("CREATE TABLE mine (id)")
     transaction.rollback()
     other.join()

@@ -23,7 +23,7 @@ SELECT 'job ' || id || ' has no payload' FROM qml_jobs
 WHERE seq NOT IN (SELECT seq FROM qml_payloads)
 UNION ALL
 SELECT 'payload ' || seq || ' has no job' FROM qml_payloads
-WHERE seq NOT IN (SELECT seq FROM qml_jobs)
+WHERE seq NOT IN (SELECT seq FROM qml_jobs) AND body <> ''
 UNION ALL
 SELECT 'job ' || id || ' is ' || state || ' and has key_held ' || key_held FROM qml_jobs
 WHERE key_held <> CASE
@@ -32,9 +32,6 @@ WHERE key_held <> CASE
     WHEN fence = 0 THEN 1
     ELSE 0
 END
-UNION ALL
-SELECT 'the seq of job ' || id || ' would be given again' FROM qml_jobs
-WHERE seq > (SELECT seq FROM sqlite_sequence WHERE name = 'qml_jobs')
 """
 
 

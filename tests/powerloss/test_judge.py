@@ -58,7 +58,6 @@ def test_an_empty_file_has_nothing_in_it(tmp_path):
             "UPDATE qml_jobs SET state = 'failed'",
             "job a is failed and has key_held 2",
         ),
-        ("UPDATE sqlite_sequence SET seq = 1", "the seq of job b would be given again"),
     ],
 )
 def test_half_a_change_is_a_fault(folder, statement, fault):

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from ...seam.rows import Row
 from ...values.config import SqliteConfig
 from ...values.errors import ConfigurationError, StorageUnavailable
 from .. import forks
@@ -37,6 +38,7 @@ class Connections:
 
     def __init__(self, config: SqliteConfig) -> None:
         self._config = config
+        self._flushes = config.durability == "full"
         self._in_child: Callable[[], None] = lambda: None
         self._fresh()
         forks.guard(self)
@@ -70,8 +72,8 @@ class Connections:
         )
         return connection
 
-    def _ready(self, connection: Connection) -> Connection:
-        connection.text_factory = library.tolerant_text if self._tolerant else str
+    def _tolerating(self, connection: Connection) -> Connection:
+        connection.text_factory = library.tolerant_text
         return connection
 
     @property
@@ -97,7 +99,7 @@ class Connections:
             except IndexError:
                 connection = self._open()
             try:
-                return work(self._ready(connection))
+                return work(self._tolerating(connection) if self._tolerant else connection)
             finally:
                 self._idle.append(connection)
 
@@ -111,14 +113,27 @@ class Connections:
 
     # -- writing -------------------------------------------------------------------------------
 
-    def write(self, work: Callable[[Connection], T], *, flush: bool = True) -> T:
+    def write(
+        self, work: Callable[[Connection], T], *, flush: bool = True, row: Row | None = None
+    ) -> T:
         """``work`` in one transaction that holds the write lock from its start. ``flush=False``
-        commits without waiting for the disk."""
-        flush = flush and self._config.durability == "full"
-        return self._patiently(lambda deadline: self._write_once(work, flush, deadline))
+        commits without waiting for the disk. ``row``: to insert this is all that it does."""
+        flush = flush and self._flushes
+        deadline = time.monotonic() + self._config.busy_timeout
+        while True:
+            try:
+                return self._write_once(work, flush, deadline, row)
+            except sqlite.Error as error:
+                self._may_go_again(error, deadline)
 
-    def _write_once(self, work: Callable[[Connection], T], flush: bool, deadline: float) -> T:
-        step = Step(work, flush)
+    def _write_once(
+        self,
+        work: Callable[[Connection], T],
+        flush: bool,
+        deadline: float,
+        row: Row | None = None,
+    ) -> T:
+        step = Step(work, flush, row)
         try:
             self._take_turn(step, deadline)
             return self._lead(step, work, deadline) if step.leads else step.result()
@@ -126,7 +141,7 @@ class Connections:
             self._turns.leave(step)
 
     def _take_turn(self, step: Step[Any], deadline: float) -> None:
-        if self._busy_here == threading.get_ident():
+        if self._busy_here is not None and self._busy_here == threading.get_ident():
             raise ConfigurationError(
                 f"{self.name}: this thread has a transaction open (tx), and would wait for itself; "
                 "enqueue within that, with using(connection=tx.connection), or make this call "
@@ -138,12 +153,13 @@ class Connections:
     def _lead(self, step: Step[T], work: Callable[[Connection], T], deadline: float) -> T:
         with self._gate:
             connection = self._writing("sync_full" if step.flush else "sync_normal")
-            again_while_busy(lambda: connection.execute(SQL["begin"]), deadline)
+            again_while_busy(connection.execute, deadline, SQL["begin"])
             try:
                 result = work(connection)
                 if connection.in_transaction:  # else ``work`` has rolled it back
-                    self._turns.carry(step, connection)
-                    again_while_busy(lambda: connection.execute(SQL["commit"]), deadline)
+                    if self._turns.line:
+                        self._turns.carry(step, connection)
+                    again_while_busy(connection.execute, deadline, SQL["commit"])
             except BaseException as error:
                 # After "disk full" or an I/O error SQLite has ended the transaction itself.
                 if connection.in_transaction:
@@ -152,7 +168,8 @@ class Connections:
                 if isinstance(error, Exception):
                     self._turns.arrive(step, error)
                 raise
-            self._turns.arrive(step)
+            if step.carries:
+                self._turns.arrive(step)
             return result
 
     def begin(self, kind: type[Connection]) -> tuple[Connection, Callable[[], None]]:
@@ -172,7 +189,7 @@ class Connections:
             self._apart.append(connection)
             try:
                 connection.execute(SQL[f"sync_{self._config.durability}"])
-                again_while_busy(lambda: connection.execute(SQL["begin"]), deadline)
+                again_while_busy(connection.execute, deadline, SQL["begin"])
             except BaseException:
                 self.end(connection)
                 raise
@@ -188,7 +205,7 @@ class Connections:
     def _for_writing(self, **options: Any) -> Connection:
         connection = self._open(**options)
         connection.execute(SQL["limit_wal"])
-        if self._config.durability == "full":
+        if self._flushes:
             connection.execute(SQL["flush_the_drive"])
         return connection
 
@@ -199,7 +216,7 @@ class Connections:
         if sync != self._writer_sync:
             self._writer.execute(SQL[sync])
             self._writer_sync = sync
-        return self._ready(self._writer)
+        return self._tolerating(self._writer) if self._tolerant else self._writer
 
     def outside_transaction(self, work: Callable[[Connection], T]) -> T:
         """``work`` on the writing connection, with no transaction: for the journal mode."""
@@ -212,7 +229,7 @@ class Connections:
             self._take_turn(step, deadline)
             with self._gate:
                 connection = self._writing("sync_full")
-                return again_while_busy(lambda: work(connection), deadline)
+                return again_while_busy(work, deadline, connection)
         finally:
             self._turns.leave(step)
 
@@ -224,16 +241,20 @@ class Connections:
             try:
                 return attempt(deadline)
             except sqlite.Error as error:
-                if library.is_undecodable(error):
-                    # One damaged record must not stop the others. Not so from the start, since
-                    # every text then costs a call.
-                    self._tolerant = True
-                elif not library.is_busy(error):
-                    raise troubles.translated(self.name, error) from error
-                elif time.monotonic() > deadline:
-                    raise troubles.locked(self.name, self._config.busy_timeout) from error
-                else:
-                    nap()
+                self._may_go_again(error, deadline)
+
+    def _may_go_again(self, error: sqlite3.Error, deadline: float) -> None:
+        """Return once the call may be tried again; else raise what is told of the error."""
+        if library.is_undecodable(error):
+            # One damaged record must not stop the others. Not so from the start, since every text
+            # then costs a call.
+            self._tolerant = True
+        elif not library.is_busy(error):
+            raise troubles.translated(self.name, error) from error
+        elif time.monotonic() > deadline:
+            raise troubles.locked(self.name, self._config.busy_timeout) from error
+        else:
+            nap()
 
     # -- the end, and forks --------------------------------------------------------------------
 

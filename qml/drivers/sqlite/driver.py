@@ -67,6 +67,8 @@ class SqliteDriver:
         parents: Sequence[Parents] = (),
     ) -> Inserted:
         """See Driver.insert."""
+        if len(rows) == 1 and record is None and not parents and not rows[0].key_held:
+            return self._connections.write(lambda c: storing.insert(c, rows), row=rows[0])
         return self._connections.write(lambda c: storing.insert(c, rows, record, parents))
 
     def load(self, ids: Sequence[str]) -> list[Row | None]:

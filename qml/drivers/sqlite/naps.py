@@ -8,6 +8,7 @@ from typing import TypeVar
 from . import library
 from .library import library as sqlite
 
+G = TypeVar("G")
 T = TypeVar("T")
 
 HALVED, LEAST = 0.002, 0.05
@@ -24,12 +25,12 @@ def nap(waited: float = 0.0) -> None:
     time.sleep(random.uniform(0.0002, 0.002) * share)
 
 
-def again_while_busy(step: Callable[[], T], deadline: float) -> T:
-    """What ``step`` returns, tried again until ``deadline`` while another is in its way."""
+def again_while_busy(step: Callable[[G], T], deadline: float, given: G) -> T:
+    """What ``step`` returns for it, tried again until ``deadline`` while another is in its way."""
     begun = None
     while True:
         try:
-            return step()
+            return step(given)
         except sqlite.Error as error:
             now = time.monotonic()
             if not library.is_busy(error) or now > deadline:

@@ -2,7 +2,7 @@
 
 -- migration: 1
 CREATE TABLE qml_jobs (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,  -- a plain rowid would be used again after a delete
+    seq INTEGER PRIMARY KEY,                -- given by its payload
     id TEXT NOT NULL UNIQUE,
     version INTEGER NOT NULL,
     state TEXT NOT NULL,
@@ -38,8 +38,8 @@ CREATE TABLE qml_jobs (
     metadata TEXT NOT NULL,
     ready INTEGER NOT NULL
 );
-CREATE TABLE qml_payloads (
-    seq INTEGER PRIMARY KEY,
+CREATE TABLE qml_payloads (                 -- the last one stays, emptied, when its row is erased:
+    seq INTEGER PRIMARY KEY,                -- AUTOINCREMENT would cost a page for each commit
     body TEXT NOT NULL,
     notes TEXT NOT NULL
 );

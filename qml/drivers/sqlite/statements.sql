@@ -52,33 +52,20 @@ ON CONFLICT (name) DO UPDATE SET value = excluded.value
 -- "ready" = in the index a claim reads; what is due later gets there by "ripen".
 -- "OR FAIL", here and below: a statement that may fail and fires triggers would keep a journal to
 -- undo itself, at 1.5 to 2 us a row. None of these has anything to undo when it fails.
-INSERT OR FAIL INTO qml_jobs (
-    id, version, state, queue, priority, method, attempt, fence, max_attempts, ahead, worker,
-    locked_by, lease_until, due_at, finished_at, purge_at, expires_at, created_at, key_held,
-    unique_key, unique_while, max_retries, timeout_seconds, job_type, lane, permit, batch, counts,
-    awaits, needs_all, detail, failures, metadata, ready
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
-    ?, ?, ?)
-
--- name: insert_fresh
--- "insert_job" for what never ran and shares nothing with others. Python takes long to bind a None
--- (0.7 us): 8 against 15 us.
-INSERT OR FAIL INTO qml_jobs (
-    id, version, state, queue, priority, method, attempt, fence, max_attempts, ahead, due_at,
-    expires_at, created_at, key_held, unique_key, unique_while, max_retries, timeout_seconds,
-    job_type, detail, failures, metadata, ready
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-
--- name: insert_fresh_shared
--- The same for what shares something: 12 us, and what the triggers do.
-INSERT OR FAIL INTO qml_jobs (
-    id, version, state, queue, priority, method, attempt, fence, max_attempts, ahead, due_at,
-    expires_at, created_at, key_held, unique_key, unique_while, max_retries, timeout_seconds,
-    job_type, lane, permit, batch, counts, awaits, needs_all, detail, failures, metadata, ready
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT OR FAIL INTO qml_jobs ({names}) VALUES ({marks})
 
 -- name: insert_payload
-INSERT INTO qml_payloads (seq, body, notes) VALUES (?, ?, ?)
+-- It comes before its row, and gives the number to both: one more than the last payload has.
+INSERT INTO qml_payloads (body, notes) VALUES (?, ?)
+
+-- name: last_seq
+SELECT last_insert_rowid()
+
+-- name: newest
+SELECT max(seq) FROM qml_jobs
+
+-- name: move_payloads
+UPDATE qml_payloads SET seq = seq + :by WHERE seq >= :first
 
 -- name: holder_of_id
 SELECT id FROM qml_jobs WHERE id = :id
@@ -350,11 +337,20 @@ SELECT seq FROM qml_jobs WHERE purge_at <= :by ORDER BY purge_at, seq LIMIT :lim
 -- name: seqs_of_ids
 SELECT seq FROM qml_jobs WHERE id IN (SELECT value FROM json_each(:ids)) LIMIT :limit
 
--- name: erase_payloads
-DELETE FROM qml_payloads WHERE seq IN (SELECT value FROM json_each(:seqs))
-
 -- name: erase_jobs
 DELETE FROM qml_jobs WHERE seq IN (SELECT value FROM json_each(:seqs))
+
+-- name: erase_payloads
+-- After "erase_jobs". Not the last one, or its number would be given again; that goes with the next.
+DELETE FROM qml_payloads
+WHERE seq IN (
+    SELECT value FROM json_each(:seqs) UNION ALL SELECT value - 1 FROM json_each(:seqs)
+) AND seq NOT IN (SELECT seq FROM qml_jobs) AND seq < (SELECT max(seq) FROM qml_payloads)
+
+-- name: empty_newest
+-- Of the payload that is left only for its number, nothing else is left.
+UPDATE qml_payloads SET body = '', notes = ''
+WHERE seq = (SELECT max(seq) FROM qml_payloads) AND seq NOT IN (SELECT seq FROM qml_jobs)
 
 -- name: read_record
 SELECT name, version, body FROM qml_records WHERE name = :name

@@ -3,18 +3,15 @@
 import json
 import sqlite3
 from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter, length_hint
 
 from ...seam.rows import Finished, Inserted, Obstacle, Overdue, Row, Verdict, Write
 from ...seam.tallies import Parents, missing
 from . import records, tallies
+from .insertion import insertion
 from .library import library as sqlite
 from .statements import SQL
-
-_WORKER, _DUE_AT, _FINISHED_AT, _EXPIRES_AT, _LANE, _COUNTS, _DETAIL = map(
-    Row._fields.index,
-    ("worker", "due_at", "finished_at", "expires_at", "lane", "counts", "detail"),
-)
-_NONE_OF_3, _NONE_OF_2, _NOTHING_SHARED = (None,) * 3, (None,) * 2, (*(None,) * 5, 0)
 
 
 def insert(
@@ -24,44 +21,84 @@ def insert(
     parents: Sequence[Parents] = (),
 ) -> Inserted:
     """Store all rows and the record, or nothing, and say what stands in the way."""
-    gone = missing(rows, parents, lambda name: tallies.read(connection, name) is not None)
-    if gone:
-        return Inserted([], gone)
+    if parents:
+        gone = missing(rows, parents, lambda name: tallies.read(connection, name) is not None)
+        if gone:
+            return Inserted([], gone)
     if record is not None and records.write(connection, *record) is not Verdict.DONE:
         return Inserted([], [Obstacle(-1, "record", record.name)])
-    cursor = connection.cursor()
-    obstacles: list[Obstacle] = []
-    payloads: list[tuple[int, str, str]] = []
-    after = {one.index: one.ids for one in parents if one.ids is not None}
+    if parents or len(rows) < 2:
+        stored = _insert_each(connection, rows, parents)
+    else:
+        stored = _insert_many(connection, rows)
+    if stored.obstacles:
+        connection.execute(SQL["rollback"])  # all or none
+    return stored
+
+
+def insert_apart(connection: sqlite3.Connection, rows: Sequence[Row]) -> list[Inserted] | None:
+    """Store rows, each an insert of its own. None = one cannot be stored, and none is."""
+    stored = insert(connection, rows)
+    return [Inserted([seq], []) for seq in stored.seqs] if stored.seqs else None
+
+
+def _insert_each(
+    connection: sqlite3.Connection, rows: Sequence[Row], parents: Sequence[Parents]
+) -> Inserted:
+    """One by one, as they may wait for each other."""
+    cursor, stored = connection.cursor(), Inserted([], [])
+    after = {one.index: one.ids for one in parents if one.ids is not None} if parents else {}
     for index, row in enumerate(rows):
         if index in after:
             row = tallies.attached(connection, row, after[index])  # noqa: PLW2901
         try:
-            _insert_job(cursor, row)
+            stored.seqs.append(_insert_one(cursor, row))
         except sqlite.IntegrityError:
-            obstacles.append(_obstacle(connection, index, row))
-        else:
-            payloads.append((cursor.lastrowid or 0, row.payload, row.notes))
-    cursor.executemany(SQL["insert_payload"], payloads)
-    if obstacles:
-        connection.execute(SQL["rollback"])  # all or none
-        return Inserted([], obstacles)
-    return Inserted([seq for seq, _, _ in payloads], [])
+            stored.obstacles.append(_obstacle(connection, index, row))
+    return stored if not stored.obstacles else Inserted([], stored.obstacles)
 
 
-def _insert_job(cursor: sqlite3.Cursor, row: Row) -> None:
-    ready = 1 if row.due_at == 0 else 0
-    fresh = row[_WORKER:_DUE_AT] == _NONE_OF_3 and row[_FINISHED_AT:_EXPIRES_AT] == _NONE_OF_2
-    if fresh and row[_LANE:_DETAIL] == _NOTHING_SHARED:
-        values = (*row[1:_WORKER], row.due_at, *row[_EXPIRES_AT:_LANE], *row[_DETAIL:-2], ready)
-        cursor.execute(SQL["insert_fresh"], values)
-        return
-    counts = None if row.counts is None else tallies.stored(row.counts)
-    shared = (*row[_EXPIRES_AT:_COUNTS], counts, *row[_COUNTS + 1 : -2], ready)
-    if fresh:
-        cursor.execute(SQL["insert_fresh_shared"], (*row[1:_WORKER], row.due_at, *shared))
-    else:
-        cursor.execute(SQL["insert_job"], (*row[1:_EXPIRES_AT], *shared))
+def _insert_one(cursor: sqlite3.Cursor, row: Row) -> int:
+    cursor.execute(SQL["insert_payload"], (row.payload, row.notes))
+    seq = cursor.lastrowid or 0
+    try:
+        cursor.execute(*insertion(row, seq))
+    except sqlite.IntegrityError:
+        first = _free(cursor, range(seq, seq + 1))[0]
+        if first == seq:
+            raise
+        seq = first
+        cursor.execute(*insertion(row, seq))
+    return seq
+
+
+def _insert_many(connection: sqlite3.Connection, rows: Sequence[Row]) -> Inserted:
+    """By as few statements as can be: 12 us a row against 22."""
+    cursor, obstacles, tried = connection.cursor(), list[Obstacle](), 0
+    cursor.executemany(SQL["insert_payload"], [(row.payload, row.notes) for row in rows])
+    [last] = cursor.execute(SQL["last_seq"]).fetchone()
+    seqs = _free(cursor, range(last - len(rows) + 1, last + 1))
+    for text, alike in groupby(map(insertion, rows, seqs), itemgetter(0)):
+        values = [given for _, given in alike]
+        tried, left = tried + len(values), iter(values)
+        while length_hint(left):
+            try:
+                cursor.executemany(text, left)
+            except sqlite.IntegrityError:  # of the last that was taken; those after it are left
+                index = tried - length_hint(left) - 1
+                obstacles.append(_obstacle(connection, index, rows[index]))
+    return Inserted([] if obstacles else [*seqs], obstacles)
+
+
+def _free(cursor: sqlite3.Cursor, seqs: range) -> range:
+    """Where payloads were lost, their numbers are given again, while the jobs have them still: the
+    new payloads, which have these ``seqs``, move behind all jobs."""
+    [newest] = cursor.execute(SQL["newest"]).fetchone()
+    if newest is None or newest < seqs.start:
+        return seqs
+    by = max(newest + 1 - seqs.start, len(seqs))
+    cursor.execute(SQL["move_payloads"], {"by": by, "first": seqs.start})
+    return range(seqs.start + by, seqs.stop + by)
 
 
 def insert_new(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
@@ -69,8 +106,7 @@ def insert_new(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
     cursor = connection.cursor()
     for row in rows:
         if not cursor.execute(SQL["holder_of_id"], {"id": row.id}).fetchone():
-            _insert_job(cursor, row)
-            cursor.execute(SQL["insert_payload"], (cursor.lastrowid, row.payload, row.notes))
+            _insert_one(cursor, row)
 
 
 def _obstacle(connection: sqlite3.Connection, index: int, row: Row) -> Obstacle:
@@ -93,5 +129,7 @@ def erase(
         wanted = {"ids": json.dumps(target), "limit": limit}
         found = connection.execute(SQL["seqs_of_ids"], wanted)
     seqs = {"seqs": json.dumps([seq for (seq,) in found])}
+    erased = connection.execute(SQL["erase_jobs"], seqs).rowcount
     connection.execute(SQL["erase_payloads"], seqs)
-    return connection.execute(SQL["erase_jobs"], seqs).rowcount
+    connection.execute(SQL["empty_newest"])
+    return erased

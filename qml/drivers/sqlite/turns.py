@@ -2,16 +2,19 @@
 
 Who comes while another writes gets in line. Before it commits, the one that has the turn does the
 steps of those in line as well, each all or nothing, within its own transaction: so many threads
-share a commit, and its flush. A thread alone finds nobody in line, and does no more than its own.
+share a commit, and its flush. Rows to be inserted go in together. A thread alone finds nobody in
+line, and does no more than its own.
 """
 
 import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar, cast
 
+from ...seam.rows import Row
+from . import storing
 from .nested import STEP, Nested
 
 T = TypeVar("T")
@@ -20,27 +23,36 @@ Connection = sqlite3.Connection
 
 class Step(Generic[T]):
     """A write. ``work`` None: it wants the turn, and is never carried; ``flush``: its commit waits
-    for the disk; ``leads``: it has the turn; ``is_over``: nobody waits for it any more."""
+    for the disk; ``row``: it inserts this, and does nothing else; ``leads``: it has the turn;
+    ``arrived``: those it carried, once all is settled; ``is_over``: nobody waits for it any more.
+    """
 
-    def __init__(self, work: Callable[[Connection], T] | None, flush: bool = False) -> None:
+    def __init__(
+        self, work: Callable[[Connection], T] | None, flush: bool = False, row: Row | None = None
+    ) -> None:
         self._work = work
         self.flush = flush
+        self.row = row
         self.leads = self.is_over = False
-        self.carries: list[Step[Any]] = []
-        self._called = threading.Lock()
-        self._answer: list[T] = []
+        self.carries: Sequence[Step[Any]] = ()
+        self.arrived: Sequence[Step[Any]] = ()
+        self._called: threading.Lock | None = None
+        self._answer: T | None = None
         self._error: Exception | None = None
 
     def wait(self, timeout: float = -1) -> bool:
-        """Until ``call``; False = not within ``timeout`` s."""
+        """Until ``call``; False = not within ``timeout`` s. After ``get_in_line``."""
+        assert self._called is not None
         return self._called.acquire(timeout=timeout)
 
     def get_in_line(self) -> None:
         """From now on ``call`` ends ``wait``."""
+        self._called = threading.Lock()
         self._called.acquire()
 
     def call(self) -> None:
         """Let its thread go on."""
+        assert self._called is not None
         self._called.release()
 
     def may_be_carried(self, by: "Step[Any]") -> bool:
@@ -53,13 +65,17 @@ class Step(Generic[T]):
         self._error = None  # of a try before
         connection.execute(STEP["savepoint"])
         try:
-            self._answer = [self._work(Nested.of(connection))]
+            self._answer = self._work(Nested.of(connection))
         except Exception as error:
             if not connection.in_transaction:  # disk full, I/O error: SQLite has ended all of it
                 raise
             connection.execute(STEP["back"])
             self._error = error
         connection.execute(STEP["release"])
+
+    def be_done(self, answer: T) -> None:
+        """It was done together with others."""
+        self._answer, self._error = answer, None
 
     def fail(self, error: Exception) -> None:
         """It is not done, since the transaction was not committed."""
@@ -69,7 +85,25 @@ class Step(Generic[T]):
         """What became of it, once it was carried."""
         if self._error is not None:
             raise self._error
-        return self._answer[0]
+        return cast("T", self._answer)
+
+
+def insert_together(steps: Sequence[Step[Any]], connection: Connection) -> bool:
+    """The rows of all these steps by as few statements as can be. False = one of them cannot be
+    stored, and none is."""
+    answers = None
+    connection.execute(STEP["savepoint"])
+    try:
+        rows = [step.row for step in steps if step.row is not None]
+        answers = storing.insert_apart(Nested.of(connection), rows)
+    except Exception:
+        if not connection.in_transaction:
+            raise
+        connection.execute(STEP["back"])
+    connection.execute(STEP["release"])
+    for step, answer in zip(steps, answers or (), strict=False):
+        step.be_done(answer)
+    return answers is not None
 
 
 class Turns:
@@ -78,7 +112,7 @@ class Turns:
     def __init__(self) -> None:
         self._guard = threading.RLock()  # a signal's handler may write, too
         self._taken = False
-        self._line: deque[Step[Any]] = deque()
+        self.line: deque[Step[Any]] = deque()
 
     def take(self, step: Step[Any], deadline: float) -> bool:
         """Wait until the step leads, or was carried. False = not in time. ``leave`` in any case."""
@@ -87,45 +121,56 @@ class Turns:
                 self._taken = step.leads = True
                 return True
             step.get_in_line()
-            self._line.append(step)
+            self.line.append(step)
         if not step.wait(max(0.0, deadline - time.monotonic())):
             with self._guard:
-                if step in self._line:
+                if step in self.line:
                     return False
             step.wait()  # it is carried at this moment
         return True
 
     def carry(self, step: Step[Any], connection: Connection) -> None:
         """Do the steps of those in line within this one's transaction."""
-        if not self._line or threading.current_thread() is threading.main_thread():
+        if not self.line or threading.current_thread() is threading.main_thread():
             return  # a signal may break off the main thread anywhere: it carries nobody
         with self._guard:
-            step.carries = [one for one in self._line if one.may_be_carried(step)]
-            self._line = deque(one for one in self._line if one not in step.carries)
+            step.carries = [one for one in self.line if one.may_be_carried(step)]
+            self.line = deque(one for one in self.line if one not in step.carries)
+        inserts = [one for one in step.carries if one.row is not None]
+        together = len(inserts) > 1 and insert_together(inserts, connection)
         for other in step.carries:
-            other.be_carried(connection)
+            if not together or other.row is None:
+                other.be_carried(connection)
 
     def arrive(self, step: Step[Any], error: Exception | None = None) -> None:
-        """Those who were carried may go: all is committed; or nothing is, for this reason."""
-        carried, step.carries = step.carries, []
-        for other in carried:
-            if error is not None:
+        """Those who were carried may go, once the step leaves: all is committed; or nothing is, for
+        this reason."""
+        step.arrived, step.carries = step.carries, ()
+        if error is not None:
+            for other in step.arrived:
                 other.fail(error)
-            other.call()
 
     def leave(self, step: Step[Any]) -> None:
         """Hand the turn on, or leave the line. Who was carried and did not arrive is first again:
-        the step was broken off, and at worst this is a reply that was lost (law 9)."""
+        the step was broken off, and at worst this is a reply that was lost (law 9).
+
+        Who has the turn is called first: the others go on in Python, and would keep it waiting."""
         with self._guard:
             step.is_over = True
             if step.leads:
-                step.leads = False
-                again = [one for one in step.carries if not one.is_over]
-                self._line.extendleft(reversed(again))
-                self._taken = bool(self._line)
-                if self._taken:
-                    first = self._line.popleft()
-                    first.leads = True
-                    first.call()
-            elif step in self._line:
-                self._line.remove(step)
+                self._hand_on(step)
+            elif step in self.line:
+                self.line.remove(step)
+        for other in step.arrived:
+            other.call()
+
+    def _hand_on(self, step: Step[Any]) -> None:
+        step.leads = False
+        if step.carries:
+            again = [one for one in step.carries if not one.is_over]
+            self.line.extendleft(reversed(again))
+        self._taken = bool(self.line)
+        if self._taken:
+            first = self.line.popleft()
+            first.leads = True
+            first.call()
