@@ -101,7 +101,7 @@ def ends(held):
 
 def test_calls_for_an_enqueue(memory, sqlite):
     within(calls(lambda: memory.task.enqueue(PAYLOAD)), 190)
-    within(calls(lambda: sqlite.task.enqueue(PAYLOAD)), 192)
+    within(calls(lambda: sqlite.task.enqueue(PAYLOAD)), 178)
 
 
 def test_calls_for_each_of_many_enqueued(memory, sqlite):
@@ -135,8 +135,8 @@ def test_pages_that_sqlite_writes(sqlite):
         return (sqlite.log.stat().st_size - before) / PAGE
 
     held = []
-    within(pages(lambda: sqlite.task.enqueue(PAYLOAD)), 8)
-    within(pages(sqlite.fill), 28)
+    within(pages(lambda: sqlite.task.enqueue(PAYLOAD)), 7)
+    within(pages(sqlite.fill), 27)
     within(pages(lambda: held.extend(sqlite.claim())), 17)
     within(pages(lambda: sqlite.storage.finish_many(ends(held))), 18)
     assert pages(sqlite.claim) > 0  # the one that is left
