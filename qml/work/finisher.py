@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from math import inf
@@ -51,35 +52,42 @@ class Finisher:
         self._runs = runs
         self._policy_of = policy_of
         self._outage = outage
-        self._waiting: list[Ended] = []
+        self._waiting: deque[Ended] = deque()
         self._news = threading.Condition()
+        self._sleeps = False  # whether ``loop`` is to be woken by what comes
         self._stopped = False
         self.recorded = 0
         self.pulse = Pulse()
 
     def put(self, run: Run, outcome: Outcome) -> None:
         """Have an outcome recorded soon."""
-        with self._news:
-            self._waiting.append((run, outcome))
-            self._news.notify()
+        self._waiting.append((run, outcome))
+        if self._sleeps:
+            with self._news:
+                self._sleeps = False
+                self._news.notify()
 
     def loop(self) -> None:
         """Record until stopped, and then what is still waiting. An outage is waited out."""
         while True:
             self.pulse.beat(inf)
             with self._news:
-                self._news.wait_for(lambda: self._waiting or self._stopped)
+                self._news.wait_for(self._looks)
+                self._sleeps = False
             batch = self.take()
             if not batch:
                 return
             self._patiently(batch)
 
+    def _looks(self) -> bool:
+        self._sleeps = True  # first: what comes after the look wakes it
+        return bool(self._waiting) or self._stopped
+
     def take(self) -> list[Ended]:
         """The next of those that wait to be recorded, at most ``MOST``; from now on they are the
         caller's to record."""
         with self._news:
-            batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
-        return batch
+            return [self._waiting.popleft() for _ in range(min(MOST, len(self._waiting)))]
 
     def _patiently(self, batch: list[Ended]) -> None:
         backoff = Backoff()

@@ -44,6 +44,8 @@ class Pool:
         self._work = threading.Condition(self._lock)  # for the threads
         self._queue: deque[Run] = deque()
         self._running = 0
+        self._idle = 0  # threads that wait for a run
+        self._waking = False  # whether one of these is on its way to a run
         self._threads = 0
         self._closed = False
         self._average = 1.0  # seconds a run takes, of late
@@ -63,30 +65,54 @@ class Pool:
     # -- the threads ---------------------------------------------------------------------------
 
     def _loop(self) -> None:
-        while True:
-            with self._work:
-                while not self._queue:
-                    if self._closed:
-                        self._threads -= 1
-                        self._change.notify_all()
-                        return
-                    self._work.wait()
-                run = self._queue.popleft()
-                self._running += 1
-                if len(self._queue) <= self._low:
-                    self._change.notify()
+        run = self._first()
+        while run is not None:
             begun = time.monotonic()
             outcome = self._execute(run)
-            with self._change:
+            took = time.monotonic() - begun
+            with self._lock:
                 run.ended = True
                 if run.overdue:
                     break  # replaced long ago; what came of it was recorded as a timeout
-                self._average += 0.2 * (time.monotonic() - begun - self._average)
+                self._average += 0.2 * (took - self._average)
                 self._running -= 1
-                if not self._queue:
+                following = self._taken() if self._queue else None
+                if following is None:
                     self._change.notify()
             self._ended(run, outcome)
-        self._came_back(run)
+            run = following or self._first()
+        if run is not None:
+            self._came_back(run)
+
+    def _first(self) -> Run | None:
+        """Wait for a run; None = this thread is to end."""
+        with self._lock:
+            while not self._queue:
+                if self._closed:
+                    self._threads -= 1
+                    self._change.notify_all()
+                    return None
+                self._idle += 1
+                self._work.wait()
+                self._idle -= 1
+                self._waking = False
+            return self._taken()
+
+    def _taken(self) -> Run:
+        run = self._queue.popleft()
+        self._running += 1
+        if len(self._queue) <= self._low:
+            self._change.notify()
+        self._wake_next()
+        return run
+
+    def _wake_next(self) -> None:
+        """Wake one thread for what waits, unless one is on its way: it wakes the next. So each
+        starts as soon as those before it let Python go; and where they never do, since jobs are
+        over in no time, few are woken for a batch that one of them can do."""
+        if self._queue and self._idle and not self._waking:
+            self._waking = True
+            self._work.notify()
 
     def replace(self, run: Run) -> bool:
         """Another thread takes the place of the one that is late with ``run``. False: that one
@@ -127,7 +153,10 @@ class Pool:
             for run in runs:
                 run.pool = self
                 self._queue.append(run)
-            self._work.notify(len(self._queue) - before)
+            if self._average >= SHORT:  # together: each has enough to do
+                self._work.notify(len(self._queue) - before)
+            else:
+                self._wake_next()
 
     def wait_for_room(self, timeout: float) -> None:
         """Sleep until a thread is free or runs are wanted ahead, at most ``timeout`` seconds."""

@@ -92,6 +92,29 @@ def test_runs_start_in_the_order_they_were_put(make):
     assert bench.started == runs == bench.ended
 
 
+def test_each_free_thread_begins_what_waits(make):
+    """Also when runs were short of late, and one thread could have been thought enough."""
+    bench = make(4)
+    for _ in range(3):
+        bench.pool._average = 0.0
+        runs = bench.runs(4)
+        bench.started.clear()
+        bench.pool.put(runs)
+        eventually(lambda: len(bench.started) == 4)
+        bench.let(*runs)
+        eventually(lambda: bench.pool._idle == 4)
+
+
+@pytest.mark.parametrize(("average", "woken"), [(0.0, [1]), (SHORT, [3, 2])])
+def test_threads_are_woken_one_after_the_other_for_short_runs(make, average, woken, monkeypatch):
+    bench, told = make(8, start=False), []
+    bench.pool._average, bench.pool._idle = average, 8
+    monkeypatch.setattr(bench.pool._work, "notify", lambda number=1: told.append(number))
+    bench.pool.put(bench.runs(3, gated=False))
+    bench.pool.put(bench.runs(2, gated=False))
+    assert told == woken
+
+
 def test_long_runs_are_not_claimed_ahead(make):
     bench = make(2, start=False)
     bench.pool._average = SHORT
