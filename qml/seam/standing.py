@@ -31,6 +31,8 @@ class _Form(NamedTuple):
         return data
 
 
+_READY = StateKind.ENQUEUED
+
 _DUE = {StateKind.SCHEDULED: "enqueue_at", StateKind.AWAITING_RETRY: "retry_at"}
 
 _ENDED = {
@@ -67,7 +69,7 @@ def standing(state: JobState, retention: Retention | None) -> Standing:
     kind = state.kind
     name, _, due, ended = form = _FORMS[kind]
     data = form.data(state)
-    since = 0 if kind is StateKind.ENQUEUED else data[due] if due else None
+    since = data[due] if due else 0 if kind is _READY else None
     until = data[ended] if ended else None
     return Standing(name, jsontext.dumps(data), since, until, purge_at(kind, until, retention))
 

@@ -45,6 +45,8 @@ _STAMP = {
     StateKind.AWAITING_RETRY: "scheduled_at",
 }
 
+_ENDS = MOVES[StateKind.PROCESSING]
+
 
 def attempts_allowed(job: Job, policy: RetryPolicy) -> int:
     """How many attempts a job has: one, and its own ``max_retries`` or else the policy's."""
@@ -111,21 +113,21 @@ def _follower(job: Job, after: Followup, when: datetime) -> Row:
 
 def after(job: Job, done: Move, state: JobState) -> Job:
     """The job as stored once ``done`` was carried out."""
-    return trusted.changed(
-        job,
-        state=state,
-        version=job.version + 1,
-        attempt=done.attempt,
-        max_attempts=done.max_attempts,
-        failures=codec.decode_failures(done.failures),
-        lease_expires_at=None if done.ends_lease else job.lease_expires_at,
-    )
+    changes = {
+        "state": state,
+        "version": job.version + 1,
+        "attempt": done.attempt,
+        "max_attempts": done.max_attempts,
+        "failures": codec.decode_failures(done.failures),
+        "lease_expires_at": None if done.ends_lease else job.lease_expires_at,
+    }
+    return trusted.make(Job, vars(job) | changes)
 
 
 def check_outcome(job: Job, state: JobState) -> None:
     """A finish goes from Processing to what may follow it; else InvalidTransition."""
     check_is_claim(job)
-    if state.kind not in MOVES[StateKind.PROCESSING]:
+    if state.kind not in _ENDS:
         job.with_state(state)  # raises, naming what can follow
 
 
@@ -141,7 +143,7 @@ def check_is_claim(job: Job) -> None:
 
 def check_result(job: Job, state: JobState, max_bytes: int) -> None:
     """A result larger than allowed is a SerializationError that names the size."""
-    if isinstance(state, Succeeded):
+    if isinstance(state, Succeeded) and not jsontext.is_short(state.result):
         name = f"job {job.id} ({job.method}): its result"
         check_size(name, state.result, max_bytes, job_id=job.id)
 

@@ -141,7 +141,7 @@ class _Calls:
         return receive(self._pipe)
 
     def _note(self, run: Run) -> None:
-        if run.notes.news and not run.ended:
+        if run.has_news and not run.ended:
             send(self._pipe, {"notes": records.to_dict(run.notes.take())})
             run.notes.written(kept=False)
 

@@ -43,7 +43,7 @@ def _commit(run: Run, transaction: Transaction, outcome: Succeeded, storage: Sto
         return Snoozed(0.0)  # back to the store, uncharged, if it is still ours to give back
     run.ending = True
     state, _ = next_state(run.job, outcome, RetryPolicy(), storage.now())
-    notes = run.notes.take() if run.notes.news else None
+    notes = run.notes.take() if run.has_news else None
     try:
         answer = storage.finish_in(transaction, run.job, state, notes)
     except ConfigurationError as error:
@@ -52,7 +52,7 @@ def _commit(run: Run, transaction: Transaction, outcome: Succeeded, storage: Sto
     except Exception as error:
         # Should it have been committed after all, this will be refused.
         return Raised(f"the transaction of tx could not be committed: {describe(error)}", "")
-    if isinstance(answer, Job):
+    if isinstance(answer, Job) and notes is not None:
         run.notes.written()
     return Committed(answer)
 

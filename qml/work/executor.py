@@ -159,6 +159,8 @@ def _stopped(run: Run, task: Runnable, error: QmlError) -> Outcome:
 
 
 def _storable(result: Any, max_bytes: int) -> Any:
+    if jsontext.is_short(result):
+        return result
     name = "the task's result"
     kept = jsontext.checked(result, name)
     check_size(name, kept, max_bytes)

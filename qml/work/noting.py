@@ -29,7 +29,7 @@ class Noter:
     def write(self, runs: Sequence[Run]) -> list[tuple[Run, bool]]:
         """Write the news there are; for each run that had any, whether its claim holds the job
         still. After an error they are news again."""
-        if not any(run.notes.news for run in runs):
+        if not any(run.has_news for run in runs):
             return []
         with self._turn:
             return self._write(runs)
@@ -37,7 +37,7 @@ class Noter:
     def write_last(self, runs: Sequence[Run]) -> None:
         """Write the news of runs that have ended, before their outcomes: whoever waits for a job
         finds its last words. What stands in the way does not stand in that of the outcomes."""
-        if not any(run.notes.news for run in runs) or not self._turn.acquire(timeout=PATIENCE):
+        if not any(run.has_news for run in runs) or not self._turn.acquire(timeout=PATIENCE):
             return
         try:
             self._write(runs)
@@ -63,7 +63,7 @@ class Noter:
         told = [
             run
             for run in runs
-            if run.notes.news and not run.lost and run.notes.turn.acquire(blocking=False)
+            if run.has_news and not run.lost and run.notes.turn.acquire(blocking=False)
         ]
         try:
             return self._written(told)

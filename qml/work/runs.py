@@ -35,13 +35,15 @@ class Run:
     Flags are set by the server and read by the task through ``current_job()``: ``cancelled``: the
     record was deleted meanwhile; ``lost``: the claim holds the job no more; ``overdue``: its time
     limit has passed and its outcome is recorded already. ``ended``: the task has come back.
-    ``notes``: what it says of itself; ``writer``: who writes them at once; ``pool``: whose threads
-    run it, None when it was given to none.
+    ``writer``: who writes its ``notes`` at once; ``pool``: whose threads run it, None when it was
+    given to none.
     ``transaction``: what its task has open, if it takes ``tx``; ``ending``: that is to commit now,
     and its success with it.
     """
 
     __slots__ = (
+        "_first_note",
+        "_notes",
         "cancelled",
         "claimed_at",
         "deadline",
@@ -49,7 +51,6 @@ class Run:
         "ending",
         "job",
         "lost",
-        "notes",
         "overdue",
         "pool",
         "renewed_at",
@@ -69,7 +70,8 @@ class Run:
         self.job = job
         self.steady = steady
         self.claimed_at = self.renewed_at = steady() if claimed_at is None else claimed_at
-        self.notes = Notebook(job, steady, self.claimed_at)
+        self._notes: Notebook | None = None
+        self._first_note = threading.Lock()
         self.writer = writer
         self.pool: Pool | None = None
         self.transaction: Transaction | None = None
@@ -80,6 +82,23 @@ class Run:
         self.cancelled = False
         self.lost = False
         self.overdue = False
+
+    @property
+    def notes(self) -> Notebook:
+        """What it says of itself; made when it first does, as few do."""
+        with self._first_note:
+            if self._notes is None:
+                self._notes = Notebook(self.job, self.steady, self.claimed_at)
+            return self._notes
+
+    @notes.setter
+    def notes(self, notes: Notebook) -> None:
+        self._notes = notes
+
+    @property
+    def has_news(self) -> bool:
+        """Whether it has said something that is not written yet."""
+        return self._notes is not None and self._notes.news
 
     def start(self) -> None:
         """The task begins; its time limit counts from here."""

@@ -109,7 +109,7 @@ def test_calls_for_each_of_many_enqueued(memory, sqlite):
     within(calls(sqlite.fill) / MANY, 44)
 
 
-@pytest.mark.parametrize(("kind", "claim", "finish"), [("memory", 64, 86), ("sqlite", 32, 57)])
+@pytest.mark.parametrize(("kind", "claim", "finish"), [("memory", 64, 82), ("sqlite", 32, 52)])
 def test_calls_for_each_claim_and_finish(request, kind, claim, finish):
     bench, held = request.getfixturevalue(kind), []
     bench.fill()
@@ -118,7 +118,7 @@ def test_calls_for_each_claim_and_finish(request, kind, claim, finish):
     within(calls(lambda: bench.storage.finish_many(given)) / MANY, finish)
 
 
-@pytest.mark.parametrize(("kind", "bound"), [("memory", 215), ("sqlite", 155)])
+@pytest.mark.parametrize(("kind", "bound"), [("memory", 205), ("sqlite", 145)])
 def test_calls_for_each_job_that_a_server_runs(request, kind, bound):
     bench = request.getfixturevalue(kind)
     bench.fill()

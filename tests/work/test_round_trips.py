@@ -178,14 +178,14 @@ def settled(statements):
     return [statement for statement in statements if not statement.startswith("PRAGMA")]
 
 
-def test_a_finish_is_one_transaction_of_updates_and_no_select(sqlite):
+def test_a_finish_of_many_is_one_update(sqlite):
     sqlite.enqueue_many(jobs(100))
     held = sqlite.fetch_available_jobs_atomic("w", 100, ["default"])
     with traced(sqlite) as statements:
         sqlite.finish_many([(job, Succeeded(result=[1])) for job in held])
     statements = settled(statements)
     assert statements[0] == "BEGIN IMMEDIATE"
-    assert verbs(statements) == "BEGIN 100*UPDATE COMMIT"
+    assert verbs(statements) == "BEGIN UPDATE COMMIT"
 
 
 def test_an_enqueue_is_one_transaction_of_inserts(sqlite):

@@ -89,9 +89,9 @@ def _end_values(move: Move) -> tuple[str | int | None, ...]:
 
 
 def _ends_claim(move: Move) -> bool:
-    final = move.ends_lease and move.due_at is None
-    if any(row.counts is not None or row.awaits is not None for row in move.then):
+    if move.then and any(row.counts or row.awaits for row in move.then):
         return False  # it comes before the end
+    final = move.ends_lease and move.due_at is None
     return final and move.seq is not None and move.lapsed_by is None
 
 
