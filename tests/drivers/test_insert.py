@@ -10,7 +10,22 @@ from qml.seam.rows import (
     Verdict,
 )
 
-from .making import NOW, claim, done, everything, ids, move, put, rewrite, row, running
+from .making import (
+    NOW,
+    claim,
+    done,
+    everything,
+    ids,
+    later,
+    limited,
+    member,
+    move,
+    put,
+    rewrite,
+    row,
+    running,
+    taken,
+)
 
 
 def test_every_column_comes_back(driver):
@@ -257,3 +272,73 @@ def test_a_big_batch(driver):
 def test_a_finished_row_may_be_given_with_a_lease(driver):
     [stored] = put(driver, running("a", state="deleted", finished_at=NOW))
     assert stored.lease_until == NOW
+
+
+# -- rows that are alike -------------------------------------------------------------------------
+
+
+def alike(first, *others):
+    """Rows that differ in their ids and payloads alone."""
+    return [first, *(first._replace(id=id, payload=f"payload of {id}") for id in others)]
+
+
+KINDS = {
+    "plain": row("a"),
+    "told": row("a", notes="told"),
+    "better": row("a", priority=7, queue="mail"),
+    "later": later("a", NOW + 5, expires_at=NOW + 9),
+    "done": done("a", purge_at=NOW + 7),
+    "finished": done("a"),
+    "running": running("a", lease_until=NOW + 9),
+    "limited": limited("a"),
+    "member": member("a", "t", batch="night"),
+    "noted": row("a", notes="n", failures="f", metadata="m"),
+    "was keyed": done("a", unique_key="k", key_held=KEY_FREE),
+    "no failures": row("a", notes="", failures="", metadata=""),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_that_are_alike(driver, kind):
+    first = KINDS[kind]
+    rows = alike(first, *"bcd")
+    stored = put(driver, *rows)
+    assert [one._replace(seq=None) for one in stored] == rows
+    assert everything(driver) == stored
+    assert driver.insert(alike(first._replace(id="x"), "b", "y")).obstacles == [
+        Obstacle(1, "id", "b")
+    ]
+    assert driver.insert(alike(first._replace(id="x"), "y", "x")).obstacles == [
+        Obstacle(2, "id", "x")
+    ]
+    assert everything(driver) == stored
+
+
+def test_rows_of_several_kinds_and_some_of_each(driver):
+    rows = [one for kind in (*KINDS, *KINDS, "plain") for one in alike(KINDS[kind], *"bc")]
+    rows = [one._replace(id=f"{number:02}", payload=f"{number}") for number, one in enumerate(rows)]
+    stored = put(driver, *rows)
+    assert [one._replace(seq=None) for one in stored] == rows
+    assert everything(driver) == stored
+    best = [one.id for one in rows if one.priority == 7]
+    plain = [one.id for one in rows if one.state == "enqueued" and one.priority == 0]
+    limited_ones = [one.id for one in rows if one.lane][1:]
+    assert taken(driver, 99) == best + [id for id in plain if id not in limited_ones]
+    members = [one for one in rows if one.counts]
+    assert driver.tally("t").left == len(members)
+
+
+def test_one_key_of_rows_that_are_alike(driver):
+    rows = alike(row("a", unique_key="k"), "b", "c")
+    assert driver.insert(rows).obstacles == [Obstacle(1, "key", "a"), Obstacle(2, "key", "a")]
+    put(driver, rows[0])
+    assert driver.holder("k") == "a"
+    assert driver.insert([*alike(row("x"), "y"), rows[1]]).obstacles == [Obstacle(2, "key", "a")]
+    assert ids(everything(driver)) == ["a"]
+
+
+def test_what_comes_after_rows_that_are_alike_has_the_next_place(driver):
+    put(driver, *alike(row("a"), "b", "c"))
+    put(driver, row("d"))
+    put(driver, *alike(row("e"), "f"))
+    assert taken(driver) == [*"abcdef"]

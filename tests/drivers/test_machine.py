@@ -195,7 +195,12 @@ class DriverMachine(RuleBasedStateMachine):
         return self.insert(data, ids, record, [Parents(len(ids) - 1, None)])
 
     def insert(self, data, ids, record=None, parents=()):
-        rows = [row(job_id, **data.draw(columns(self.now))) for job_id in ids]
+        rows = []
+        for job_id in ids:
+            if rows and data.draw(st.booleans()):  # like the one before
+                rows.append(rows[-1]._replace(id=job_id, payload=f"payload of {job_id}"))
+            else:
+                rows.append(row(job_id, **data.draw(columns(self.now))))
         parents = [one for one in parents if one.ids != ()]
         for one in parents:
             waits = {"state": "scheduled", "due_at": None, "finished_at": None}

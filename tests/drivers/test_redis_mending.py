@@ -141,6 +141,12 @@ def test_a_purge_goes_on_past_rows_that_vanished(store, caplog):
     store.check()
 
 
+def test_rows_that_are_alike_are_counted_each(store):
+    first = later("a", NOW + 5, expires_at=NOW + 9)
+    put(store.driver, first, *(first._replace(id=name) for name in "bc"))
+    store.check()
+
+
 def test_what_expired_and_vanished_is_passed_over_and_mended(store, caplog):
     put(store.driver, *(row(name, expires_at=NOW) for name in "abc"))
     store.delete("job:a")

@@ -384,3 +384,10 @@ def test_a_row_that_had_ripened_waits_again_for_a_new_time(driver):
     assert driver.swap([move(a, state="scheduled", due_at=NOW + 1)]) == [DONE]
     assert driver.claim(claim(1, now=NOW)) == ([], NOW + 1)
     assert ids(driver.claim(claim(1, now=NOW + 1)).rows) == ["a"]
+
+
+def test_texts_that_say_nothing_are_written_over_what_was_said(driver):
+    [stored] = put(driver, row("a", failures="f", metadata="m"))
+    assert driver.swap([rewrite(stored, failures="[]", metadata="{}")]) == [Verdict.DONE]
+    [new] = driver.load(["a"])
+    assert (new.failures, new.metadata) == ("[]", "{}")

@@ -164,6 +164,22 @@ SELECT seq, NULL, NULL FROM stored
 UNION ALL
 SELECT NULL, id, CASE WHEN key_held > 0 THEN unique_key END FROM taken
 
+-- name: insert_alike
+-- "insert" of rows that have all but their ids and payloads in common, and no key: three quarters of its
+-- work. They come out of "unnest" in their order, and nothing here brings them out of it.
+WITH taken AS MATERIALIZED (
+    SELECT id FROM {schema}.qml_jobs WHERE id = ANY (%(ids)s::text[])
+), stored AS (
+    INSERT INTO {schema}.qml_jobs ({row}, ready, stamp)
+    SELECT
+        n.id, %(created_at)s, %(unique_key)s, %(detail)s, n.payload, {shared_values}
+    FROM unnest(%(ids)s::text[], %(payloads)s::text[]) AS n (id, payload) WHERE {way_is_free}
+    RETURNING seq
+)
+SELECT seq, NULL, NULL FROM stored
+UNION ALL
+SELECT NULL, id, NULL FROM taken
+
 -- name: insert_with_record
 -- "insert" beside a record: both or neither. The record comes first: who writes the same one at the
 -- same time waits for it, finds another version, and stores nothing. Its version as it was seen tells
@@ -201,14 +217,18 @@ FROM (VALUES (1)) AS one LEFT JOIN (
 -- Not a statement: what "{insert_one_and}" stands for.
 INSERT INTO {schema}.qml_jobs ({row}, ready, stamp)
 VALUES (
-    %(id)s, %(created_at)s, %(unique_key)s, %(detail)s, %(payload)s, %(version)s, %(state)s,
-    %(queue)s, %(priority)s, %(method)s, %(attempt)s, %(fence)s, %(max_attempts)s, %(ahead)s,
-    %(worker)s, %(locked_by)s, %(lease_until)s, %(due_at)s, %(finished_at)s, %(purge_at)s,
-    %(expires_at)s, %(key_held)s, %(unique_while)s, %(max_retries)s, %(timeout_seconds)s,
-    %(job_type)s, %(lane)s, %(permit)s, %(batch)s, %(counts)s, %(awaits)s, %(needs_all)s,
-    %(failures)s, %(metadata)s, %(notes)s, coalesce(%(due_at)s::bigint = 0, false), %(stamp)s
+    %(id)s, %(created_at)s, %(unique_key)s, %(detail)s, %(payload)s, {shared_values}
 )
 ON CONFLICT DO NOTHING RETURNING
+
+-- name: shared_values
+-- Not a statement: what "{shared_values}" stands for: of one row, or of rows of one kind.
+%(version)s, %(state)s, %(queue)s, %(priority)s, %(method)s, %(attempt)s, %(fence)s,
+%(max_attempts)s, %(ahead)s, %(worker)s, %(locked_by)s, %(lease_until)s, %(due_at)s,
+%(finished_at)s, %(purge_at)s, %(expires_at)s, %(key_held)s, %(unique_while)s, %(max_retries)s,
+%(timeout_seconds)s, %(job_type)s, %(lane)s, %(permit)s, %(batch)s, %(counts)s, %(awaits)s,
+%(needs_all)s, %(failures)s, %(metadata)s, %(notes)s, coalesce(%(due_at)s::bigint = 0, false),
+%(stamp)s
 
 -- name: insert_one_kept
 -- "insert_one" between "keep" and "hint": the answer to a text is that of its last statement, so the seq

@@ -14,6 +14,7 @@ OWN = ("id", "created_at", "unique_key", "detail", "payload")
 SHARED = tuple(name for name in Row._fields[1:] if name not in OWN)
 
 _own = itemgetter(*map(Row._fields.index, OWN))
+_VERSION, _PAYLOAD = map(Row._fields.index, ("version", "payload"))
 _shared = itemgetter(*map(Row._fields.index, SHARED))
 
 
@@ -42,12 +43,28 @@ def insert_once(call: Call, rows: Sequence[Row], record: Write | None) -> Insert
     """Store all rows or none, and the record. UniqueViolation when another does so just now."""
     keys = [key for row in rows if (key := _wanted(row)) is not None]
     fits = len({row.id for row in rows}) == len(rows) and len(set(keys)) == len(keys)
-    values = {**_by_kind(rows), "keys": arrays.literal(keys), "fits": fits}
-    if record is not None:
-        return _insert_with(call, rows, record, values)
-    found = call.run(call.sql["insert"], values)
+    if record is None and not keys and _are_alike(rows):
+        found = call.run(call.sql["insert_alike"], _as_one(rows) | {"fits": fits})
+    else:
+        values = {**_by_kind(rows), "keys": arrays.literal(keys), "fits": fits}
+        if record is not None:
+            return _insert_with(call, rows, record, values)
+        found = call.run(call.sql["insert"], values)
     seqs = sorted(seq for seq, _, _ in found if seq is not None)
     return Inserted(seqs, [] if seqs else _obstacles(rows, found))
+
+
+def _are_alike(rows: Sequence[Row]) -> bool:
+    """Whether they differ in id and payload alone."""
+    first, notes = rows[0][_VERSION:_PAYLOAD], rows[0].notes
+    return all(row[_VERSION:_PAYLOAD] == first and row.notes == notes for row in rows)
+
+
+def _as_one(rows: Sequence[Row]) -> dict[str, object]:
+    """What rows have in common, and their own as arrays."""
+    ids, payloads = (row.id for row in rows), (row.payload for row in rows)
+    own = {"ids": arrays.literal(ids), "payloads": arrays.literal(payloads)}
+    return {**rows[0]._asdict(), **own}
 
 
 def _by_kind(rows: Sequence[Row]) -> dict[str, object]:

@@ -1,4 +1,5 @@
--- All rows or none, and a record with them. Order: rows, each with its texts; the record's name,
+-- All rows or none, and a record with them. Order: rows, each with its texts, or its id and payload
+-- if it is like the one before it in all else; the record's name,
 -- body and expected version, or null; and of rows that wait for others their index, the ids of
 -- those, and the name of the tally as JSON; no ids = that tally has to be there. Answer: the first
 -- seq, and the others follow it; or obstacles, each with its index, what it is ("id", "key",
@@ -10,6 +11,15 @@ end
 
 local ordered, record, waits = unpack(ORDER)
 local obstacles, ids, keys = {}, {}, {}
+-- Only rows of which nothing is asked but whether the id is free are left as short as they came.
+local plain
+for index, order in ipairs(ordered) do
+  if not is_like(order) then
+    plain = #waits == 0 and not held_key(order[1]) and not shares(order[1])
+  elseif not plain then
+    ordered[index] = whole(order, ordered[index - 1])
+  end
+end
 for _, wait in ipairs(waits) do
   local awaits = ordered[wait[1] + 1][1][COL.awaits]
   if wait[2] == cjson.null and not tallies().at(awaits) then
@@ -23,21 +33,23 @@ if record ~= cjson.null and record_version(record[1]) ~= record[3] then
   ordered = {}
   obstacles[1] = cjson.encode({'-1', 'record', record[1]})
 end
+local taken = any_stored(ordered)
 for index, order in ipairs(ordered) do
-  local row = order[1]
-  local unique_key = held_key(row)
+  local like = is_like(order)
+  local id = like and order[1] or order[1][COL.id]
+  local unique_key = not like and held_key(order[1])
   local by, found
-  if ids[row[COL.id]] or is_stored(row[COL.id]) then
-    by, found = 'id', row[COL.id]
+  if ids[id] or taken and is_stored(id) then
+    by, found = 'id', id
   elseif unique_key then
     by, found = 'key', keys[unique_key] or other_holder(unique_key)
   end
   if found then
     obstacles[#obstacles + 1] = cjson.encode({tostring(index - 1), by, found})
   else
-    ids[row[COL.id]] = true
+    ids[id] = true
     if unique_key then
-      keys[unique_key] = row[COL.id]
+      keys[unique_key] = id
     end
   end
 end

@@ -60,7 +60,7 @@ local function arrange()
     local come, go = {}, {}
     for _, who in ipairs(moved.order) do
       if moved.comes[who] then
-        come[#come + 1] = 0
+        come[#come + 1] = '0'  -- a number would be made a text
         come[#come + 1] = who
       else
         go[#go + 1] = who

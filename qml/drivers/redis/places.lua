@@ -42,8 +42,12 @@ local function in_lane(row)
   return row[COL.lane] and lane_of(row[COL.lane])
 end
 
+local function rank_of(row)
+  return string.format('%010.0f', 2147483648 - row[COL.priority])
+end
+
 local function place_of(row)
-  return string.format('%010.0f', 2147483648 - row[COL.priority]) .. row[COL.seq]
+  return rank_of(row) .. row[COL.seq]
 end
 
 -- The sorted sets a row belongs in, and how its member of each begins, see `member`: a function of

@@ -67,6 +67,7 @@ local COL = {
 
 -- The texts of a row, which may be large, are an array of their own.
 local TEXTS = {'detail', 'failures', 'metadata', 'payload', 'notes'}
+local PAYLOAD = 4
 
 local SEQ, RANK, TIME = 16, 10, 20  -- digits
 

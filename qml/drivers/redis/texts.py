@@ -5,7 +5,7 @@ Only texts, since cjson keeps 14 digits of a number; false for an empty column o
 """
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from ...seam.lanes import Used
@@ -54,9 +54,12 @@ def loads(answer: bytes) -> Any:
     return _decode(answer.decode("utf-8", "replace"))
 
 
-def _or_nothing(text: str) -> str | bool:
-    """Notes that nobody wrote take no room."""
-    return text or False
+_UNWRITTEN = {"failures": "[]", "metadata": "{}", "notes": ""}
+"""Texts that say nothing: a new row has no field for them, which costs room and time."""
+
+
+def _unless(nothing: str) -> Callable[[str], str | bool]:
+    return lambda text: text != nothing and text
 
 
 def _flag(value: int) -> str | bool:
@@ -70,8 +73,8 @@ def _writer(column: str) -> Callable[[Any], str | bool | None] | None:
         return str
     if column == "timeout_seconds":
         return repr
-    if column == "notes":
-        return _or_nothing
+    if column in _UNWRITTEN:
+        return _unless(_UNWRITTEN[column])
     if column == "needs_all":
         return _flag
     return seq_text if column == "seq" else None
@@ -89,6 +92,7 @@ _WRITERS = tuple(map(_writer, Row._fields))
 _COLUMNS = tuple(map(_reader, Row._fields[: Row._fields.index("detail")]))
 
 _NEEDS_ALL, _TEXTS = map(Row._fields.index, ("needs_all", "detail"))
+_VERSION, _PAYLOAD_OF_ROW = map(Row._fields.index, ("version", "payload"))
 _PAYLOAD, _NOTES = (Row._fields.index(column) - _TEXTS for column in ("payload", "notes"))
 
 _HERE = (False, False)
@@ -112,7 +116,10 @@ def row_of(given: tuple[Texts, Texts]) -> Row:
         for text, read in zip(columns, _COLUMNS, strict=False)  # without what the scripts added
     ]
     values[_NEEDS_ALL] = values[_NEEDS_ALL] or 0
-    return Row._make([*values, *texts[:_NOTES], texts[_NOTES] or ""])
+    detail, failures, metadata, payload, notes = texts
+    failures = _UNWRITTEN["failures"] if failures is False else failures
+    metadata = _UNWRITTEN["metadata"] if metadata is False else metadata
+    return Row._make([*values, detail, failures, metadata, payload, notes or ""])
 
 
 def rows_of(answer: Iterable[tuple[Texts, Texts]]) -> list[Row]:
@@ -135,7 +142,19 @@ def insert_texts(rows: Sequence[Row], record: Write | None, parents: Sequence[Pa
         ]
         for one in parents
     ]
-    return [[*map(row_texts, rows)], written, waits]
+    return [[*_one_after_another(rows)], written, waits]
+
+
+def _one_after_another(rows: Sequence[Row]) -> Iterator[Texts | tuple[Texts, Texts]]:
+    """New rows. Of one that is like the one before it but for its id and payload, these alone."""
+    shared: tuple[object, ...] = ()
+    for row in rows:
+        others = (*row[_VERSION:_PAYLOAD_OF_ROW], row.notes)
+        if others == shared:
+            yield [row.id, row.payload]
+        else:
+            yield row_texts(row)
+        shared = others
 
 
 def change_texts(change: Change) -> Texts:
@@ -145,7 +164,8 @@ def change_texts(change: Change) -> Texts:
         texts, ends_lease = (change.detail, change.failures), str(int(change.ends_lease))
         then = [*map(row_texts, change.then)]
         return ["move", change.id, *guards, _moved(change), texts, ends_lease, then]
-    columns, new = row_texts(change.row)
+    columns, _ = row_texts(change.row)
+    new: Texts = [*change.row[_TEXTS:]]  # over what may be written there
     new[_NOTES] = False
     if change.keeps_payload:
         new[_PAYLOAD] = False
