@@ -14,7 +14,9 @@ SHORT = 0.01
 AHEAD_SECONDS = 0.05
 """Seconds of work that may be claimed ahead."""
 
-AHEAD_PER_THREAD = 12
+AHEAD_PER_THREAD = 24
+"""Runs that may be claimed ahead for each thread. A job that does nothing takes 43 us of work on
+SQLite; with 12 it took 49, with more no less."""
 
 
 class Pool:

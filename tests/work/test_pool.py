@@ -135,7 +135,7 @@ def test_claiming_ahead_waits_until_half_is_used_up(make):
     bench = make(1, start=False)
     bench.pool._average = 0.0
     _, most = bench.pool.room()
-    assert most == 12
+    assert most == AHEAD_PER_THREAD
     waiting = bench.runs(1 + most, gated=False)  # one for the thread, the rest ahead
     bench.pool.put(waiting)
     assert bench.pool.room() == (0, 0)
