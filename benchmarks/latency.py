@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from qml import Qml, Task
 
+from .bare import trip
 from .contest import child
 from .loops import PAYLOAD, THREADS, URL
 from .stores import Store
@@ -56,11 +57,27 @@ def trips(jobs: Qml, started: "Task[[str], float]", size: int) -> list[Trip]:
 
 
 def _trip(jobs: Qml, started: "Task[[str], float]") -> Trip:
-    time.sleep(random.uniform(0.5, 1.5) * PAUSE)
+    _pause()
     begun = time.monotonic()
     job = started.enqueue(PAYLOAD)
     stored = time.monotonic()
     return Trip(stored - begun, jobs.result(job, 30) - begun)
+
+
+def _pause() -> None:
+    time.sleep(random.uniform(0.5, 1.5) * PAUSE)
+
+
+def _bare_trip(way: trip.Way) -> Trip:
+    _pause()
+    return Trip(*way.go())
+
+
+@contextlib.contextmanager
+def bare(store: Store) -> Iterator[Trips]:
+    """The database's own driver and three threads, without any queue."""
+    with store.new() as url, trip.way(url) as way:
+        yield lambda size: [_bare_trip(way) for _ in range(size)]
 
 
 @contextlib.contextmanager
@@ -85,7 +102,7 @@ def across(store: Store) -> Iterator[Trips]:
 
 
 def show(stores: Sequence[Store], size: int, idle_before: float = 0.0) -> None:
-    """Measure and print a table: across processes, where a store is shared by several. With
+    """Measure and print a table: across processes, and bare, where a store is shared. With
     ``idle_before``, all begin with a job, sit idle so many seconds together, and only then take
     the jobs that are told of."""
     with contextlib.ExitStack() as running:
@@ -107,6 +124,7 @@ def _ways(
         yield f"{store.name}, in one process", within(store)
         if store.shared:
             yield f"{store.name}, across processes", across(store)
+            yield f"{store.name}, bare, in one process", bare(store)
 
 
 def _rows(name: str, taken: Sequence[Trip]) -> Iterator[list[str]]:

@@ -2,38 +2,15 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from importlib import import_module
-from typing import Any, Protocol
 
 from qml import connect
 from qml.storage.urls import parse_url
 
+from ..bare.connection import Connection, loop_of
 from ..loops import enter
-
-MODULES = {"SqliteConfig": "sqlite", "PostgresConfig": "postgres", "RedisConfig": "redis"}
 
 TAKEN = 100
 """Jobs per claim: what a server of qml with eight threads takes when they are short."""
-
-
-class Connection(Protocol):
-    """A connection to a database, for one thread."""
-
-    def insert(self, many: int) -> None:
-        """Store many jobs in one commit."""
-        ...
-
-    def claim(self, most: int) -> list[Any]:
-        """Take the best jobs, in one commit."""
-        ...
-
-    def finish(self, rows: list[Any]) -> None:
-        """Record that these were done, in one commit."""
-        ...
-
-    def close(self) -> None:
-        """Let it go."""
-        ...
 
 
 class Contestant:
@@ -43,7 +20,7 @@ class Contestant:
         self._config = parse_url(url)
         with connect(self._config):  # which makes qml's tables, where it has some
             pass
-        self._module = import_module(f"benchmarks.bare.{MODULES[type(self._config).__name__]}")
+        self._module = loop_of(self._config)
         self._mine = threading.local()
         self._opened: list[Connection] = []
 

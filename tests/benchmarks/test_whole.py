@@ -33,18 +33,21 @@ def test_quick_prints_every_table(monkeypatch, capsys, tmp_path):
         "qml is",
         "25%",
         "PostgreSQL, across processes: the call of enqueue",
+        "Redis, bare, in one process: the call of enqueue",
         "of a core",
         "Left out: apscheduler, celery, dramatiq, huey, oban",
     ):
         assert text in printed, printed
 
 
-def test_latency_is_measured_within_and_across(shared):
+def test_latency_is_measured_within_and_across_and_bare(shared):
     with latency.within(shared) as take:
         assert all(trip.call > 0 for trip in take(2))
     with latency.across(shared) as take:
         trips = take(2)
-    assert len(trips) == 2
+    with latency.bare(shared) as take:
+        trips += take(2)
+    assert len(trips) == 4
     assert all(trip.start > 0 for trip in trips)
 
 
