@@ -10,11 +10,12 @@ import time
 
 import pytest
 
-from qml.drivers.sqlite import SqliteDriver, wakeups
+from qml.drivers.sqlite import SqliteDriver, claiming, wakeups
 from qml.values.config import SqliteConfig
 from qml.values.errors import StorageUnavailable
 from tests.house.rules import REPO
 
+from .making import NOW, SECOND, claim, later, move, put, row
 from .test_life import LONG, drain_hints, waiting
 
 INOTIFY = sys.platform == "linux"
@@ -145,6 +146,70 @@ def test_a_commit_elsewhere_is_seen_without_a_watch(no_watch, driver, other):
     quiet(driver, watched=False)
     assert statistics.median(delays(driver, other, 11)) < 0.1
     assert threads() == []
+
+
+@pytest.mark.parametrize("watched", [INOTIFY, False])
+def test_a_commit_of_ones_own_is_no_news(watched, request, driver):
+    if not watched:
+        request.getfixturevalue("no_watch")
+    quiet(driver, watched)
+    put(driver, row("a"))
+    drain_hints(driver)
+    [held] = driver.claim(claim()).rows
+    driver.swap([move(held)])
+    assert driver.wait(2 * wakeups.SLOWLY) is False
+
+
+def test_a_commit_elsewhere_that_meets_ones_own_is_seen(driver, other, monkeypatch):
+    """What the log tells of then may be either."""
+    monkeypatch.setattr(wakeups, "POLL_WATCHED", FAR)
+    monkeypatch.setattr(wakeups, "CHECK", FAR)
+    quiet(driver)
+    driver._connections.writes.under_way = True
+    assert statistics.median(delays(driver, other, 5)) < 0.5
+
+
+def test_rows_that_are_stored_wake_by_themselves(driver, far):
+    quiet(driver)
+    thread, got = waiting(driver, FAR - 1)
+    put(driver, row("a"))
+    thread.join()
+    assert got[0] is True
+    drain_hints(driver)
+    driver.notify()  # who stored them says so, too
+    assert driver.wait(0.05) is False
+
+
+def test_another_step_needs_a_hint_of_its_own(driver, far):
+    quiet(driver)
+    put(driver, row("a"))
+    driver.claim(claim())
+    thread, got = waiting(driver, FAR - 1)
+    driver.notify()
+    thread.join()
+    assert got[0] is True
+
+
+def test_a_claim_looks_first_unless_it_was_woken_for_rows(driver, file, monkeypatch):
+    looks, real = [], claiming.outlook
+    monkeypatch.setattr(claiming, "outlook", lambda *given: looks.append(1) or real(*given))
+    quiet(driver)
+
+    def woken_by(work):
+        looks.clear()
+        work()
+        assert driver.wait(FAR)
+        driver.claim(claim())
+        return len(looks)
+
+    assert woken_by(lambda: put(driver, row("a"))) == 0
+    driver.claim(claim())
+    assert len(looks) == 1  # the rows that woke it were claimed
+    assert woken_by(driver.notify) == 1
+    assert woken_by(lambda: put(driver, later("b", NOW + SECOND))) == 1
+    elsewhere = SqliteDriver(SqliteConfig(path=file))
+    assert woken_by(lambda: put(elsewhere, row("c"))) == 1  # others are woken by it, too
+    elsewhere.close()
 
 
 def test_a_slow_flush_is_waited_for(driver, far, monkeypatch):
@@ -298,7 +363,8 @@ def test_nothing_is_left_behind(file):
         driver.install()
         drain_hints(driver)
         driver.wait(0.002)
-        assert (driver._wakeups._watch is not None) == INOTIFY
+        while INOTIFY and driver._wakeups._watch is None:  # it was held up for so long
+            driver.wait(0.002)
         driver.close()
 
     life()

@@ -22,6 +22,7 @@ from .library import library as sqlite
 from .naps import again_while_busy, nap
 from .statements import SQL
 from .turns import Step, Turns
+from .writes import Writes
 
 T = TypeVar("T")
 Connection = sqlite3.Connection
@@ -49,7 +50,7 @@ class Connections:
         self._idle: list[Connection] = []
         self._writer: Connection | None = None
         self._writer_sync = ""
-        self._watcher: Connection | None = None
+        self.writes = Writes()
         self._apart: list[Connection] = []  # those that tasks have transactions on
         self._busy_here: int | None = None  # the thread whose transaction has the turn
         self._tolerant = False
@@ -103,13 +104,17 @@ class Connections:
             finally:
                 self._idle.append(connection)
 
-    def data_version(self) -> int:
-        """A number that changes when another connection has committed. One caller at a time."""
-        with self._gate:
-            if self._watcher is None:
-                self._watcher = self._open()
-            [version] = self._watcher.execute(SQL["data_version"]).fetchone()
-            return int(version)
+    def version(self) -> int | None:
+        """A number that only others' commits change; None = it cannot be seen now, ask again."""
+        step: Step[None] = Step(None)
+        try:
+            if not self._turns.take_if_free(step):
+                return None
+            with self._gate:
+                connection = self._writer or self._writing("sync_normal")
+                return int(connection.execute(SQL["data_version"]).fetchall()[0][0])
+        finally:
+            self._turns.leave(step)
 
     # -- writing -------------------------------------------------------------------------------
 
@@ -154,6 +159,7 @@ class Connections:
         with self._gate:
             connection = self._writing("sync_full" if step.flush else "sync_normal")
             again_while_busy(connection.execute, deadline, SQL["begin"])
+            self.writes.begin(connection)
             try:
                 result = work(connection)
                 if connection.in_transaction:  # else ``work`` has rolled it back
@@ -168,6 +174,8 @@ class Connections:
                 if isinstance(error, Exception):
                     self._turns.arrive(step, error)
                 raise
+            finally:
+                self.writes.end(connection)
             if step.carries:
                 self._turns.arrive(step)
             return result
@@ -220,7 +228,6 @@ class Connections:
 
     def outside_transaction(self, work: Callable[[Connection], T]) -> T:
         """``work`` on the writing connection, with no transaction: for the journal mode."""
-
         return self._patiently(lambda deadline: self._outside_once(work, deadline))
 
     def _outside_once(self, work: Callable[[Connection], T], deadline: float) -> T:
@@ -259,12 +266,12 @@ class Connections:
     # -- the end, and forks --------------------------------------------------------------------
 
     def _close_all(self) -> None:
-        for connection in (*self._idle, self._writer, self._watcher):
+        for connection in (*self._idle, self._writer):
             if connection is not None:
                 with contextlib.suppress(sqlite.Error):
                     connection.close()
         self._idle.clear()
-        self._writer = self._watcher = None
+        self._writer = None
 
     def close(self) -> None:
         """Close every connection, after what is under way. Later calls are StorageUnavailable."""
@@ -282,7 +289,7 @@ class Connections:
 
     def after_fork_in_child(self) -> None:
         """Begin anew. What could not be closed in time is leaked: neither used nor ever closed."""
-        for inherited in (*self._idle, *self._apart, self._writer, self._watcher):
+        for inherited in (*self._idle, *self._apart, self._writer):
             if inherited is not None:
                 forks.leak(inherited)
         self._fresh(self._gate.closed)

@@ -2,8 +2,8 @@
 
 import json
 import os
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from ...seam.findings import Findings
 from ...seam.lanes import Used
@@ -25,6 +25,7 @@ from ...seam.rows import (
 from ...seam.tallies import Parents, Tally
 from ...seam.transactions import Transaction
 from ...values.config import SqliteConfig
+from ..listening import Hinted
 from . import (
     changing,
     claiming,
@@ -39,11 +40,13 @@ from . import (
     tallies,
 )
 from .clock import SharedClock
-from .connections import Connections
+from .connections import Connection, Connections
 from .statements import SQL
 from .transactions import SqliteTransaction
 from .wakeups import Wakeups
 from .walwatch import WalWatch
+
+T = TypeVar("T")
 
 
 class SqliteDriver:
@@ -54,9 +57,14 @@ class SqliteDriver:
         self._config = config
         self._connections = Connections(config)
         log_file = f"{os.path.realpath(config.path)}-wal"  # SQLite follows links too
-        self._wakeups = Wakeups(self._connections.data_version, lambda: WalWatch(log_file))
+        self._wakeups = Wakeups(
+            self._connections.version,
+            lambda: self._connections.writes,
+            lambda: WalWatch(log_file),
+        )
         self._connections.when_forked(self._wakeups.begin_anew)
         self._clock = SharedClock(self._connections)
+        self._hinted = Hinted()
 
     # -- rows ----------------------------------------------------------------------------------
 
@@ -66,10 +74,15 @@ class SqliteDriver:
         record: Write | None = None,
         parents: Sequence[Parents] = (),
     ) -> Inserted:
-        """See Driver.insert."""
-        if len(rows) == 1 and record is None and not parents and not rows[0].key_held:
-            return self._connections.write(lambda c: storing.insert(c, rows), row=rows[0])
-        return self._connections.write(lambda c: storing.insert(c, rows, record, parents))
+        """See Driver.insert. Who claims is woken at once, by whatever is there now."""
+        alone = len(rows) == 1 and record is None and not parents and not rows[0].key_held
+        inserted = self._connections.write(
+            lambda c: storing.insert(c, rows, record, parents), row=rows[0] if alone else None
+        )
+        self._hinted.in_step = bool(inserted.seqs)
+        if inserted.seqs:
+            self._wakeups.notify(claimable=rows[0].due_at == 0)
+        return inserted
 
     def load(self, ids: Sequence[str]) -> list[Row | None]:
         """See Driver.load."""
@@ -86,24 +99,23 @@ class SqliteDriver:
 
     def swap(self, changes: Sequence[Change]) -> list[Verdict]:
         """See Driver.swap."""
-        return self._connections.write(lambda connection: changing.swap(connection, changes))
+        return self._write(lambda connection: changing.swap(connection, changes))
 
     def claim(self, claim: Claim) -> Claimed:
-        """See Driver.claim. A look without the write lock first: an idle server must not hold up
-        those who write. The commit is not flushed: a claim that a power loss takes back is only a
-        job claimed again."""
-        vain, next_due = self._connections.read(
-            lambda connection: claiming.outlook(connection, claim)
-        )
-        if vain:
-            return Claimed([], next_due)
-        return self._connections.write(
-            lambda connection: claiming.take(connection, claim), flush=False
-        )
+        """See Driver.claim. A look without the write lock first, unless this process has just told
+        of something: an idle server must not hold up those who write. The commit is not flushed: a
+        claim that a power loss takes back is only a job claimed again."""
+        if not self._wakeups.for_rows():
+            vain, next_due = self._connections.read(
+                lambda connection: claiming.outlook(connection, claim)
+            )
+            if vain:
+                return Claimed([], next_due)
+        return self._write(lambda connection: claiming.take(connection, claim), flush=False)
 
     def hold(self, holds: Sequence[Hold]) -> list[Verdict]:
         """See Driver.hold. Not flushed: a lease need not outlive a power loss."""
-        return self._connections.write(
+        return self._write(
             lambda connection: [changing.hold(connection, hold) for hold in holds], flush=False
         )
 
@@ -111,7 +123,7 @@ class SqliteDriver:
         self, job_id: str, worker: str, now: int, claim: tuple[int, int] | None = None
     ) -> Verdict:
         """See Driver.let_go."""
-        return self._connections.write(lambda c: changing.let_go(c, job_id, worker, now, claim))
+        return self._write(lambda c: changing.let_go(c, job_id, worker, now, claim))
 
     def scan(self, query: Query) -> list[Row]:
         """See Driver.scan."""
@@ -123,7 +135,7 @@ class SqliteDriver:
 
     def erase(self, target: Finished | Overdue | Sequence[str], limit: int) -> int:
         """See Driver.erase."""
-        return self._connections.write(lambda connection: storing.erase(connection, target, limit))
+        return self._write(lambda connection: storing.erase(connection, target, limit))
 
     def insert_in(self, connection: Any, rows: Sequence[Row]) -> Inserted:
         """See Transactional.insert_in."""
@@ -143,7 +155,7 @@ class SqliteDriver:
         """See Driver.tally."""
         if more is None and failed is None:
             return self._connections.read(lambda connection: tallies.read(connection, name))
-        return self._connections.write(lambda c: tallies.tell(c, name, more, failed))
+        return self._write(lambda c: tallies.tell(c, name, more, failed))
 
     def read(self, name: str) -> Record | None:
         """See Driver.read."""
@@ -154,7 +166,7 @@ class SqliteDriver:
 
     def write(self, name: str, body: str | None, expected: int) -> Verdict:
         """See Driver.write."""
-        return self._connections.write(lambda c: records.write(c, name, body, expected))
+        return self._write(lambda c: records.write(c, name, body, expected))
 
     def list(self, prefix: str) -> "list[Record]":
         """See Driver.list."""
@@ -166,7 +178,8 @@ class SqliteDriver:
 
     def notify(self) -> None:
         """See Driver.notify. Other processes see the commit itself."""
-        self._wakeups.notify()
+        if not self._hinted.take():
+            self._wakeups.notify()
 
     def wait(self, timeout: float) -> bool:
         """See Driver.wait."""
@@ -205,3 +218,7 @@ class SqliteDriver:
         """See Driver.close."""
         self._wakeups.close()
         self._connections.close()
+
+    def _write(self, work: Callable[[Connection], T], *, flush: bool = True) -> T:
+        self._hinted.in_step = False
+        return self._connections.write(work, flush=flush)

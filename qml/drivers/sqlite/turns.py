@@ -117,8 +117,7 @@ class Turns:
     def take(self, step: Step[Any], deadline: float) -> bool:
         """Wait until the step leads, or was carried. False = not in time. ``leave`` in any case."""
         with self._guard:
-            if not self._taken:
-                self._taken = step.leads = True
+            if self.take_if_free(step):
                 return True
             step.get_in_line()
             self.line.append(step)
@@ -128,6 +127,14 @@ class Turns:
                     return False
             step.wait()  # it is carried at this moment
         return True
+
+    def take_if_free(self, step: Step[Any]) -> bool:
+        """Whether the step leads: nobody has the turn. ``leave`` in any case."""
+        with self._guard:
+            if self._taken:
+                return False
+            self._taken = step.leads = True
+            return True
 
     def carry(self, step: Step[Any], connection: Connection) -> None:
         """Do the steps of those in line within this one's transaction."""

@@ -1,7 +1,8 @@
 """Hints that something changed: from this process at once, from others within milliseconds.
 
-The truth is a number that changes with every commit, and whoever waits looks at it now and then.
-Where the system tells of writes to the log, a thread looks right after each, and the others seldom.
+The truth is a number that changes with every commit of others, and whoever waits looks at it now
+and then. Where the system tells of writes to the log, a thread looks right after each that is not
+this process's own, and the others seldom.
 """
 
 import contextlib
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable
 
 from .walwatch import WalWatch
+from .writes import Writes
 
 POLL = 0.008
 """Seconds between two looks without a watch: costs an idle process about 1 % of a core, and a job
@@ -26,8 +28,12 @@ COMMITTING, LOOK_AGAIN = 0.010, 0.0005
 after its flush."""
 
 SLOWLY = 0.1
-"""For so many seconds after a write it looks as often as without a watch: for slow disks, and for a
-second commit that began while it saw the first."""
+"""For so many seconds after a write it looks now and then, each time when twice as long has passed:
+for slow disks, and for a second commit that began while it saw the first, or while this storage
+wrote."""
+
+OWN = -2
+"""Stands for the version before a write of this storage, after which nothing has to be seen."""
 
 TRY_AGAIN = 1.0
 """Seconds between two attempts to get a watch."""
@@ -43,9 +49,16 @@ class Wakeups:
     """A counter of hints. Each thread remembers which it saw last, so none falls between a
     thread's look at the store and its ``wait``; a thread's first wait therefore returns at once."""
 
-    def __init__(self, version: Callable[[], int], watch: Callable[[], WalWatch]) -> None:
-        """``version`` is asked by one thread at a time. ``watch`` raises OSError in vain."""
+    def __init__(
+        self,
+        version: Callable[[], int | None],
+        writes: Callable[[], Writes],
+        watch: Callable[[], WalWatch],
+    ) -> None:
+        """``version``: what others' commits change, None = it cannot be seen now; it is asked by
+        one thread at a time. ``writes`` of this storage. ``watch`` raises OSError in vain."""
         self._ask_version = version
+        self._ask_writes = writes
         self._make_watch = watch
         self._closed = False
         self._watch: WalWatch | None = None
@@ -57,7 +70,7 @@ class Wakeups:
         self._changed = threading.Condition(lock)
         self._waited_for = threading.Condition(lock)
         self._waiting = 0
-        self._count = 0
+        self._count = self._stored = 0
         self._version = -1
         self._seen = threading.local()
         if self._watch is not None:
@@ -66,18 +79,26 @@ class Wakeups:
         self._thread: threading.Thread | None = None
         self._next_try = 0.0
 
-    def notify(self) -> None:
-        """Wake everybody who waits in this process."""
+    def notify(self, claimable: bool = False) -> None:
+        """Wake everybody who waits in this process. ``claimable``: for rows stored just now."""
         with self._changed:
             self._count += 1
+            self._stored += claimable
             self._changed.notify_all()
+
+    def for_rows(self) -> bool:
+        """Whether rows to be claimed were among what ended this thread's last wait, and nobody has
+        asked before."""
+        found, self._seen.new = getattr(self._seen, "new", 0), 0
+        return bool(found)
 
     def wait(self, timeout: float) -> bool:
         """True = there was a hint since this thread last waited. False = ``timeout`` s passed."""
         deadline = time.monotonic() + timeout
         seen = getattr(self._seen, "count", None)
         with self._changed:
-            self._look()  # also says so when the storage is closed
+            if self._watch is None or self._closed:
+                self._look()  # also says so when the storage is closed
             while self._count == seen and not self._closed:
                 left = deadline - time.monotonic()
                 if left <= 0:
@@ -86,7 +107,8 @@ class Wakeups:
                 if self._count == seen and not self._closed:
                     self._look()
             hinted = self._count != seen
-            self._seen.count = self._count
+            self._seen.new = self._stored - getattr(self._seen, "stored", 0)
+            self._seen.count, self._seen.stored = self._count, self._stored
             return hinted
 
     def _sleep(self, longest: float) -> None:
@@ -100,7 +122,7 @@ class Wakeups:
 
     def _look(self) -> None:
         version = self._ask_version()
-        if version != self._version:
+        if version is not None and version != self._version:
             self._version = version
             self._count += 1
             self._changed.notify_all()
@@ -149,13 +171,19 @@ class Wakeups:
 
     def _look_after_writes(self, watch: WalWatch) -> None:
         # There may have been a commit before there was the watch.
-        written, before = time.monotonic(), self._version
-        while not watch.over and self._look_if_wanted():
-            age = time.monotonic() - written
+        written, before, is_own = time.monotonic(), self._version, False
+        own: int | None = None  # writes of this storage of which all was told
+        while not watch.over and (is_own or self._look_if_wanted()):
+            age, is_own = time.monotonic() - written, False
             if age < COMMITTING and self._version == before:
                 time.sleep(LOOK_AGAIN)
-            elif watch.written(POLL if age < SLOWLY else CHECK):
-                written, before = time.monotonic(), self._version
+                continue
+            told = watch.written(max(POLL, age) if age < SLOWLY else CHECK)
+            writes = self._ask_writes()
+            if told:
+                is_own = writes.under_way or writes.count != own
+                written, before = time.monotonic(), OWN if is_own else self._version
+            own = None if writes.under_way else writes.count
 
     def _look_if_wanted(self) -> bool:
         """Look once somebody waits. False = nobody does for long."""
