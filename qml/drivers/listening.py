@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from enum import IntEnum
 from typing import Protocol
 
 from ..values.errors import StorageUnavailable
@@ -45,6 +46,16 @@ Bell = tuple[socket.socket, socket.socket]
 """By what the thread is woken that listens: what is sent to the second, the first has to read."""
 
 
+class Heard(IntEnum):
+    """What has come on a feed."""
+
+    NOTHING = 0
+    OTHERS = 1
+    """A hint of others, perhaps among own ones."""
+    OWN = 2
+    """Only hints that this storage has sent: who waits here was told when they were."""
+
+
 class Feed(Protocol):
     """Hints as they come in, on a connection of its own. Each call may raise StorageUnavailable."""
 
@@ -52,8 +63,8 @@ class Feed(Protocol):
         """What to wait on until there is something to read."""
         ...
 
-    def drain(self) -> bool:
-        """Read what has come, without waiting for more. True = a hint was among it."""
+    def drain(self) -> Heard:
+        """Read what has come, without waiting for more."""
         ...
 
     def close(self) -> None:
@@ -211,9 +222,10 @@ class Wakeups:
                     heard = time.monotonic()
                     self._hears = True
                     self._hint()  # there may have been one before it could be heard
-                elif either.select(LINGER) and feed.drain():
+                elif either.select(LINGER) and (what := feed.drain()):
                     heard = time.monotonic()
-                    self._hint()
+                    if what is Heard.OTHERS:
+                        self._hint()
 
     def _prove(self, feed: Feed, either: selectors.BaseSelector) -> None:
         """Send a hint and hear it."""

@@ -84,6 +84,16 @@ def test_a_hint_wakes_everybody_who_waits(driver):
         assert got[1] < LONG / 2
 
 
+def test_rows_that_are_stored_here_wake_once(driver):
+    """A server that listens hears its own hints, too."""
+    drain_hints(driver)
+    for number in range(3):
+        put(driver, row(f"r{number}"))
+        driver.notify()
+        assert driver.wait(LONG) is True
+        assert driver.wait(0.1) is False
+
+
 def test_a_hint_between_a_look_and_the_wait_is_not_lost(driver):
     drain_hints(driver)
     driver.notify()

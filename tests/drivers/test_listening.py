@@ -14,7 +14,7 @@ import weakref
 import pytest
 
 from qml.drivers import listening
-from qml.drivers.listening import Wakeups
+from qml.drivers.listening import Heard, Wakeups
 from qml.values.errors import StorageUnavailable
 
 LONG = 20.0
@@ -35,12 +35,15 @@ class Line:
         self.feeds.append(SocketFeed(self))
         return self.feeds[-1]
 
-    def send(self):
+    def send(self, sign=b"!"):
         if self.cut:
             raise StorageUnavailable("no line")
         self.sent += 1
         for feed in [] if self.swallows else list(self.feeds):
-            feed.far.send(b"!")
+            feed.far.send(sign)
+
+    def send_own(self):
+        self.send(b"o")
 
     def break_down(self):
         self.cut = True
@@ -60,10 +63,10 @@ class SocketFeed:
         try:
             came = self.near.recv(4096, socket.MSG_DONTWAIT)
         except BlockingIOError:
-            return False
+            return Heard.NOTHING
         if not came:
             raise StorageUnavailable("the line broke")
-        return True
+        return Heard.OTHERS if b"!" in came else Heard.OWN
 
     def close(self):
         self.line.feeds.remove(self)
@@ -125,6 +128,18 @@ def test_a_hint_from_here_wakes_without_the_server(line, wakeups):
     wakeups.notify()
     assert wakeups.wait(0) is True
     assert line.sent <= 1  # the proof of a thread that was quick; the hint itself was lost
+
+
+def test_its_own_hints_prove_that_it_hears_and_wake_nobody_again(line):
+    wakeups = Wakeups("the store", line.subscribe, line.send_own)
+    hearing(wakeups)
+    line.send_own()  # with a step, say, of which who waits here is told by ``notify``
+    assert wakeups.wait(0.1) is False
+    wakeups.notify(sent=True)
+    assert wakeups.wait(0) is True
+    line.send(b"o!")
+    assert wakeups.wait(LONG) is True
+    wakeups.close()
 
 
 def test_no_hint_no_waking(line, wakeups):

@@ -5,6 +5,7 @@ import time
 import psycopg2
 
 from ...values.errors import StorageUnavailable
+from ..listening import Heard
 from .connections import Connections
 from .session import Lost
 
@@ -31,12 +32,15 @@ class Feed:
         """What to wait on."""
         return self._session.fileno()
 
-    def drain(self) -> bool:
-        """Whether there was a notification."""
+    def drain(self) -> Heard:
+        """Read what has come."""
         try:
-            return self._session.notified()
+            senders = self._session.notified()
         except Lost as error:
             raise StorageUnavailable(self._connections.told(error)) from error
+        if not senders:
+            return Heard.NOTHING
+        return Heard.OWN if senders <= self._pool.backends() else Heard.OTHERS
 
     def close(self) -> None:
         """Let the session go."""

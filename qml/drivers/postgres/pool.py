@@ -140,6 +140,11 @@ class Pool:
             session.close()
             self._all.discard(session)
 
+    def backends(self) -> set[int]:
+        """The processes of the server that its sessions are served by."""
+        with self._gate:
+            return {session.backend for session in self._all}
+
     # -- the end, and forks --------------------------------------------------------------------
 
     def close(self) -> None:

@@ -38,10 +38,12 @@ class Session:
         self._connection = psycopg2.connect(**parameters, async_=1)
         self._planned: set[str] = set()
         self.forgets = False  # what it has planned
+        self.backend = 0  # the process of the server at its other end, if that is the server
 
     def connect(self, deadline: float) -> None:
         """Wait until it is connected: psycopg2.Error when it is refused, Lost when time is up."""
         self._wait(deadline)
+        self.backend = int(self._connection.info.backend_pid)
 
     def run(self, text: str, values: Mapping[str, Any] | None, deadline: float) -> Rows:
         """The rows that a text brings. psycopg2.Error when the server refuses it and has changed
@@ -91,15 +93,16 @@ class Session:
         """What to wait on for notifications."""
         return int(self._connection.fileno())
 
-    def notified(self) -> bool:
-        """Read what has come without waiting: whether there was a notification. May raise Lost."""
+    def notified(self) -> set[int]:
+        """Read what has come without waiting: by which processes of the server there was a
+        notification. May raise Lost."""
         try:
             self._connection.poll()
         except psycopg2.Error as error:
             raise Lost(str(error)) from error
-        heard = bool(self._connection.notifies)
+        senders = {notification.pid for notification in self._connection.notifies}
         self._connection.notifies.clear()
-        return heard
+        return senders
 
     def close(self) -> None:
         """Say goodbye."""

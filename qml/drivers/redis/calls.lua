@@ -32,10 +32,10 @@ local function remember(answer)
   redis.call('SET', key('call:' .. ARGV[1]), ARGV[2] .. ' ' .. answer, 'EX', ARGV[3])
 end
 
--- Tell everybody who waits that there may be something to do. Where this user may not, the hint is
--- lost, as hints may be.
+-- Tell everybody who waits that there may be something to do, and who says so. Where this user may
+-- not, the hint is lost, as hints may be.
 local function hint()
-  redis.pcall('PUBLISH', key('hints'), '')
+  redis.pcall('PUBLISH', key('hints'), ARGV[1])
 end
 
 -- What was found wrong with the indexes, for an answer: whether a member was not where it belongs,

@@ -15,6 +15,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable
+from itertools import count
 from queue import Empty
 from typing import Any, TypeVar
 
@@ -59,10 +60,10 @@ _LEND = ("any",) if _NAMED.default is inspect.Parameter.empty else ()
 
 
 class Lane:
-    """One call after the other, each with a number of its own."""
+    """One call after the other, each with a number of its own; ``name`` is nobody else's."""
 
-    def __init__(self) -> None:
-        self.name = os.urandom(8).hex()
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.number = 0
 
 
@@ -84,6 +85,9 @@ class Connections:
     def _fresh(self) -> None:
         self._pool = BlockingConnectionPool(**self._options)
         self._lanes: deque[Lane] = deque()
+        self._named = count()
+        # What the names of lanes begin with, by which hints are known that come from here.
+        self.origin = os.urandom(8).hex()
 
     # -- calls ---------------------------------------------------------------------------------
 
@@ -106,7 +110,7 @@ class Connections:
         try:
             lane = self._lanes.pop()
         except IndexError:
-            lane = Lane()
+            lane = Lane(f"{self.origin}{next(self._named)}")
         lane.number += 1
         named = (lane.name, lane.number, self._remembered, order)
         answer: bytes = self._patiently(lambda: self._run(script, *named))

@@ -165,7 +165,7 @@ class RedisDriver:
         return self._wakeups.wait(timeout)
 
     def _publish(self) -> None:
-        self._connections.ask("PUBLISH", channel(self._connections), "")
+        self._connections.ask("PUBLISH", channel(self._connections), self._connections.origin)
 
     def install(self) -> None:
         """See Driver.install."""

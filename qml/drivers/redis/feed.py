@@ -6,6 +6,7 @@ from typing import Any
 import redis
 
 from ...values.errors import StorageUnavailable
+from ..listening import Heard
 from . import faults
 from .connections import Connections
 
@@ -16,6 +17,7 @@ class Hints:
     def __init__(self, connections: Connections) -> None:
         """Subscribed once this returns."""
         self._name = connections.name
+        self._origin = connections.origin.encode()
         self._connection: Any = connections.alone()
         try:
             self._connection.connect()
@@ -30,13 +32,14 @@ class Hints:
         number: int = self._connection._sock.fileno()
         return number
 
-    def drain(self) -> bool:
-        """Read what has come. True = a hint was among it."""
-        heard = False
+    def drain(self) -> Heard:
+        """Read what has come."""
+        heard = Heard.NOTHING
         try:
             while self._connection.can_read(timeout=0):
-                kind, *_ = self._connection.read_response()
-                heard = heard or kind == b"message"
+                kind, _, origin = self._connection.read_response()
+                if kind == b"message" and heard is not Heard.OTHERS:
+                    heard = Heard.OWN if origin.startswith(self._origin) else Heard.OTHERS
         except (redis.RedisError, OSError) as error:
             raise self._broken(error) from error
         return heard
