@@ -73,7 +73,7 @@ class Feed(Protocol):
 
 
 class Hinted(threading.local):
-    """Of each thread: whether what it did last sent a hint in the very step."""
+    """Of each thread: whether what it did last has told all who wait, with the very step."""
 
     in_step = False
 
@@ -114,14 +114,10 @@ class Wakeups:
 
     # -- sending -------------------------------------------------------------------------------
 
-    def notify(self, sent: bool = False) -> None:
+    def notify(self) -> None:
         """Wake everybody who waits, here and elsewhere. Threads that notify while a hint is sent
-        share the next one; a hint that cannot be sent is lost, as hints may be. ``sent``: one went
-        with the step that it tells of, and only those who wait here are left, by whom nothing is
-        heard as yet, perhaps."""
-        self._hint()
-        if sent:
-            return
+        share the next one; a hint that cannot be sent is lost, as hints may be."""
+        self.wake()
         self._unsent = True
         if not self._sending.acquire(timeout=SHARE):
             return  # the server is slow or silent, and nobody waits for it on top of who does
@@ -133,7 +129,9 @@ class Wakeups:
         finally:
             self._sending.release()
 
-    def _hint(self) -> None:
+    def wake(self) -> None:
+        """Wake everybody who waits here: all that is left to do where the hint to others went with
+        the step."""
         with self._changed:
             self._count += 1
             self._changed.notify_all()
@@ -221,11 +219,11 @@ class Wakeups:
                     self._prove(feed, either)
                     heard = time.monotonic()
                     self._hears = True
-                    self._hint()  # there may have been one before it could be heard
+                    self.wake()  # there may have been one before it could be heard
                 elif either.select(LINGER) and (what := feed.drain()):
                     heard = time.monotonic()
                     if what is Heard.OTHERS:
-                        self._hint()
+                        self.wake()
 
     def _prove(self, feed: Feed, either: selectors.BaseSelector) -> None:
         """Send a hint and hear it."""

@@ -133,9 +133,9 @@ def test_a_hint_from_here_wakes_without_the_server(line, wakeups):
 def test_its_own_hints_prove_that_it_hears_and_wake_nobody_again(line):
     wakeups = Wakeups("the store", line.subscribe, line.send_own)
     hearing(wakeups)
-    line.send_own()  # with a step, say, of which who waits here is told by ``notify``
+    line.send_own()  # with a step, say, of which who waits here is told by ``wake``
     assert wakeups.wait(0.1) is False
-    wakeups.notify(sent=True)
+    wakeups.wake()
     assert wakeups.wait(0) is True
     line.send(b"o!")
     assert wakeups.wait(LONG) is True

@@ -73,7 +73,10 @@ class PostgresDriver:
             return self._connections.write(
                 lambda call: tallies.insert_after(call, rows, record, parents)
             )
-        return self._connections.write(lambda call: storing.insert(call, rows, record))
+        inserted = self._connections.write(lambda call: storing.insert(call, rows, record))
+        if self._connections.hinted.in_step:
+            self._wakeups.wake()
+        return inserted
 
     def load(self, ids: Sequence[str]) -> list[Row | None]:
         """See Driver.load."""
@@ -155,7 +158,8 @@ class PostgresDriver:
 
     def notify(self) -> None:
         """See Driver.notify."""
-        self._wakeups.notify(sent=self._connections.hinted.take())
+        if not self._connections.hinted.take():
+            self._wakeups.notify()
 
     def wait(self, timeout: float) -> bool:
         """See Driver.wait."""

@@ -71,7 +71,7 @@ class RedisDriver:
         )
         if obstacles:
             return Inserted([], [Obstacle(int(at), by, holder) for at, by, holder in obstacles])
-        self._hinted.in_step = True
+        self._told(True)
         return Inserted([*range(int(first), int(first) + len(rows))], [])
 
     def load(self, ids: Sequence[str]) -> list[Row | None]:
@@ -87,7 +87,7 @@ class RedisDriver:
     def swap(self, changes: Sequence[Change]) -> list[Verdict]:
         """See Driver.swap."""
         verdicts = texts.verdicts(self._write(SWAP, [*map(texts.change_texts, changes)]))
-        self._hinted.in_step = Verdict.DONE in verdicts
+        self._told(Verdict.DONE in verdicts)
         return verdicts
 
     def claim(self, claim: Claim) -> Claimed:
@@ -158,7 +158,8 @@ class RedisDriver:
 
     def notify(self) -> None:
         """See Driver.notify."""
-        self._wakeups.notify(sent=self._hinted.take())
+        if not self._hinted.take():
+            self._wakeups.notify()
 
     def wait(self, timeout: float) -> bool:
         """See Driver.wait."""
@@ -202,6 +203,12 @@ class RedisDriver:
         """In a forked child."""
         self._wakeups.begin_anew()
         self._mending.begin_anew()
+
+    def _told(self, told: bool) -> None:
+        """Whether a script has hinted: then who waits here is woken at once, and all are told."""
+        self._hinted.in_step = told
+        if told:
+            self._wakeups.wake()
 
     def _write(self, script: Any, order: Any) -> bytes:
         self._hinted.in_step = False
