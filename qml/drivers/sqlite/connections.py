@@ -16,7 +16,7 @@ from ...seam.rows import Row
 from ...values.config import SqliteConfig
 from ...values.errors import ConfigurationError, StorageUnavailable
 from .. import forks
-from . import library, troubles
+from . import library, logsize, troubles
 from .gate import Gate
 from .library import library as sqlite
 from .naps import again_while_busy, nap
@@ -52,6 +52,7 @@ class Connections:
         self._writer_sync = ""
         self.writes = Writes()
         self._apart: list[Connection] = []  # those that tasks have transactions on
+        self._commits = 0
         self._busy_here: int | None = None  # the thread whose transaction has the turn
         self._tolerant = False
 
@@ -178,6 +179,9 @@ class Connections:
                 self.writes.end(connection)
             if step.carries:
                 self._turns.arrive(step)
+            self._commits += 1
+            if self._commits % logsize.EVERY == 0 and logsize.is_long(self._config.path):
+                logsize.begin_anew(connection)
             return result
 
     def begin(self, kind: type[Connection]) -> tuple[Connection, Callable[[], None]]:

@@ -397,6 +397,10 @@ PRAGMA journal_mode = WAL
 -- Bytes the write-ahead log is cut back to once readers let it: it grows while one stays.
 PRAGMA journal_size_limit = 16777216
 
+-- name: write_back
+-- All of the log, with the write lock, so that nothing is added meanwhile.
+PRAGMA wal_checkpoint(FULL)
+
 -- name: flush_the_drive
 -- macOS: a sync leaves the data in the drive's own cache unless this is on. Nothing elsewhere.
 PRAGMA fullfsync = ON
