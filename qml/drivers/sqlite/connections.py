@@ -26,6 +26,7 @@ from .writes import Writes
 
 T = TypeVar("T")
 Connection = sqlite3.Connection
+Work = Callable[[Connection], T]
 
 PATIENCE = 5.0
 """Seconds that ``close`` waits for the calls under way."""
@@ -90,11 +91,11 @@ class Connections:
 
     # -- reading -------------------------------------------------------------------------------
 
-    def read(self, work: Callable[[Connection], T]) -> T:
+    def read(self, work: Work[T]) -> T:
         """``work`` on a connection of its own; tried again while the file is locked."""
         return self._patiently(lambda deadline: self._read_once(work))
 
-    def _read_once(self, work: Callable[[Connection], T]) -> T:
+    def _read_once(self, work: Work[T]) -> T:
         with self._gate:
             try:
                 connection = self._idle.pop()
@@ -119,9 +120,7 @@ class Connections:
 
     # -- writing -------------------------------------------------------------------------------
 
-    def write(
-        self, work: Callable[[Connection], T], *, flush: bool = True, row: Row | None = None
-    ) -> T:
+    def write(self, work: Work[T], *, flush: bool = True, row: Row | None = None) -> T:
         """``work`` in one transaction that holds the write lock from its start. ``flush=False``
         commits without waiting for the disk. ``row``: to insert this is all that it does."""
         flush = flush and self._flushes
@@ -132,13 +131,7 @@ class Connections:
             except sqlite.Error as error:
                 self._may_go_again(error, deadline)
 
-    def _write_once(
-        self,
-        work: Callable[[Connection], T],
-        flush: bool,
-        deadline: float,
-        row: Row | None = None,
-    ) -> T:
+    def _write_once(self, work: Work[T], flush: bool, deadline: float, row: Row | None = None) -> T:
         step = Step(work, flush, row)
         try:
             self._take_turn(step, deadline)
@@ -156,7 +149,7 @@ class Connections:
         if not self._turns.take(step, deadline):
             raise troubles.locked(self.name, self._config.busy_timeout)
 
-    def _lead(self, step: Step[T], work: Callable[[Connection], T], deadline: float) -> T:
+    def _lead(self, step: Step[T], work: Work[T], deadline: float) -> T:
         with self._gate:
             connection = self._writing("sync_full" if step.flush else "sync_normal")
             again_while_busy(connection.execute, deadline, SQL["begin"])
@@ -230,11 +223,11 @@ class Connections:
             self._writer_sync = sync
         return self._tolerating(self._writer) if self._tolerant else self._writer
 
-    def outside_transaction(self, work: Callable[[Connection], T]) -> T:
+    def outside_transaction(self, work: Work[T]) -> T:
         """``work`` on the writing connection, with no transaction: for the journal mode."""
         return self._patiently(lambda deadline: self._outside_once(work, deadline))
 
-    def _outside_once(self, work: Callable[[Connection], T], deadline: float) -> T:
+    def _outside_once(self, work: Work[T], deadline: float) -> T:
         step: Step[None] = Step(None)
         try:
             self._take_turn(step, deadline)
