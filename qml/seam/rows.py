@@ -6,7 +6,7 @@ is a whole number of microseconds since 1970 UTC, and every "now" is an argument
 """
 
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .onlooking import Batches, Oldest
 
@@ -247,7 +247,9 @@ class Record(NamedTuple):
     body: str
 
 
-_UNIQUE_KEY, _DETAIL = Row._fields.index("unique_key"), Row._fields.index("detail")
+_VERSION, _ATTEMPT, _AHEAD, _KEY_HELD, _DETAIL = map(
+    Row._fields.index, ("version", "attempt", "ahead", "key_held", "detail")
+)
 
 
 def holder(row: Row) -> str | None:
@@ -277,15 +279,13 @@ def as_rewritten(row: Row, change: Rewrite) -> Row:
 
 def as_claimed(row: Row, claim: Claim, rank: int) -> Row:
     """The row after the claim took it as number ``rank`` (0 = best)."""
+    columns: list[Any] = [*row]  # by place: a quarter of the time that _replace takes
+    columns[_VERSION : _VERSION + 2] = row.version + 1, PROCESSING
+    columns[_ATTEMPT : _ATTEMPT + 2] = row.attempt + 1, row.fence + 1
     ahead = AHEAD if rank >= claim.limit else row.ahead
-    key_held = KEY_FREE if row.key_held == KEY_UNTIL_CLAIMED else row.key_held
-    columns = (  # by position: a third of the time that _replace takes
-        *(row.seq, row.id, row.version + 1, PROCESSING, row.queue, row.priority, row.method),
-        *(row.attempt + 1, row.fence + 1, row.max_attempts, ahead),
-        *(claim.worker, None, claim.lease_until, None, row.finished_at, row.purge_at),
-        *(row.expires_at, row.created_at),
-        *(key_held, *row[_UNIQUE_KEY:_DETAIL], claim.detail, *row[_DETAIL + 1 :]),
-    )
+    columns[_AHEAD : _AHEAD + 5] = ahead, claim.worker, None, claim.lease_until, None
+    columns[_KEY_HELD] = KEY_FREE if row.key_held == KEY_UNTIL_CLAIMED else row.key_held
+    columns[_DETAIL] = claim.detail
     return Row._make(columns)
 
 

@@ -113,7 +113,7 @@ def test_calls_for_each_of_many_enqueued_on_a_server(server):
     within(calls(server.fill) / MANY, {"postgres": 56, "redis": 45}[server.name])
 
 
-@pytest.mark.parametrize(("kind", "claim", "finish"), [("memory", 64, 82), ("sqlite", 32, 52)])
+@pytest.mark.parametrize(("kind", "claim", "finish"), [("memory", 64, 80), ("sqlite", 30, 50)])
 def test_calls_for_each_claim_and_finish(request, kind, claim, finish):
     bench, held = request.getfixturevalue(kind), []
     bench.fill()
@@ -122,7 +122,7 @@ def test_calls_for_each_claim_and_finish(request, kind, claim, finish):
     within(calls(lambda: bench.storage.finish_many(given)) / MANY, finish)
 
 
-@pytest.mark.parametrize(("kind", "bound"), [("memory", 205), ("sqlite", 145)])
+@pytest.mark.parametrize(("kind", "bound"), [("memory", 200), ("sqlite", 140)])
 def test_calls_for_each_job_that_a_server_runs(request, kind, bound):
     bench = request.getfixturevalue(kind)
     bench.fill()

@@ -15,8 +15,11 @@ def columns(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> dict[str, st
 
 
 def literal(values: Iterable[Any]) -> str:
-    """Values as PostgreSQL writes an array."""
-    return "{" + ",".join(map(_element, values)) + "}"
+    """Values as PostgreSQL writes an array. In most columns of a batch all are alike: then one of
+    them is written for all (12 of the 15 columns of a batch of ends)."""
+    many = [*values]
+    alike = many and many.count(many[0]) == len(many)
+    return "{" + ",".join([_element(many[0])] * len(many) if alike else map(_element, many)) + "}"
 
 
 def as_json(rows: Sequence[Row]) -> str | None:
