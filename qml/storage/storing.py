@@ -66,8 +66,10 @@ def _all_stored(jobs: Sequence[Job], rows: Sequence[Row], seqs: Sequence[int]) -
 
 
 def _as_stored(job: Job, row: Row, seq: int) -> Job:
-    lease = None if row.lease_until is None else from_micros(row.lease_until)
-    return trusted.changed(job, max_attempts=row.max_attempts, lease_expires_at=lease, seq=seq)
+    parts = job.__dict__.copy()  # as ``trusted.changed`` has it, in half the time
+    parts["max_attempts"], parts["seq"] = row.max_attempts, seq
+    parts["lease_expires_at"] = None if row.lease_until is None else from_micros(row.lease_until)
+    return trusted.make(type(job), parts)
 
 
 def _rows(jobs: Sequence[Job], now: int, limits: Limits) -> list[Row]:

@@ -228,7 +228,8 @@ def _another(same: dict[str, Any], job_id: str, call: Call) -> Job:
     parts = same.copy()
     parts["id"] = job_id
     parts["arguments"], parts["kwargs"], own = call
-    parts["metadata"] = jsontext.checked(same["metadata"], "metadata")  # nobody else's
+    metadata = same["metadata"]
+    parts["metadata"] = jsontext.checked(metadata, "metadata") if metadata else {}  # nobody else's
     if own:
         parts |= own
     return trusted.make(Job, parts)

@@ -105,12 +105,12 @@ def test_calls_for_an_enqueue(memory, sqlite):
 
 
 def test_calls_for_each_of_many_enqueued(memory, sqlite):
-    within(calls(memory.fill) / MANY, 65)
-    within(calls(sqlite.fill) / MANY, 44)
+    within(calls(memory.fill) / MANY, 61)
+    within(calls(sqlite.fill) / MANY, 38)
 
 
 def test_calls_for_each_of_many_enqueued_on_a_server(server):
-    within(calls(server.fill) / MANY, {"postgres": 56, "redis": 45}[server.name])
+    within(calls(server.fill) / MANY, {"postgres": 52, "redis": 40}[server.name])
 
 
 @pytest.mark.parametrize(("kind", "claim", "finish"), [("memory", 64, 80), ("sqlite", 30, 50)])
