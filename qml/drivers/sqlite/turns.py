@@ -117,7 +117,8 @@ class Turns:
     def take(self, step: Step[Any], deadline: float) -> bool:
         """Wait until the step leads, or was carried. False = not in time. ``leave`` in any case."""
         with self._guard:
-            if self.take_if_free(step):
+            if not self._taken:
+                self._taken = step.leads = True
                 return True
             step.get_in_line()
             self.line.append(step)

@@ -66,9 +66,9 @@ class Wakeups:
 
     def begin_anew(self) -> None:
         """New locks, for a forked child: the old ones may be held by threads it does not have."""
-        lock = threading.RLock()
-        self._changed = threading.Condition(lock)
-        self._waited_for = threading.Condition(lock)
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
+        self._waited_for = threading.Condition(self._lock)
         self._waiting = 0
         self._count = self._stored = 0
         self._version = -1
@@ -81,10 +81,11 @@ class Wakeups:
 
     def notify(self, claimable: bool = False) -> None:
         """Wake everybody who waits in this process. ``claimable``: for rows stored just now."""
-        with self._changed:
+        with self._lock:
             self._count += 1
             self._stored += claimable
-            self._changed.notify_all()
+            if self._waiting:
+                self._changed.notify_all()
 
     def for_rows(self) -> bool:
         """Whether rows to be claimed were among what ended this thread's last wait, and nobody has
