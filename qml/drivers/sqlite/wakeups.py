@@ -23,9 +23,9 @@ POLL_WATCHED = 0.5
 CHECK = 1.0
 """Seconds between two looks at the watch itself."""
 
-COMMITTING, LOOK_AGAIN = 0.010, 0.0005
-"""For so many seconds after a write to the log a thread looks that often: the commit is seen only
-after its flush."""
+COMMITTING, LOOK_AGAIN = 0.010, 0.0001
+"""For so many seconds after a write to the log a thread looks for the commit, which is seen only
+after its flush: again after so long, or a quarter of the time since the write."""
 
 SLOWLY = 0.1
 """For so many seconds after a write it looks now and then, each time when twice as long has passed:
@@ -177,7 +177,7 @@ class Wakeups:
         while not watch.over and (is_own or self._look_if_wanted()):
             age, is_own = time.monotonic() - written, False
             if age < COMMITTING and self._version == before:
-                time.sleep(LOOK_AGAIN)
+                time.sleep(max(LOOK_AGAIN, age / 4))
                 continue
             told = watch.written(max(POLL, age) if age < SLOWLY else CHECK)
             writes = self._ask_writes()
