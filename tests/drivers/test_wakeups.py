@@ -192,7 +192,12 @@ def test_another_step_needs_a_hint_of_its_own(driver, far):
 
 def test_a_claim_looks_first_unless_it_was_woken_for_rows(driver, file, monkeypatch):
     looks, real = [], claiming.outlook
-    monkeypatch.setattr(claiming, "outlook", lambda *given: looks.append(1) or real(*given))
+
+    def look(connection, claim):
+        looks.append(1)
+        return real(connection, claim)
+
+    monkeypatch.setattr(claiming, "outlook", look)
     quiet(driver)
 
     def woken_by(work):

@@ -106,15 +106,14 @@ class Connections:
             finally:
                 self._idle.append(connection)
 
-    def version(self) -> int | None:
-        """A number that only others' commits change; None = it cannot be seen now, ask again."""
+    def glance(self, work: Callable[[Connection], T]) -> T | None:
+        """``work`` on the writing connection, in no transaction; None = not now, it is in use."""
         step: Step[None] = Step(None)
         try:
-            if not self._turns.take_if_free(step):
-                return None
-            with self._gate:
-                connection = self._writer or self._writing("sync_normal")
-                return int(connection.execute(SQL["data_version"]).fetchall()[0][0])
+            if self._turns.take_if_free(step):
+                with contextlib.suppress(sqlite.Error), self._gate:
+                    return work(self._writer or self._writing("sync_normal"))
+            return None
         finally:
             self._turns.leave(step)
 

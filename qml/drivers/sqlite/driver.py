@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from ...seam.findings import Findings
@@ -58,7 +59,7 @@ class SqliteDriver:
         self._connections = Connections(config)
         log_file = f"{os.path.realpath(config.path)}-wal"  # SQLite follows links too
         self._wakeups = Wakeups(
-            self._connections.version,
+            lambda: self._connections.glance(_version),
             lambda: self._connections.writes,
             lambda: WalWatch(log_file),
         )
@@ -106,9 +107,8 @@ class SqliteDriver:
         of something: an idle server must not hold up those who write. The commit is not flushed: a
         claim that a power loss takes back is only a job claimed again."""
         if not self._wakeups.for_rows():
-            vain, next_due = self._connections.read(
-                lambda connection: claiming.outlook(connection, claim)
-            )
+            look = partial(claiming.outlook, claim=claim)
+            vain, next_due = self._connections.glance(look) or self._connections.read(look)
             if vain:
                 return Claimed([], next_due)
         return self._write(lambda connection: claiming.take(connection, claim), flush=False)
@@ -222,3 +222,9 @@ class SqliteDriver:
     def _write(self, work: Callable[[Connection], T], *, flush: bool = True) -> T:
         self._hinted.in_step = False
         return self._connections.write(work, flush=flush)
+
+
+def _version(connection: Connection) -> int:
+    """A number that changes when others have committed, and not this connection."""
+    [(version,)] = connection.execute(SQL["data_version"]).fetchall()
+    return int(version)
