@@ -15,7 +15,7 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import Protocol
 
-from ..values.errors import StorageUnavailable
+from ..values.errors import StorageClosed, StorageUnavailable
 
 log = logging.getLogger("qml.wakeups")
 
@@ -146,7 +146,7 @@ class Wakeups:
         seen = getattr(self._seen, "count", None)
         with self._changed:
             if self._closed:
-                raise StorageUnavailable(f"{self._name}: this storage is closed; connect again")
+                raise StorageClosed(f"{self._name}: this storage is closed; connect again")
             self._waiting += 1
             try:
                 while self._count == seen and not self._closed:

@@ -6,7 +6,10 @@ known yet while the app is made. So nothing is guessed from the environment: a p
 thread of it has come to the loop of a web server, or when it is asked for the first time.
 """
 
+import faulthandler
+import re
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
@@ -17,27 +20,28 @@ EVERY = 0.05
 PATIENCE = 60.0
 """Seconds after which a process is left to its first request."""
 
-Frame = tuple[str, str]
-"""Module and function."""
-
-
-def _stack(frame: FrameType | None) -> Iterator[Frame]:
-    while frame is not None:
-        yield frame.f_globals.get("__name__", ""), frame.f_code.co_name
-        frame = frame.f_back
-
-
-def _is_loop(frame: Frame) -> bool:
-    module, function = frame
-    if module.startswith("gunicorn.workers."):
-        return function == "run"
-    return frame == ("werkzeug.serving", "serve_forever")
+_LOOP = re.compile(
+    rb"gunicorn[/\\]workers[/\\]\w+\.pyc?\", line \d+ in run$"
+    rb"|werkzeug[/\\]serving\.pyc?\", line \d+ in serve_forever$"
+)
 
 
 def serves() -> bool:
-    """Whether a thread of this process has come to the loop of a web server."""
-    stacks = sys._current_frames().values()
-    return any(_is_loop(frame) for stack in stacks for frame in _stack(stack))
+    """Whether a thread of this process has come to the loop of a web server. The interpreter writes
+    down where each one is, at one moment: to follow the frames of a thread that goes on meanwhile
+    is not safe on Python 3.11, which may find something else where a frame was."""
+    with tempfile.TemporaryFile() as stacks:
+        faulthandler.dump_traceback(stacks)
+        stacks.seek(0)
+        return any(_LOOP.search(line.rstrip()) for line in stacks)
+
+
+def _callers() -> Iterator[str]:
+    """The modules of what calls this."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        yield frame.f_globals.get("__name__", "")
+        frame = frame.f_back
 
 
 def is_master() -> bool:
@@ -46,7 +50,7 @@ def is_master() -> bool:
     uwsgi = sys.modules.get("uwsgi")
     if uwsgi is not None:
         return bool(uwsgi.worker_id() == 0)
-    modules = {module for module, _ in _stack(sys._getframe())}
+    modules = {*_callers()}
     return "gunicorn.arbiter" in modules and not any(
         module.startswith("gunicorn.workers.") for module in modules
     )

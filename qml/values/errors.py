@@ -5,6 +5,7 @@
     QmlError
       StorageError
         StorageUnavailable       the store does not answer now; asking again may help
+          StorageClosed          this storage was closed here; asking again does not help
         JobNotFound              no job has this id
         JobAlreadyExists         the id is taken; the stored job is untouched
         UniqueKeyTaken           the unique key is held; ``job_id`` is the holder's
@@ -47,6 +48,10 @@ class StorageError(QmlError):
 
 class StorageUnavailable(StorageError):
     """The store does not answer now. The same call may be made again later."""
+
+
+class StorageClosed(StorageUnavailable):
+    """This storage was closed, in this process: connect again. Asking this one does not help."""
 
 
 class JobNotFound(StorageError):

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from ..values.errors import StorageUnavailable
+from ..values.errors import StorageClosed, StorageUnavailable
 from .backoff import Backoff
 from .outage import Outage
 
@@ -17,8 +17,9 @@ SLICE = 0.25
 
 class Enduring:
     """Makes a call again for as long as the store does not answer (StorageUnavailable), after such
-    pauses as servers make. So a call has to bear being made twice. ``what`` is at it, for the log;
-    ``look`` is called a few times a second meanwhile: what it raises ends the wait."""
+    pauses as servers make; not so once the storage is closed. So a call has to bear being made
+    twice. ``what`` is at it, for the log; ``look`` is called a few times a second meanwhile: what
+    it raises ends the wait."""
 
     def __init__(
         self, what: str, look: Callable[[], None], sleep: Callable[[float], None] = time.sleep
@@ -34,6 +35,8 @@ class Enduring:
         while True:
             try:
                 answer = call(*args, **kwargs)
+            except StorageClosed:
+                raise
             except StorageUnavailable as error:
                 pause = backoff.next()
                 self._outage.failed(self._what, error, pause)

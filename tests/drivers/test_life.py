@@ -7,7 +7,7 @@ import time
 import pytest
 
 from qml.seam.rows import Available, Expired, Lapsed, Page, Verdict
-from qml.values.errors import StorageUnavailable
+from qml.values.errors import StorageClosed
 
 from .making import NOW, claim, everything, ids, lock, move, put, row
 
@@ -157,14 +157,14 @@ VERBS = {
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_closed_driver_says_so(driver, verb):
     driver.close()
-    with pytest.raises(StorageUnavailable, match="closed"):
+    with pytest.raises(StorageClosed, match="closed"):
         getattr(driver, verb)(*VERBS[verb])
 
 
 @pytest.mark.parametrize("query", [Available(NOW), Lapsed(NOW, 1), Expired(NOW, 1)])
 def test_a_closed_driver_says_so_to_every_onlooker(driver, query):
     driver.close()
-    with pytest.raises(StorageUnavailable, match="closed"):
+    with pytest.raises(StorageClosed, match="closed"):
         driver.scan(query)
 
 

@@ -1,5 +1,7 @@
 """Tallies: how many of a group are left, open or closed, and how many failed, is always exact."""
 
+import threading
+
 import pytest
 
 from qml.seam.rows import Finished, Overdue, Page, Verdict
@@ -252,3 +254,23 @@ def test_pages_and_counts_of_a_batch(driver):
     assert driver.count(Page(batch="c", method="app.send"), "queue") == {"q0": 2, "q1": 1, "q2": 1}
     assert driver.scan(Page(batch="nobody")) == []
     assert driver.count(Page(batch=""), "state") == {}
+
+
+def test_the_states_of_a_batch_are_counted_at_one_moment(driver):
+    """Others move its rows meanwhile, into states that no row was in before."""
+    names = [str(number) for number in range(60)]
+    put(driver, *(row(name, batch="b") for name in names))
+    seen = []
+    counts = threading.Thread(target=_count, args=(driver, seen), daemon=True)
+    counts.start()
+    for _ in names:
+        [claimed] = driver.claim(claim(1)).rows
+        finish(driver, claimed.id, state="succeeded")
+    counts.join(60)
+    assert seen[-1] == {"succeeded": 60}
+    assert {sum(counted.values()) for counted in seen} == {60}
+
+
+def _count(driver, seen):
+    while not seen or seen[-1] != {"succeeded": 60}:
+        seen.append(driver.count(Page(batch="b"), "state"))

@@ -106,10 +106,9 @@ def test_no_second_attempt_beside_a_late_one(make_storage):
     job = task.enqueue()
     with app.server(threads=4) as server:
         gate.someone_waits()
-        eventually(server.runs.late)
+        late_until = eventually(server.runs.late)[0].deadline + 0.3
         eventually(lambda: app.storage.get(job.id).fence >= 2)  # claimed again, and handed back
-        assert len(attempts) == 1
-        late_until = server.runs.late()[0].deadline + 0.3
+        assert len(attempts) == 1 or attempts[1] >= late_until
         gate.open()
         eventually(lambda: app.storage.get(job.id).state.kind == "succeeded")
     assert most[:2] == [1, 1] or attempts[1] >= late_until

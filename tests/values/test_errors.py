@@ -13,6 +13,7 @@ TREE = {  # contract, part 4; the last two are of running jobs (part 5)
     "QmlError": "Exception",
     "StorageError": "QmlError",
     "StorageUnavailable": "StorageError",
+    "StorageClosed": "StorageUnavailable",
     "JobNotFound": "StorageError",
     "JobAlreadyExists": "StorageError",
     "UniqueKeyTaken": "StorageError",

@@ -14,6 +14,7 @@ from qml import (
     Qml,
     RetryPolicy,
     SerializationError,
+    StorageClosed,
     StorageUnavailable,
 )
 from qml.work.enduring import Enduring
@@ -92,6 +93,25 @@ def test_ctrl_c_ends_the_wait_for_a_store():
         Enduring("map b", look, naps.append)(down, 1)
     assert naps
     assert max(naps) <= 0.25
+
+
+def test_it_does_not_wait_for_a_closed_storage(make_storage):
+    storage = make_storage()
+    app, ended = Qml(storage), []
+    square = app.task(name="square")(lambda number: number)
+
+    def run():
+        try:
+            list(square.map(range(3), batch="b", threads=0))
+        except StorageClosed as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    eventually(lambda: app.batch("b").progress.total == 3)
+    storage.close()
+    thread.join(20)
+    assert "is closed" in str(ended[0])
 
 
 def test_it_says_so_when_its_server_takes_no_more(app, square, capsys):

@@ -35,7 +35,7 @@ from ...seam.rows import (
 )
 from ...seam.tallies import Parents, Tally, missing
 from ...values.clock import steady_micros
-from ...values.errors import CapacityExceeded, StorageUnavailable
+from ...values.errors import CapacityExceeded, StorageClosed
 from .. import forks
 from . import claiming, guards, pages
 from .table import EXPIRING, LEAVING, RUNNING, Table, finished
@@ -270,7 +270,7 @@ class MemoryDriver:
 
     def _open(self) -> Table:
         if self._table is None:
-            raise StorageUnavailable("the memory store is closed; connect anew for an empty one")
+            raise StorageClosed("the memory store is closed; connect anew for an empty one")
         return self._table
 
     def _write(self, name: str, body: str | None, version: int) -> None:

@@ -9,7 +9,7 @@ import psycopg2
 from psycopg2 import extensions
 
 from ...values.config import PostgresConfig
-from ...values.errors import ConfigurationError, StorageUnavailable
+from ...values.errors import ConfigurationError, StorageClosed, StorageUnavailable
 from . import addresses, troubles
 from .connections import Connections
 
@@ -46,7 +46,7 @@ class Tasks:
         if self._pid != os.getpid():
             self._fresh()  # a forked child has its own, and leaves its parent's be
         if self._closed:
-            raise StorageUnavailable(f"{self.connections.name}: this storage is closed")
+            raise StorageClosed(f"{self.connections.name}: this storage is closed")
         if not self._room.acquire(timeout=self._config.pool_timeout):
             raise StorageUnavailable(
                 f"{self.connections.name}: {self._config.max_connections} tasks have a transaction "

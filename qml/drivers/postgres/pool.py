@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import psycopg2
 
 from ...values.config import PostgresConfig
-from ...values.errors import StorageUnavailable
+from ...values.errors import StorageClosed, StorageUnavailable
 from .. import forks
 from . import addresses, troubles
 from .session import Lost, Session, Silent
@@ -97,7 +97,7 @@ class Pool:
 
     def _check_open(self) -> None:
         if self.closed:
-            raise StorageUnavailable(f"{self.name}: this storage is closed; connect again")
+            raise StorageClosed(f"{self.name}: this storage is closed; connect again")
 
     # -- opening -------------------------------------------------------------------------------
 

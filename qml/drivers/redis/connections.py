@@ -26,7 +26,7 @@ from redis.retry import Retry
 
 from ...values import urls
 from ...values.config import RedisConfig
-from ...values.errors import ConfigurationError, StorageError, StorageUnavailable
+from ...values.errors import ConfigurationError, StorageClosed, StorageError, StorageUnavailable
 from .. import forks
 from . import faults
 from .scripts import Script
@@ -168,9 +168,9 @@ class Connections:
             time.sleep(PAUSE)
 
     def check_open(self) -> None:
-        """StorageUnavailable when it is closed."""
+        """StorageClosed when it is."""
         if self._closed:
-            raise StorageUnavailable(f"{self.name}: this storage is closed; connect again")
+            raise StorageClosed(f"{self.name}: this storage is closed; connect again")
 
     def _unreachable(self, error: BaseException, lost: Exception | None) -> StorageUnavailable:
         if lost is None and isinstance(error.__context__, Empty):

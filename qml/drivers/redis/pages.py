@@ -28,7 +28,8 @@ from .texts import (
     total_parts,
 )
 
-WALK, OLDEST, BATCHES = reading("walk"), reading("oldest"), reading("batches")
+WALK, OLDEST = reading("walk"), reading("oldest")
+BATCHES, STATES = reading("batches"), reading("states")
 
 LOOK, PASS = 1_000, 4_000
 """Members that a step looks at, at most; and where it passes by all that a filter leaves out."""
@@ -130,14 +131,9 @@ class Pages:
         return ((total_parts(total), int(number)) for total, number in pairs(totals))
 
     def _states_of(self, page: Page) -> dict[str, int]:
-        counts: dict[str, int] = {}
-        for state, (_, letters) in zip(self._states(page), self._sets(page), strict=True):
-            first, last = f"[{letters}".encode(), f"({letters}".encode() + b"\xff"
-            name = f"{self._connections.base}batched"
-            number = self._connections.ask("ZLEXCOUNT", name, first, last)
-            if number:
-                counts[state] = number
-        return counts
+        found = loads(self._connections.read(STATES, dumps([page.batch])))
+        asked = page.states
+        return {state: int(number) for state, number in found if asked is None or state in asked}
 
     def _states(self, page: Page) -> list[str]:
         """Those of a page, or all that there are."""

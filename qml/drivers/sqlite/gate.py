@@ -2,7 +2,7 @@
 
 import threading
 
-from ...values.errors import StorageUnavailable
+from ...values.errors import StorageClosed
 
 
 class Gate:
@@ -22,7 +22,7 @@ class Gate:
             while self._frozen:
                 self._change.wait()
             if self.closed:
-                raise StorageUnavailable(f"{self._name}: this storage is closed; connect again")
+                raise StorageClosed(f"{self._name}: this storage is closed; connect again")
             self._inside += 1
 
     def __exit__(self, *error: object) -> None:
