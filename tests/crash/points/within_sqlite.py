@@ -45,8 +45,12 @@ def watch(points: Points, ledger: Ledger) -> None:
 
 _NAMES = {text: name for name, text in SQL.items()}
 
+_INSERT_JOB = SQL["insert_job"].partition("{")[0]
+
 
 def name_of(sql: str) -> str | None:
     """What a statement is called on its page, or how it begins; None = it changes nothing."""
     found = CHANGES.match(sql)
+    if sql.startswith(_INSERT_JOB):  # what follows are the columns that the row has
+        return "insert_job"
     return found and _NAMES.get(sql, " ".join(found.groups()).strip())
