@@ -65,7 +65,9 @@ def who_is_carried_is_told_too_early() -> Lies:
 
     def hasty(self: Turns, step: Any, connection: Any) -> None:
         carry(self, step, connection)
-        self.arrive(step)
+        for other in step.carries:
+            other.call()
+        step.carries = ()
 
     Turns.carry = hasty
     return honest

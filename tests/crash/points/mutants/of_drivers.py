@@ -61,7 +61,7 @@ def a_dead_migrator_keeps_its_lock() -> None:
 
 
 def payloads_are_erased_apart() -> None:
-    """A kill leaves a job without its arguments."""
+    """A kill leaves arguments without their job."""
     erase = storing.erase
 
     class Committing:
@@ -70,7 +70,7 @@ def payloads_are_erased_apart() -> None:
 
         def execute(self, text: str, *values: Any) -> Any:
             found = self._connection.execute(text, *values)
-            if text == SQL["erase_payloads"]:
+            if text == SQL["erase_jobs"]:
                 self._connection.execute(SQL["commit"])
                 self._connection.execute(SQL["begin"])
             return found
