@@ -17,9 +17,9 @@ from tests.house.rules import REPO
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")
 
 SHARE = {
-    "sqlite": ("--every=5", "--first=2"),
-    "postgres": ("--every=16", "--first=7"),
-    "redis": ("--every=11", "--first=4"),
+    "sqlite": ("--every=9", "--first=2"),
+    "postgres": ("--every=23", "--first=7"),
+    "redis": ("--every=17", "--first=4"),
 }
 """What some seconds each allow; the same points each time."""
 

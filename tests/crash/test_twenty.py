@@ -60,7 +60,6 @@ QUEUES = [f"queue{n}" for n in range(20)]  # of five jobs: a claim may look at a
         ("threads", 1, None),
         ("threads", 5, None),
         ("threads", 5, QUEUES),
-        ("processes", 1, None),
         ("processes", 5, QUEUES),
     ],
 )

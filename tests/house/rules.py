@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 REPO = Path(__file__).parents[2]
@@ -233,9 +234,13 @@ RULES: tuple[Callable[[Module], Broken], ...] = (
 
 def breaks(rule: Callable[[Module], Broken], root: Path) -> list[str]:
     """What breaks the rule in the package `qml` below the root, as `file:line: what`."""
-    modules = [Module.read(root, path) for path in sorted((root / "qml").rglob("*.py"))]
     return [
         f"{module.path.relative_to(root)}:{line}: {what}"
-        for module in modules
+        for module in _modules(root)
         for line, what in rule(module)
     ]
+
+
+@cache
+def _modules(root: Path) -> list[Module]:
+    return [Module.read(root, path) for path in sorted((root / "qml").rglob("*.py"))]

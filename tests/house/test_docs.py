@@ -86,8 +86,9 @@ def run_apart(page, folder):
 
 
 def test_a_warning_fails_the_build(tmp_path):
-    shutil.copytree(REPO / "docs", tmp_path / "docs", ignore=shutil.ignore_patterns("_build"))
-    (tmp_path / "docs" / "stray.rst").write_text("Stray\n=====\n\n:ref:`nowhere`\n")
+    (tmp_path / "docs").mkdir()
+    shutil.copy(REPO / "docs" / "conf.py", tmp_path / "docs")
+    (tmp_path / "docs" / "index.rst").write_text("Index\n=====\n\n:ref:`nowhere`\n")
     done = build(tmp_path, tmp_path / "html")
     assert done.returncode != 0
     assert "nowhere" in done.stderr

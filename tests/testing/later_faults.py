@@ -312,6 +312,9 @@ class TheSlotIsWhenItWasIssued(Timed):
 
 
 SELDOM_MET = {
+    "ClaimStartsWhatExpiresNow",
+    "EveryEndIsFollowed",
+    "AddingAgainEndsAPause",
     "ExpireIsLate",
     "OwnRetentionIsEarly",
     "NotesOfTheCancelledAreWritten",

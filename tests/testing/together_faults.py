@@ -260,6 +260,7 @@ class AChainHasTwoLinks(StorageModel):
 
 
 SELDOM_MET = {
+    "PausedIsClaimedByName",
     "ARetryIsNoStart",
     "AnEmptyBatchIsNeverOver",
     "APauseBeginsAnew",
