@@ -1,5 +1,6 @@
 """What every test needs: the Hypothesis profiles, chosen by HYPOTHESIS_PROFILE."""
 
+import gc
 import os
 import signal
 
@@ -8,6 +9,17 @@ from hypothesis import settings
 settings.register_profile("ci", max_examples=100, derandomize=True, deadline=None, print_blob=True)
 settings.register_profile("long", max_examples=5_000, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def pytest_xdist_auto_num_workers(config):
+    """For ``-n auto``: half of their time tests wait for servers, and processes of their own."""
+    return 2 * (os.cpu_count() or 1)
+
+
+def pytest_collection_finish(session):
+    """Thousands of tests need not be looked through each time that Python looks for garbage."""
+    gc.freeze()
+
 
 # What a shell begins in the background has Ctrl-C ignored, and so have all processes it begins.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

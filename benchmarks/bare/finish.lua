@@ -8,7 +8,8 @@ for at = 1, #ARGV, 3 do
   if redis.call('HGET', job, 'version') == version then
     redis.call('HINCRBY', job, 'version', 1)
     redis.call(
-      'HSET', job, 'state', 'succeeded', 'finished_at', '1900000000000000', 'detail', ARGV[at + 2]
+      'HSET', job, 'state', 'succeeded', 'finished_at', '1900000000000000', 'detail', ARGV[at + 2],
+      'failures', '[]'
     )
     redis.call('HDEL', job, 'lease_until')
     redis.call('ZREM', base .. 'running', id)

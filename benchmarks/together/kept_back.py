@@ -6,8 +6,9 @@ from functools import partial
 from itertools import islice
 
 from qml import Job, Processing, Succeeded, connect
-from qml.seam.codec import encode_job, encode_state
+from qml.seam.codec import encode_job
 from qml.seam.rows import Claim, Row
+from qml.seam.standing import encode_state
 from qml.storage.storage import Storage
 from qml.values.ids import new_id
 

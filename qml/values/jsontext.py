@@ -29,7 +29,10 @@ def _made_once(encoder: json.JSONEncoder) -> Callable[[Any], str]:
         return encoder.encode
     marks = (encoder.indent, encoder.key_separator, encoder.item_separator)
     rules = (encoder.sort_keys, encoder.skipkeys, encoder.allow_nan)
-    write = make(None, encoder.default, json.encoder.encode_basestring, *marks, *rules)
+    try:
+        write = make(None, encoder.default, json.encoder.encode_basestring, *marks, *rules)
+    except TypeError:  # that of another Python wants something else
+        return encoder.encode
     return lambda value: "".join(write(value, 0))
 
 

@@ -377,4 +377,5 @@ def test_nothing_is_left_behind(file):
     before = fds(), threading.active_count()
     for _ in range(200):
         life()
-    assert (fds(), threading.active_count()) == before
+    assert fds() == before[0]
+    assert threading.active_count() <= before[1]  # one of an earlier test may have ended

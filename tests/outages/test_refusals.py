@@ -6,7 +6,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from qml import CapacityExceeded, Job, StorageError, StorageUnavailable
+from qml import CapacityExceeded, Job, StorageClosed, StorageError, StorageUnavailable
 
 from .secrets import shows_secret, told
 from .stores import SECRET, Store, administrate, new_server
@@ -133,7 +133,7 @@ def test_nothing_shows_the_password(guarded):
         texts += [finding.fact + finding.remedy for finding in storage.driver.examine()]
         storage.driver.wait(0.1)
     assert not shows_secret("\n".join([*texts, *log.lines]))
-    closed = refused(guarded, storage.list)
+    closed = refused(guarded, storage.list, StorageClosed)
     assert "closed; connect again" in closed
 
 
