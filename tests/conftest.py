@@ -4,6 +4,7 @@ import gc
 import os
 import signal
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("ci", max_examples=100, derandomize=True, deadline=None, print_blob=True)
@@ -14,6 +15,13 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 def pytest_xdist_auto_num_workers(config):
     """For ``-n auto``: half of their time tests wait for servers, and processes of their own."""
     return 2 * (os.cpu_count() or 1)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config):
+    """A worker that has nothing left takes from one that has: some tests take half a minute."""
+    if getattr(config.option, "numprocesses", None):
+        config.option.dist = "worksteal"
 
 
 def pytest_collection_finish(session):

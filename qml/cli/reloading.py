@@ -106,8 +106,8 @@ def _once(make: Callable[[], Made], run: Callable[[Qml, Server], int], watch: Wa
         app, server = make()
     except QmlError as error:
         complain(str(error))
-        log.info("waits for a change")
         watch.sources.add(_files_of(error))
+        log.info("waits for a change")
         watch.wait()
         return codes.RETIRED
     with app:

@@ -31,9 +31,12 @@ class Sources:
         self._seen = self._stamps()
 
     def add(self, files: Iterable[str]) -> None:
-        """Watch these as well, whoever imports them."""
-        self._others.update(file for file in files if _is_own(file))
-        self._seen = {**self._stamps(), **self._seen}
+        """Watch these as well, whoever imports them; what has changed besides is told of all the
+        same."""
+        for file in filter(_is_own, files):
+            self._others.add(file)
+            if (stamp := _stamp(file)) is not None:
+                self._seen.setdefault(file, stamp)
 
     def changed(self) -> list[str]:
         """What has changed since the last call, sorted."""

@@ -12,6 +12,7 @@ from ..seam.codec import encode_job
 from ..seam.driver import Driver
 from ..seam.rows import After, Claim
 from ..seam.tallies import names
+from ..storage import batches
 from ..storage.connect import connect
 from ..storage.engines import config_of
 from ..storage.storage import Storage
@@ -52,6 +53,10 @@ PACES = ("one", "pace", "r", "six", "slow")
 """The rate keys of the proofs: a store remembers them when their jobs are gone."""
 
 
+BATCHES = ("b", "c", "day", "n", "night", "other")
+"""The batches of the proofs: one to which more is to come is remembered without any job."""
+
+
 def emptied(storage: Storage) -> Storage:
     """The same storage without jobs and records: what is quicker than a new one on a server."""
     driver, paces = storage.driver, set(PACES)
@@ -60,6 +65,8 @@ def emptied(storage: Storage) -> Storage:
         paces |= {pace for row in rows if row.lane and (pace := lanes.decode(row.lane).pace)}
         for name in {name for row in rows for name in (*names(row.counts), row.awaits) if name}:
             driver.tally(name, False)
+    for batch in BATCHES:
+        batches.expect(driver, batch, more=False)
     for record in driver.list(""):
         driver.write(record.name, None, record.version)
     _forget(driver, sorted(paces))

@@ -203,6 +203,14 @@ def test_nothing_has_changed_at_first(sources):
     assert sources.changed() == []
 
 
+def test_to_watch_another_file_hides_no_change(sources, folder, tmp_path):
+    other, new = tmp_path / "other.py", folder / "new.py"
+    write(other, "")
+    write(new, "")
+    sources.add([str(other)])
+    assert sources.changed() == [str(new)]
+
+
 def test_written_new_and_gone(sources, folder):
     (folder / "a.py").write_text("x")
     (folder / "sub" / "b.py").unlink()

@@ -375,7 +375,13 @@ def made_of(fault):
     return fault
 
 
-SELDOM_MET = {"AnybodyLetsGo", "KeyIsKeptOnCancel", "RetryHasNoAttemptLeft"}
+SELDOM_MET = {
+    "AnybodyLetsGo",
+    "KeyIsKeptOnCancel",
+    "PurgeIsEarly",
+    "RescueIsLate",
+    "RetryHasNoAttemptLeft",
+}
 """By the machine, which needs a hundred lives and more; a check finds each of them."""
 
 FAULTS = [

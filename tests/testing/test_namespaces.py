@@ -3,6 +3,7 @@
 import pytest
 
 from qml import Job, connect
+from qml.storage import batches
 from qml.testing.namespaces import emptied, namespace
 from qml.values.config import MemoryConfig, SqliteConfig
 from tests.drivers import postgres_store, redis_store
@@ -88,7 +89,9 @@ def test_emptied_leaves_nothing(url_or_config, tmp_path):
         storage.enqueue_many([Job("t", unique_key=str(n)) for n in range(1200)])
         storage.fetch_and_lock_job("w")
         storage.driver.write("a record", "{}", 0)
+        batches.expect(storage.driver, "night", more=True)  # no job tells of it
         assert emptied(storage) is storage
         assert storage.list() == []
         assert storage.driver.list("") == []
         assert storage.driver.holder("1") is None
+        assert not batches.progress(storage.driver, "night").open

@@ -260,6 +260,8 @@ class AChainHasTwoLinks(StorageModel):
 
 
 SELDOM_MET = {
+    "ABatchIsOverTooSoon",
+    "AvailableShowsThePaused",
     "PausedIsClaimedByName",
     "ARetryIsNoStart",
     "AnEmptyBatchIsNeverOver",
