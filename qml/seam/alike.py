@@ -13,7 +13,14 @@ _OWN = ("id", "arguments", "kwargs", "metadata", "unique_key", "max_attempts", "
 _SHARED = tuple(field.name for field in attrs.fields(Job) if field.name not in _OWN)
 _shared = itemgetter(*_SHARED)
 
-_ID, _KEY, _METADATA, _NOTES = map(Row._fields.index, ("id", "unique_key", "metadata", "notes"))
+_ID, _KEY, _METADATA, _PAYLOAD, _NOTES = map(
+    Row._fields.index, ("id", "unique_key", "metadata", "payload", "notes")
+)
+
+
+def in_common(row: Row) -> tuple[object, ...]:
+    """What new rows of one call mostly share: all but their ids and payloads."""
+    return (*row[_ID + 1 : _PAYLOAD], row.notes)
 
 
 class Pattern:

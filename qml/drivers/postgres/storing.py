@@ -5,6 +5,7 @@ from operator import itemgetter
 
 from psycopg2.errors import UniqueViolation
 
+from ...seam.alike import in_common
 from ...seam.rows import KEY_FREE, Finished, Inserted, Obstacle, Overdue, Row, Write
 from . import arrays
 from .connections import Call
@@ -14,7 +15,6 @@ OWN = ("id", "created_at", "unique_key", "detail", "payload")
 SHARED = tuple(name for name in Row._fields[1:] if name not in OWN)
 
 _own = itemgetter(*map(Row._fields.index, OWN))
-_VERSION, _PAYLOAD = map(Row._fields.index, ("version", "payload"))
 _shared = itemgetter(*map(Row._fields.index, SHARED))
 
 
@@ -56,8 +56,8 @@ def insert_once(call: Call, rows: Sequence[Row], record: Write | None) -> Insert
 
 def _are_alike(rows: Sequence[Row]) -> bool:
     """Whether they differ in id and payload alone."""
-    first, notes = rows[0][_VERSION:_PAYLOAD], rows[0].notes
-    return all(row[_VERSION:_PAYLOAD] == first and row.notes == notes for row in rows)
+    first = in_common(rows[0])
+    return all(in_common(row) == first for row in rows)
 
 
 def _as_one(rows: Sequence[Row]) -> dict[str, object]:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from ...seam.alike import in_common
 from ...seam.lanes import Used
 from ...seam.rows import Change, Claim, Finished, Hold, Move, Overdue, Row, Verdict, Write
 from ...seam.tallies import Parents, Tally
@@ -92,7 +93,6 @@ _WRITERS = tuple(map(_writer, Row._fields))
 _COLUMNS = tuple(map(_reader, Row._fields[: Row._fields.index("detail")]))
 
 _NEEDS_ALL, _TEXTS = map(Row._fields.index, ("needs_all", "detail"))
-_VERSION, _PAYLOAD_OF_ROW = map(Row._fields.index, ("version", "payload"))
 _PAYLOAD, _NOTES = (Row._fields.index(column) - _TEXTS for column in ("payload", "notes"))
 
 _HERE = (False, False)
@@ -149,7 +149,7 @@ def _one_after_another(rows: Sequence[Row]) -> Iterator[Texts | tuple[Texts, Tex
     """New rows. Of one that is like the one before it but for its id and payload, these alone."""
     shared: tuple[object, ...] = ()
     for row in rows:
-        others = (*row[_VERSION:_PAYLOAD_OF_ROW], row.notes)
+        others = in_common(row)
         if others == shared:
             yield [row.id, row.payload]
         else:
