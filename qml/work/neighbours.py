@@ -36,7 +36,10 @@ class Neighbours:
         self._known = {
             each["name"]: process
             for each in told
-            if here is not None and (process := _process(each)) and process.machine == here.machine
+            if here is not None
+            and (process := _process(each))
+            and process.machine == here.machine
+            and process != here  # its own end it does not see
         }
 
     def bury(self) -> int:

@@ -7,6 +7,7 @@ from qml.work.outage import SETTLE
 
 from .case import Case, Faults
 from .history import common
+from .stores import ANSWER
 
 GRACE = 1_000_000
 """Microseconds after the server's return in which a call may still fail, on a connection that was
@@ -16,6 +17,12 @@ PATIENCE = int((SETTLE + 5) * 1e6)
 """Microseconds with the server there all the time after which a process has to have had an answer.
 A qml server's longest pause after an outage is 7.5 s; but to claim there may be nothing until
 somebody rescues, which nobody does so soon after a long outage."""
+
+LIMIT = int(ANSWER * 1e6)
+"""Microseconds after which a client that got no answer gives up."""
+
+STILL = LIMIT // 3
+"""Microseconds of these after which it is its own fault: it stood still meanwhile."""
 
 BAD_WORDS = ("locked", "malformed", "damaged", "does not answer", "cannot be reached")
 
@@ -28,10 +35,11 @@ def nobody_dies_by_itself(case: Case) -> Faults:
 
 
 def the_store_is_missed_only_while_it_is_away(case: Case) -> Faults:
-    """A call fails only in an outage, or at once after it."""
+    """A call fails only in an outage, or at once after it, or when its time ran out while the
+    process itself stood still."""
     for number, life in case.history.lives.items():
         for miss in life.misses:
-            if not case.history.away(miss["since"], miss["at"], GRACE):
+            if not case.history.may_fail(life, miss["since"], miss["at"], GRACE, STILL):
                 yield f"life {number} ({life.role}): {miss['verb']} failed: {miss['error']}"
 
 
@@ -48,12 +56,14 @@ def everybody_goes_on(case: Case) -> Faults:
 
 
 def nothing_bad_is_logged(case: Case) -> Faults:
-    """No error; no lock and no failed call but in an outage."""
+    """No error; no lock, and no failed call but one that may fail. A log tells the end of a wait
+    for an answer, not its begin."""
     for life in case.history.lives.values():
         for log in life.logs:
-            away = case.history.away(log["at"], log["at"], GRACE)
-            bad = not away and any(word in log["text"] for word in BAD_WORDS)
-            if bad or log["level"] in ("ERROR", "CRITICAL"):
+            bad = any(word in log["text"] for word in BAD_WORDS)
+            since = log["at"] - LIMIT
+            may = case.history.may_fail(life, since, log["at"], GRACE, STILL)
+            if (bad and not may) or log["level"] in ("ERROR", "CRITICAL"):
                 yield f"logged: {log['level']} {log['text']}"
 
 

@@ -79,8 +79,9 @@ class Call:
 
 @attrs.define
 class Life:
-    """One process. Times are None while they have not come. ``answers``: when the store answered;
-    ``misses``: calls that it did not answer; ``logs``: what was logged."""
+    """One process. Times are None while they have not come. ``stalls``: when it stood still, or the
+    store did in a call of it; ``gaps``: those without a pulse; ``answers``: when the store
+    answered; ``misses``: calls that it did not answer; ``logs``: what was logged."""
 
     role: str = ""
     born: int = 0
@@ -89,6 +90,7 @@ class Life:
     status: int | None = None
     pulse: int | None = None
     stalls: list[tuple[int, int]] = attrs.field(factory=list)
+    gaps: list[tuple[int, int]] = attrs.field(factory=list)
     answers: list[int] = attrs.field(factory=list)
     misses: list[Note] = attrs.field(factory=list)
     logs: list[Note] = attrs.field(factory=list)
@@ -154,6 +156,7 @@ class History:
         life = self.lives[note["life"]]
         if life.pulse is not None and note["at"] - life.pulse > STALL:
             life.stalls.append((life.pulse, note["at"]))
+            life.gaps.append((life.pulse, note["at"]))
         life.pulse = note["at"]
 
     def _stall(self, note: Note) -> None:
@@ -240,6 +243,12 @@ class History:
         """Whether the server was away at some time in between, or had come back less than
         ``grace`` before."""
         return any(out.down <= until and out.up + grace >= since for out in self.outages)
+
+    def may_fail(self, life: Life, since: int, until: int, grace: int, still: int) -> bool:
+        """Whether a call in between may have failed: the server was away, or the process stood for
+        ``still`` of the time, so that its patience was at an end when it went on."""
+        stood = sum(common((since, until), gap) for gap in life.gaps)
+        return stood >= still or self.away(since, until, grace)
 
     def windows(self) -> list[tuple[int, int]]:
         """The times between outages."""

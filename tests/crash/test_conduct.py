@@ -90,12 +90,24 @@ def test_a_call_that_fails_and_there_never_was_an_outage(story):
     assert story.broken() == {"the_store_is_missed_only_while_it_is_away"}
 
 
+@pytest.mark.parametrize(("pulse", "bad"), [(6.0, False), (5.5, True)])
+def test_a_call_whose_process_stood_still(story, pulse, bad):
+    story.run(1, 1, 1)
+    story.note(4.9, "pulse", 2)
+    story.note(pulse, "pulse", 2)
+    story.miss(4, 7, 2)
+    story.note(7, "log", 2, level="WARNING", text="cannot be reached: no answer came within 3 s")
+    rules = {"the_store_is_missed_only_while_it_is_away", "nothing_bad_is_logged"}
+    assert story.broken() == (rules if bad else set())
+
+
 @pytest.mark.parametrize(
     ("at", "level", "text", "bad"),
     [
         (2, "WARNING", "claim: the server does not answer", False),
-        (5, "WARNING", "claim: the server does not answer", True),
-        (5, "WARNING", "database is locked", True),
+        (6.9, "WARNING", "cannot be reached: no answer came within 3 s", False),  # asked before 4
+        (7.1, "WARNING", "cannot be reached: no answer came within 3 s", True),
+        (7.1, "WARNING", "database is locked", True),
         (5, "WARNING", "rescued job j", False),
         (2, "ERROR", "renewal failed", True),
     ],

@@ -94,7 +94,9 @@ def guard() -> Guard:
 def send(pid: int, number: int) -> None:
     """Signal a process and all below it; the children of PostgreSQL have groups of their own."""
     with contextlib.suppress(OSError):  # it has gone
-        os.kill(pid, signal.SIGSTOP)  # it has no further children meanwhile
+        os.kill(pid, signal.SIGSTOP)
+        while not stands(pid):  # a fork that it is in the midst of ends first
+            time.sleep(0.0005)
         for child in children(pid):
             send(child, number)
         os.kill(pid, number)
@@ -111,11 +113,18 @@ def children(pid: int) -> list[int]:
 
 def runs(pid: int) -> bool:
     """A zombie does not: a slow init leaves an orphan as one for a while."""
+    return _state(pid) not in ("", "Z", "X")
+
+
+def stands(pid: int) -> bool:
+    """Whether it was stopped, or runs no more."""
+    return _state(pid) in ("", "Z", "X", "T", "t")
+
+
+def _state(pid: int) -> str:
     if sys.platform == "linux":
-        state = _read(f"/proc/{pid}/stat").rpartition(") ")[2]
-    else:
-        state = _output("ps", "-o", "stat=", "-p", str(pid))
-    return state[:1] not in ("", "Z", "X")
+        return _read(f"/proc/{pid}/stat").rpartition(") ")[2][:1]
+    return _output("ps", "-o", "stat=", "-p", str(pid))[:1]
 
 
 def _read(path: str) -> str:

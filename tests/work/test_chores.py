@@ -4,13 +4,15 @@ import logging
 import threading
 import time
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
 import qml
 from qml import Job, StateKind, StorageUnavailable
 from qml.storage import servers
-from qml.work.chores import Chore, Keeper, Rounds, Upkeep
+from qml.work import chores
+from qml.work.chores import IDLE, Chore, Keeper, Rounds, Upkeep
 from qml.work.executor import Succeeded
 from qml.work.outage import Outage
 from qml.work.pool import Pool
@@ -18,6 +20,7 @@ from qml.work.runs import Run, Runs
 from tests.work.support import Failing, eventually
 
 DONE = qml.Succeeded(result=1)
+CHORES = (("a", 0.5), ("b", 0.5), ("c", 1.0))
 
 
 class Bench:
@@ -298,6 +301,36 @@ def test_each_chore_has_its_period():
         eventually(lambda: len(often) >= 5)
     assert len(seldom) == 1
     assert time.monotonic() - start >= 0.04
+
+
+def test_who_is_up_takes_what_would_be_due_soon(monkeypatch):
+    """An idle server costs what it costs to wake up."""
+    now, naps, taken = [1000.0], [], []
+    monkeypatch.setattr(chores.time, "monotonic", lambda: now[0])
+
+    def take(name):
+        taken.append(name)
+        now[0] += 0.0 if naps else 0.02  # at first they are apart
+
+    def nap(seconds):
+        naps.append(seconds)
+        now[0] += seconds
+        if len(naps) == 20:
+            rounds.stop()
+
+    rounds = Rounds([Chore(name, each, partial(take, name)) for name, each in CHORES], Outage())
+    monkeypatch.setattr(rounds, "_rest", nap)
+    rounds.loop()
+    assert (taken.count("a"), taken.count("b"), taken.count("c")) == (20, 20, 10)
+    assert sum(naps) >= 20 * 0.5 * 0.9
+
+
+def test_a_server_with_no_job_looks_at_jobs_half_as_often(bench):
+    limits, notes, *_ = bench.keeper.chores()
+    assert limits.step() == notes.step() == IDLE
+    bench.claim()
+    assert limits.step() is notes.step() is None
+    assert limits.period == notes.period == IDLE / 2
 
 
 @pytest.mark.parametrize("error", [StorageUnavailable("down"), ValueError("a bug")])

@@ -82,23 +82,33 @@ def test_upkeep_rescues_at_once(memory_app, dead, caplog):
 )
 def test_who_is_elsewhere_or_does_not_say_is_no_neighbour(memory_app, dead, facts):
     storage, beside = memory_app.storage, Neighbours(memory_app.storage)
-    beside.know(told(storage, "other", **facts))
+    beside.know(told(storage, "other", HERE._replace(pid=101)))
+    assert [*beside._known] == ["other"]
+    beside.know(told(storage, "other", HERE._replace(pid=101), **facts))
     assert beside._known == {}
+
+
+def test_its_own_process_is_no_neighbour_and_who_had_its_number_before_is(memory_app, dead):
+    storage, beside = memory_app.storage, Neighbours(memory_app.storage)
+    told(storage, "before", HERE._replace(born=HERE.born - 1))
+    beside.know(told(storage, "mine"))
+    assert [*beside._known] == ["before"]
 
 
 def test_where_the_kernel_does_not_tell_there_are_no_neighbours(memory_app, monkeypatch):
     monkeypatch.setattr(kernel, "this", lambda: None)
     assert neighbours.facts() == {}
     beside = Neighbours(memory_app.storage)
-    beside.know(told(memory_app.storage, "other", HERE._replace(machine="")))
+    beside.know(told(memory_app.storage, "other", HERE._replace(machine="", pid=101)))
     assert beside._known == {}
 
 
 def test_a_death_that_could_not_be_noted_is_noted_at_the_next_look(memory_app, dead, monkeypatch):
     storage, beside = memory_app.storage, Neighbours(memory_app.storage)
-    beside.know(told(storage, "other"))
+    other = HERE._replace(pid=101)
+    beside.know(told(storage, "other", other))
     claimed(storage, "other")
-    dead.add(HERE)
+    dead.add(other)
 
     def fail(worker):
         raise StorageUnavailable("away")
