@@ -45,7 +45,7 @@ ORDER BY priority DESC, seq
 -- name: best_in_lane
 SELECT j.seq, j.priority, j.expires_at, j.lane FROM qml_jobs AS j
 WHERE j.ready = 1 AND j.lane = :lane AND {free}
-ORDER BY j.priority DESC, j.seq LIMIT :limit OFFSET :offset
+ORDER BY j.priority DESC, j.seq LIMIT +:limit OFFSET :offset
 
 -- name: leases
 -- When the live claims under a permit end.
@@ -69,7 +69,7 @@ ON CONFLICT (pace) DO UPDATE SET time = excluded.time
 -- name: sweep_paces
 -- A time that is over says as much as none.
 DELETE FROM qml_paces
-WHERE pace IN (SELECT pace FROM qml_paces WHERE time <= :now ORDER BY time LIMIT :limit)
+WHERE pace IN (SELECT pace FROM qml_paces WHERE time <= :now ORDER BY time LIMIT +:limit)
 
 -- name: reopen
 -- Lanes whose time has come.

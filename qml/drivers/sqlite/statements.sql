@@ -1,5 +1,7 @@
 -- Every statement of the SQLite driver, by name. ":name" is a parameter.
 -- A name's comment says what the statement is for; an odd form has its reason beside it.
+-- "+:limit" and "+:state" hide the value from who plans: SQLite would prepare the statement anew for
+-- each value of a bare one, since a limit, or a partial index, might call for another plan.
 
 -- name: columns
 -- Not a statement: what "{columns}" stands for, in the order of qml.seam.rows.Row. In a
@@ -144,11 +146,11 @@ UPDATE qml_jobs SET ready = 1 WHERE seq IN (
 
 -- name: best
 SELECT {columns} FROM {jobs} WHERE {claimable}
-ORDER BY j.priority DESC, j.seq LIMIT :limit
+ORDER BY j.priority DESC, j.seq LIMIT +:limit
 
 -- name: best_in_queue
 SELECT {columns} FROM {jobs} WHERE j.queue = :queue AND {claimable}
-ORDER BY j.priority DESC, j.seq LIMIT :limit
+ORDER BY j.priority DESC, j.seq LIMIT +:limit
 
 -- name: take
 -- Write the claim into chosen rows.
@@ -209,13 +211,13 @@ SELECT {columns} FROM {jobs} WHERE j.seq IN (
     WHERE seq < :below
       AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))
       AND (:queue IS NULL OR queue = :queue) AND (:method IS NULL OR method = :method)
-    ORDER BY seq DESC LIMIT :limit OFFSET :offset
+    ORDER BY seq DESC LIMIT +:limit OFFSET :offset
 ) ORDER BY j.seq DESC
 
 -- name: seqs_of_queue
 SELECT seq FROM qml_jobs
-WHERE state = :state AND queue = :queue AND seq < :below AND (:method IS NULL OR method = :method)
-ORDER BY seq DESC LIMIT :limit
+WHERE state = +:state AND queue = :queue AND seq < :below AND (:method IS NULL OR method = :method)
+ORDER BY seq DESC LIMIT +:limit
 
 -- name: first_state
 SELECT min(state) FROM qml_jobs
@@ -224,10 +226,10 @@ SELECT min(state) FROM qml_jobs
 SELECT min(state) FROM qml_jobs WHERE state > :after
 
 -- name: first_queue
-SELECT min(queue) FROM qml_jobs WHERE state = :state
+SELECT min(queue) FROM qml_jobs WHERE state = +:state
 
 -- name: next_queue
-SELECT min(queue) FROM qml_jobs WHERE state = :state AND queue > :after
+SELECT min(queue) FROM qml_jobs WHERE state = +:state AND queue > :after
 
 -- name: page_of_batch
 SELECT {columns} FROM {jobs} WHERE j.seq IN (
@@ -235,7 +237,7 @@ SELECT {columns} FROM {jobs} WHERE j.seq IN (
     WHERE batch = :batch AND seq < :below
       AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))
       AND (:queue IS NULL OR queue = :queue) AND (:method IS NULL OR method = :method)
-    ORDER BY seq DESC LIMIT :limit OFFSET :offset
+    ORDER BY seq DESC LIMIT +:limit OFFSET :offset
 ) ORDER BY j.seq DESC
 
 -- name: first_batch
@@ -256,20 +258,20 @@ SELECT {columns} FROM {jobs} WHERE j.seq IN (
         SELECT seq FROM qml_jobs
         WHERE ready = 1 AND lane IS NULL AND due_at <= :now
           AND (lease_until IS NULL OR lease_until <= :now) AND queue NOT IN {paused}
-        ORDER BY priority DESC, seq LIMIT :limit
+        ORDER BY priority DESC, seq LIMIT +:limit
     )
     UNION ALL
     SELECT seq FROM (
         SELECT seq FROM qml_jobs
         WHERE ready = 1 AND lane IS NOT NULL AND due_at <= :now
           AND (lease_until IS NULL OR lease_until <= :now) AND queue NOT IN {paused}
-        ORDER BY priority DESC, seq LIMIT :limit
+        ORDER BY priority DESC, seq LIMIT +:limit
     )
     UNION ALL
     SELECT seq FROM qml_jobs
     WHERE ready = 0 AND due_at IS NOT NULL AND due_at <= :now
       AND (lease_until IS NULL OR lease_until <= :now) AND queue NOT IN {paused}
-) ORDER BY j.priority DESC, j.seq LIMIT :limit
+) ORDER BY j.priority DESC, j.seq LIMIT +:limit
 
 -- name: next_priority
 -- Of a queue, the lowest after some priority; and the first of its rows.
@@ -296,7 +298,7 @@ GROUP BY j.queue
 -- Of each queue, of those that fell due first.
 SELECT seq, min(due_at) FROM (
     SELECT seq, queue, due_at FROM qml_jobs
-    WHERE ready = 0 AND due_at IS NOT NULL AND due_at <= :now ORDER BY due_at, seq LIMIT :limit
+    WHERE ready = 0 AND due_at IS NOT NULL AND due_at <= :now ORDER BY due_at, seq LIMIT +:limit
 ) GROUP BY queue
 
 -- name: lapsed
@@ -304,19 +306,19 @@ SELECT seq, min(due_at) FROM (
 SELECT {columns} FROM qml_jobs AS j INDEXED BY qml_jobs_running
 LEFT JOIN qml_payloads AS p ON p.seq = j.seq
 WHERE j.state = 'processing' AND j.lease_until <= :now
-ORDER BY j.lease_until, j.seq LIMIT :limit
+ORDER BY j.lease_until, j.seq LIMIT +:limit
 
 -- name: expired
 SELECT {columns} FROM {jobs} WHERE j.due_at IS NOT NULL AND j.expires_at <= :now
-ORDER BY j.expires_at, j.seq LIMIT :limit
+ORDER BY j.expires_at, j.seq LIMIT +:limit
 
 -- name: after
-SELECT {columns} FROM {jobs} WHERE j.seq > :seq ORDER BY j.seq LIMIT :limit
+SELECT {columns} FROM {jobs} WHERE j.seq > :seq ORDER BY j.seq LIMIT +:limit
 
 -- name: count
 -- Of one state, and so by queue in the order of the index: to sort a million takes SQLite 1.7 s.
 SELECT {by}, count(*) FROM qml_jobs
-WHERE state = :state AND (:below IS NULL OR seq < :below)
+WHERE state = +:state AND (:below IS NULL OR seq < :below)
   AND (:queue IS NULL OR queue = :queue) AND (:method IS NULL OR method = :method)
 GROUP BY {by}
 
@@ -328,14 +330,14 @@ WHERE batch = :batch AND (:below IS NULL OR seq < :below)
 GROUP BY {by}
 
 -- name: finished
-SELECT seq FROM qml_jobs WHERE purge_at IS NULL AND state = :state AND finished_at <= :by
-ORDER BY finished_at, seq LIMIT :limit
+SELECT seq FROM qml_jobs WHERE purge_at IS NULL AND state = +:state AND finished_at <= :by
+ORDER BY finished_at, seq LIMIT +:limit
 
 -- name: overdue
-SELECT seq FROM qml_jobs WHERE purge_at <= :by ORDER BY purge_at, seq LIMIT :limit
+SELECT seq FROM qml_jobs WHERE purge_at <= :by ORDER BY purge_at, seq LIMIT +:limit
 
 -- name: seqs_of_ids
-SELECT seq FROM qml_jobs WHERE id IN (SELECT value FROM json_each(:ids)) LIMIT :limit
+SELECT seq FROM qml_jobs WHERE id IN (SELECT value FROM json_each(:ids)) LIMIT +:limit
 
 -- name: erase_jobs
 DELETE FROM qml_jobs WHERE seq IN (SELECT value FROM json_each(:seqs))
