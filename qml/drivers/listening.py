@@ -150,10 +150,10 @@ class Wakeups:
             self._waiting += 1
             try:
                 while self._count == seen and not self._closed:
-                    self._have_a_listener()
                     until = deadline if self._hears else min(deadline, look_at)
                     if (left := until - time.monotonic()) <= 0:
                         return not self._hears and until == look_at
+                    self._have_a_listener()
                     self._changed.wait(left)
                 return True
             finally:

@@ -15,6 +15,7 @@ LOOK_AGAIN = 1.0
 def wait(driver: Driver, job_id: str, timeout: float | None) -> Job:
     """The job in its final state; WaitTimeout after ``timeout`` seconds, JobNotFound."""
     patience = Patience(timeout)
+    driver.wait(0)  # what it sees is newer than the hints so far, which need not wake it
     while True:
         [row] = driver.load([job_id])
         if row is None:

@@ -142,6 +142,12 @@ def test_its_own_hints_prove_that_it_hears_and_wake_nobody_again(line):
     wakeups.close()
 
 
+def test_who_does_not_wait_needs_no_line(line, wakeups):
+    wakeups.wait(0)
+    assert wakeups.wait(0) is False
+    assert wakeups._thread is None
+
+
 def test_no_hint_no_waking(line, wakeups):
     hearing(wakeups)
     start = time.monotonic()

@@ -26,6 +26,18 @@ class Deaf(MemoryDriver):
         return super().wait(min(timeout, 0.001))
 
 
+class Counting(MemoryDriver):
+    """It tells how often a job was looked at."""
+
+    def __init__(self):
+        super().__init__(None)
+        self.looks = 0
+
+    def load(self, ids):
+        self.looks += 1
+        return super().load(ids)
+
+
 def in_thread(work):
     got = []
     thread = threading.Thread(target=lambda: got.append(work()), daemon=True)
@@ -43,6 +55,22 @@ def test_law10_a_lost_hint_delays_and_loses_nothing():
     assert got == [done]
     assert max(storage.driver.waits) == waiting.LOOK_AGAIN
     assert job.id == "a"
+
+
+def test_what_the_thread_did_itself_does_not_wake_it():
+    """Else it would look at the job that it has enqueued twice, while a server claims it."""
+    storage = Storage(Counting())
+
+    def work():
+        storage.enqueue(Job("t", id="a"))
+        storage.driver.looks = 0
+        return storage.wait("a")
+
+    thread, _ = in_thread(work)
+    eventually(lambda: storage.driver.looks)
+    storage.finish(storage.fetch_and_lock_job("w1"), Succeeded())
+    thread.join(PATIENCE)
+    assert storage.driver.looks <= 2
 
 
 def test_it_waits_no_longer_than_it_may():
