@@ -32,8 +32,9 @@ def policy(on_conflict: object) -> str:
 
 
 class Placing:
-    """Stores jobs by a policy. ``stored``: the new ones; ``replaced``: holders with the content of
-    one of these jobs; of both what was done so far, should it end by an error."""
+    """Stores jobs by a policy that refuses none for its key. ``stored``: the new; ``replaced``:
+    holders with the content of one of these jobs; of both what was done so far, should it end by
+    an error."""
 
     def __init__(self, driver: Driver, now: int, limits: Limits) -> None:
         self.stored: list[Job] = []
@@ -46,9 +47,6 @@ class Placing:
         """For each job what stands for it in the store: itself, or who holds its key. Of several
         with one key the first counts, or the last where it is to replace the others."""
         replaces = policy(on_conflict) == "replace"
-        if on_conflict == "raise":
-            self.stored = storing.enqueue_many(self._driver, jobs, self._now, self._limits)
-            return self.stored
         if replaces:
             _check_that_they_wait(jobs)
         counting = _counting(jobs, last=replaces)

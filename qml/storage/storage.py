@@ -13,7 +13,7 @@ from ..values.retention import Retention
 from ..values.retry import RetryPolicy, policy_or_none
 from ..values.selection import JobFilter
 from ..values.states import StateKind
-from . import changes, checks, conflicts, events, rules, selecting, upkeep
+from . import changes, checks, conflicts, events, rules, selecting, storing, upkeep
 from .hooks import EventKind, Hooks
 from .queues import Queues
 from .schedules import Schedules
@@ -70,7 +70,13 @@ class Storage(Transacting):
         return self.hooks.enqueuing(list(jobs), partial(self._place, on_conflict))
 
     def _place(self, on_conflict: str, jobs: builtins.list[Job]) -> builtins.list[Job]:
-        placing = conflicts.Placing(self.driver, self.clock.micros(), self.limits)
+        now = self.clock.micros()
+        if on_conflict == "raise":
+            stored = storing.enqueue_many(self.driver, jobs, now, self.limits)
+            if stored:
+                self._changed(EventKind.ENQUEUED, stored)
+            return stored
+        placing = conflicts.Placing(self.driver, now, self.limits)
         try:
             return placing.place(jobs, on_conflict)
         finally:

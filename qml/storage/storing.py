@@ -1,7 +1,8 @@
 """Storing new jobs: all of a batch or none, and a refusal that says why."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+
+import attrs
 
 from ..seam import codec, standing
 from ..seam.alike import Pattern
@@ -15,14 +16,27 @@ from ..values.states import Processing
 from ..values.times import from_micros
 from . import changes, joining, rules
 
+PATTERNS_KEPT = 256
+"""Of so many methods the last row is kept, to make others like it; then all begin anew."""
 
-class Limits(NamedTuple):
+
+@attrs.frozen
+class Limits:
     """What a storage adds to a job or holds it to: the retry policy, the lease in microseconds of
-    a job that is given as Processing, the size in bytes."""
+    a job that is given as Processing, the size in bytes. ``patterns``: by method, of jobs that were
+    stored so."""
 
     policy: RetryPolicy
     lease: int
     max_bytes: int
+    patterns: dict[str, Pattern] = attrs.field(factory=dict, init=False)
+
+    def keep(self, method: str, pattern: Pattern) -> None:
+        """Have it for the next jobs of this method, if it lasts."""
+        if pattern.lasts:
+            if len(self.patterns) >= PATTERNS_KEPT:
+                self.patterns.clear()
+            self.patterns[method] = pattern
 
 
 def enqueue_many(driver: Driver, jobs: Sequence[Job], now: int, limits: Limits) -> list[Job]:
@@ -74,12 +88,13 @@ def _as_stored(job: Job, row: Row, seq: int) -> Job:
 
 def _rows(jobs: Sequence[Job], now: int, limits: Limits) -> list[Row]:
     rows: list[Row] = []
-    pattern: Pattern | None = None
+    pattern = limits.patterns.get(jobs[0].method) if jobs else None
     for job in jobs:
         row = pattern.row(job, limits.max_bytes) if pattern else None
         if row is None:
             row = _row(job, now, limits)
-            pattern = Pattern(job, row) if len(jobs) > 1 else None
+            pattern = Pattern(job, row)
+            limits.keep(job.method, pattern)
         rows.append(row)
     return rows
 

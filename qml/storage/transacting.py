@@ -20,11 +20,15 @@ class Transacting(Claiming):
     have none of their own."""
 
     retry_policy: RetryPolicy
+    _limits: storing.Limits | None = None
 
     @property
     def limits(self) -> storing.Limits:
         """What a job is held to when it is stored."""
-        return storing.Limits(self.retry_policy, checks.lease(None), self.max_job_bytes)
+        known, policy, most = self._limits, self.retry_policy, self.max_job_bytes
+        if known is None or known.policy is not policy or known.max_bytes != most:
+            known = self._limits = storing.Limits(policy, checks.lease(None), most)
+        return known
 
     @property
     def transactional(self) -> bool:

@@ -219,7 +219,7 @@ def others(
     """New jobs like one that was checked and never stored: other calls, made then (UTC), each with
     an id of its own. ``changes``: fields that are different besides, checked by the caller."""
     first = {"created_at": created_at, "state": like.first_state(created_at)}
-    same = trusted.changed(like, **{**first, **changes}).__dict__
+    same = {**like.__dict__, **first, **changes}
     ids = [changes["id"]] * len(calls) if "id" in changes else new_ids(len(calls))
     return [_another(same, *made) for made in zip(ids, calls, strict=True)]
 

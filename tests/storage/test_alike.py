@@ -3,10 +3,12 @@
 from datetime import UTC, datetime
 
 import attrs
+import pytest
 
 from qml import (
     AwaitingRetry,
     Deleted,
+    Enqueued,
     Failed,
     Followup,
     Job,
@@ -15,17 +17,21 @@ from qml import (
     Retention,
     RetryPolicy,
     Scheduled,
+    SerializationError,
     Succeeded,
+    connect,
 )
 from qml.seam import codec
 from qml.storage import storing
 from qml.values.notes import Notes, Progress
 from qml.values.rate import Rate
+from qml.values.times import to_micros
 from qml.values.trusted import changed
 
-LIMITS = storing.Limits(RetryPolicy(max_retries=3), 30_000_000, 1_000_000)
 NOW = 1_900_000_000_000_000
 WHEN = datetime(2030, 1, 1, tzinfo=UTC)
+LATER = datetime(2030, 1, 2, tzinfo=UTC)
+DIGITS = str(to_micros(WHEN))
 
 DIFFERENT = (
     {"method": "other"},
@@ -56,6 +62,13 @@ DIFFERENT = (
     {"after_batch": "night"},
     {"after_batch": "night", "needs_success": False},
     {"created_at": WHEN},
+    {"created_at": WHEN, "state": Enqueued(WHEN)},
+    {"created_at": LATER, "state": Enqueued(LATER)},
+    {"created_at": LATER, "state": Enqueued(WHEN)},
+    {"created_at": WHEN, "state": Enqueued(WHEN, "mail"), "queue": "mail"},
+    {"created_at": WHEN, "state": Enqueued(WHEN, "mail")},
+    {"created_at": WHEN, "state": Enqueued(WHEN, DIGITS), "queue": DIGITS},
+    {"created_at": LATER, "state": Enqueued(LATER, DIGITS), "queue": DIGITS},
     {"attempt": 2, "fence": 3, "version": 4},
     {"notes": Notes(Progress(WHEN, 0.5, ""), (), {})},
     {"state": Succeeded(WHEN, 1, 1)},
@@ -68,9 +81,13 @@ DIFFERENT = (
 )
 
 
-def rows(*jobs):
+def limits():
+    return storing.Limits(RetryPolicy(max_retries=3), 30_000_000, 1_000_000)
+
+
+def rows(*jobs, within=None, now=NOW):
     """As they are inserted: their own seq does not count."""
-    return [row._replace(seq=None) for row in storing._rows(jobs, NOW, LIMITS)]
+    return [row._replace(seq=None) for row in storing._rows(jobs, now, within or limits())]
 
 
 def same(one, other):
@@ -82,12 +99,16 @@ def test_each_is_written_as_if_it_were_alone():
     plain = Job("m")
     jobs = [changed(plain, id=str(n), **fields) for n, fields in enumerate(({}, *DIFFERENT))]
     alone = {job.id: rows(job) for job in jobs}
+    within = limits()
     for first in jobs:
+        third = changed(first, id="other", arguments=["third"])
+        by_itself = rows(third)
         for second in jobs:
-            third = changed(first, id="other", arguments=["third"])
-            assert same(
-                rows(first, second, third), alone[first.id] + alone[second.id] + rows(third)
-            )
+            expected = alone[first.id] + alone[second.id] + by_itself
+            assert same(rows(first, second, third), expected)
+            assert same(rows(first, second, third, within=within), expected)
+            for job, row in ((second, alone[second.id]), (third, by_itself)):
+                assert same(rows(job, within=within), row)
 
 
 def test_each_field_is_tried():
@@ -96,12 +117,57 @@ def test_each_field_is_tried():
     assert tried | kept == {field.name for field in attrs.fields(Job)}
 
 
-def test_the_jobs_of_one_call_are_alike(monkeypatch):
-    encoded = []
+def test_what_goes_by_the_time_of_the_call_does_not_last():
+    within = limits()
+    assert rows(within=within) == []
+    for state in (Succeeded(WHEN, 1, 1), Processing(WHEN, "w")):
+        for now in (NOW, NOW + 5):
+            job = Job("m", state=state, created_at=WHEN)
+            assert rows(job, within=within, now=now) == rows(job, now=now)
+
+
+@pytest.fixture
+def encoded(monkeypatch):
+    """The jobs that were written whole."""
+    found = []
     encode = codec.encode_job
     monkeypatch.setattr(
-        codec, "encode_job", lambda job, **given: encoded.append(job) or encode(job, **given)
+        codec, "encode_job", lambda job, **given: found.append(job.method) or encode(job, **given)
     )
+    return found
+
+
+def test_the_jobs_of_one_task_are_alike_in_all_calls(encoded, clock):
+    with Qml("memory://", clock=clock) as jobs:
+        tasks = [jobs.task(name=name, queue="mail")(lambda n: None) for name in ("a", "b")]
+        stored = []
+        for n in range(50):
+            stored += [task.enqueue(n) for task in tasks]
+            clock.advance(0.25)
+        assert stored == [jobs.storage.get(job.id) for job in stored]
+        assert len({job.created_at for job in stored}) == 50
+        assert encoded == ["a", "b"]
+
+
+def test_a_storage_whose_settings_change_begins_anew():
+    with connect("memory://") as storage:
+        most = storage.retry_policy.max_retries + 1
+        assert [storage.enqueue(Job("t")).max_attempts for _ in range(2)] == [most] * 2
+        storage.retry_policy = RetryPolicy(max_retries=41)
+        assert [storage.enqueue(Job("t")).max_attempts for _ in range(2)] == [42] * 2
+        storage.max_job_bytes = 50
+        with pytest.raises(SerializationError):
+            storage.enqueue(Job("t", ["x" * 60]))
+
+
+def test_only_so_many_methods_are_kept(encoded):
+    within = limits()
+    for n in range(storing.PATTERNS_KEPT + 10):
+        rows(Job(f"m{n}"), within=within)
+    assert len(within.patterns) == 10
+
+
+def test_the_jobs_of_one_call_are_alike(encoded):
     with Qml("memory://") as jobs:
         task = jobs.task(name="t", queue="mail", unique_by=["n"])(lambda n, to="": None)
         stored = task.enqueue_many([(n,) for n in range(50)] + [{"n": n} for n in range(50, 100)])

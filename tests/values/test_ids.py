@@ -2,6 +2,8 @@
 
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 
 import pytest
 
@@ -39,6 +41,7 @@ def test_ids_sort_by_time(monkeypatch):
 @pytest.mark.parametrize(("byte", "digit"), [(b"\0", "0"), (b"\xff", "f")])
 def test_all_the_other_bits_are_random(monkeypatch, byte, digit):
     monkeypatch.setattr(ids.os, "urandom", lambda size: byte * size)
+    monkeypatch.setattr(ids, "_ahead", ids._Tails())
     text = new_id().replace("-", "")
     assert text[12] == "7"
     assert text[16] == {"0": "8", "f": "b"}[digit]
@@ -48,6 +51,20 @@ def test_all_the_other_bits_are_random(monkeypatch, byte, digit):
 def test_no_two_are_equal_in_one_millisecond(monkeypatch):
     monkeypatch.setattr(ids.time, "time_ns", lambda: 1_800_000_000_000_000_000)
     assert len({new_id() for _ in range(10_000)}) == 10_000
+
+
+def test_a_forked_child_draws_its_own(monkeypatch):
+    new_id()
+    ahead = {*ids._ahead._drawn}
+    assert ahead
+    monkeypatch.setattr(ids.os, "getpid", lambda: -1)
+    assert not ahead & {new_id()[14:] for _ in range(100)}
+
+
+def test_threads_draw_no_id_twice():
+    with ThreadPoolExecutor(8) as pool:
+        made = [*chain(*pool.map(lambda _: [new_id()[14:] for _ in range(2_000)], range(8)))]
+    assert len(set(made)) == 16_000
 
 
 def test_many_come_in_their_order():

@@ -100,8 +100,8 @@ def ends(held):
 
 
 def test_calls_for_an_enqueue(memory, sqlite):
-    within(calls(lambda: memory.task.enqueue(PAYLOAD)), 190)
-    within(calls(lambda: sqlite.task.enqueue(PAYLOAD)), 170)
+    within(calls(lambda: memory.task.enqueue(PAYLOAD)), 150)
+    within(calls(lambda: sqlite.task.enqueue(PAYLOAD)), 135)
 
 
 def test_calls_for_each_of_many_enqueued(memory, sqlite):
