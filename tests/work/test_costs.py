@@ -1,10 +1,14 @@
-"""What jobs cost, by counting: calls of Python, pages of SQLite, round trips and bytes to servers.
+"""What jobs cost, by counting: calls of Python, bytes of memory, statements and pages of SQLite,
+round trips and bytes to servers.
 
 A guard against growth: no clock is asked. Each bound is a little above what stands now; where a
 change has to cost more, raise it and say why.
 """
 
+import gc
 import sys
+import tracemalloc
+from collections import Counter
 from contextlib import closing
 
 import attrs
@@ -20,13 +24,13 @@ PAGE = 4_096 + 24
 """A page of SQLite's log."""
 
 
-def calls(work):
-    """How many functions Python calls, its own and those of C."""
-    counted = 0
+def called(work):
+    """The functions that Python calls, its own (as "") and those of C."""
+    found = Counter()
 
     def count(frame, event, what):
-        nonlocal counted
-        counted += event in ("call", "c_call")
+        if event in ("call", "c_call"):
+            found[what.__name__ if event == "c_call" else ""] += 1
 
     before = sys.getprofile()
     sys.setprofile(count)
@@ -34,7 +38,18 @@ def calls(work):
         work()
     finally:
         sys.setprofile(before)
-    return counted
+    return found
+
+
+def calls(work):
+    """How many these are."""
+    return called(work).total()
+
+
+def statements(work):
+    """How many texts a driver is given."""
+    found = called(work)
+    return found["execute"] + found["executemany"]
 
 
 class Bench:
@@ -129,7 +144,60 @@ def test_calls_for_each_job_that_a_server_runs(request, kind, bound):
     within(calls(bench.server.step) / MANY, bound)
 
 
-# -- what SQLite writes --------------------------------------------------------------------------
+# -- memory --------------------------------------------------------------------------------------
+
+
+def peak(work):
+    """The most bytes that Python had allocated meanwhile, beyond what it had before."""
+    gc.collect()
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_bytes_allocated_for_each_job(sqlite):
+    held = []
+    within(peak(lambda: sqlite.task.enqueue(PAYLOAD)), 8_500)
+    within(peak(sqlite.fill) / MANY, 4_000)
+    within(peak(lambda: held.extend(sqlite.claim())) / MANY, 3_200)
+    within(peak(lambda: sqlite.storage.finish_many(ends(held))) / MANY, 3_300)
+    sqlite.fill()
+    within(peak(sqlite.server.step) / MANY, 6_000)
+
+
+def test_nothing_stays_of_jobs_that_ran(sqlite):
+    def run():
+        sqlite.fill()
+        sqlite.server.step()
+        gc.collect()
+
+    run()
+    tracemalloc.start()
+    try:
+        run()
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(5):
+            run()
+        assert tracemalloc.get_traced_memory()[0] - before < 5 * MANY * 100
+    finally:
+        tracemalloc.stop()
+
+
+# -- what SQLite does and writes -----------------------------------------------------------------
+
+
+def test_statements_that_sqlite_runs(sqlite):
+    held = []
+    found = {"enqueue": statements(lambda: sqlite.task.enqueue(PAYLOAD))}
+    found["many"] = statements(sqlite.fill)
+    found["claim"] = statements(lambda: held.extend(sqlite.claim()))
+    found["finish"] = statements(lambda: sqlite.storage.finish_many(ends(held)))
+    sqlite.claim()
+    found["in vain"] = statements(sqlite.claim)
+    assert found == {"enqueue": 4, "many": 6, "claim": 8, "finish": 4, "in vain": 2}
 
 
 def test_pages_that_sqlite_writes(sqlite):
