@@ -27,7 +27,16 @@ CHANGES = {
     "sqlite": {name for name, text in SQL.items() if within_sqlite.name_of(text)}
     - {"move_payloads"},  # only where payloads were lost
     "postgres": {
-        *("insert", "insert_one_kept", "move", "rewrite", "claim", "claim_queues", "hold"),
+        *(
+            "insert",
+            "insert_one_kept",
+            "insert_alike_kept",
+            "move",
+            "rewrite",
+            "claim",
+            "claim_queues",
+            "hold",
+        ),
         *("let_go", "erase", "erase_finished"),
         *("create_record", "change_record", "remove_record"),
         *("begin", "one_migrates", "create_schema", "migration", "set_schema_version", "commit"),

@@ -68,6 +68,11 @@ def row(id: str, **columns: Any) -> Row:
     return Row(**plain | columns)
 
 
+def alike(first: Row, *others: str) -> list[Row]:
+    """Rows that differ in their ids and payloads alone."""
+    return [first, *(first._replace(id=id, payload=f"payload of {id}") for id in others)]
+
+
 def later(id: str, due_at: int, **columns: Any) -> Row:
     return row(id, **{"state": "scheduled", "due_at": due_at} | columns)
 

@@ -12,6 +12,7 @@ from qml.seam.rows import (
 
 from .making import (
     NOW,
+    alike,
     claim,
     done,
     everything,
@@ -277,11 +278,6 @@ def test_a_finished_row_may_be_given_with_a_lease(driver):
 # -- rows that are alike -------------------------------------------------------------------------
 
 
-def alike(first, *others):
-    """Rows that differ in their ids and payloads alone."""
-    return [first, *(first._replace(id=id, payload=f"payload of {id}") for id in others)]
-
-
 KINDS = {
     "plain": row("a"),
     "told": row("a", notes="told"),
@@ -342,3 +338,50 @@ def test_what_comes_after_rows_that_are_alike_has_the_next_place(driver):
     put(driver, row("d"))
     put(driver, *alike(row("e"), "f"))
     assert taken(driver) == [*"abcdef"]
+
+
+@pytest.mark.parametrize("there", ["b", "d", "f"])
+def test_one_of_rows_that_are_alike_is_there(driver, there):
+    put(driver, row("c"), row(there))
+    before = everything(driver)
+    rows = alike(row("d"), "f", "b")
+    assert [each.holder for each in driver.insert(rows).obstacles] == [there]
+    assert everything(driver) == before
+
+
+def test_rows_that_are_alike_around_another(driver):
+    put(driver, row("c"))
+    put(driver, *alike(row("d"), "f", "b"))
+    assert taken(driver) == [*"cdfb"]
+
+
+LINES = [
+    "",
+    "\n",
+    "two\nlines",
+    "'quoted'",
+    '"',
+    "\\",
+    "\\n",
+    "{,}",
+    "NULL",
+    "ä €",
+    "\r",
+    "%s",
+    ",",
+]
+
+
+@pytest.mark.parametrize("text", LINES)
+def test_any_text_is_stored_of_rows_that_are_alike(driver, text):
+    rows = [
+        *(
+            one._replace(id=f"{one.id}{text}{one.id}", payload=text)
+            for one in alike(row("a"), *"bc")
+        ),
+        *(one._replace(id=f"{one.id}{text}") for one in alike(row("d"), *"ef")),
+        *(one._replace(payload=text) for one in alike(row("g"), *"hi")),
+    ]
+    for some in (rows[:3], rows[3:6], rows[6:]):
+        assert [one._replace(seq=None) for one in put(driver, *some)] == some
+    assert [one._replace(seq=None) for one in everything(driver)] == rows

@@ -1,5 +1,6 @@
-"""A row that is stored alone is stored and told of in one round trip."""
+"""A row that is stored alone, and rows that are alike, are stored and told of in one round trip."""
 
+import psycopg2
 import pytest
 
 from qml.drivers.postgres import PostgresDriver
@@ -7,7 +8,7 @@ from qml.drivers.postgres.session import Session
 from qml.values.errors import StorageError
 
 from . import postgres_store
-from .making import everything, ids, put, row
+from .making import alike, everything, put, row
 
 
 @pytest.fixture
@@ -31,15 +32,35 @@ def sent(driver, monkeypatch):
     return hints
 
 
-def test_the_hint_of_one_row_goes_with_it(driver, sent):
-    driver.insert([row("a")])
+@pytest.fixture
+def errors(monkeypatch):
+    """Of the server."""
+    found, run = [], Session.run
+
+    def spy(*given):
+        try:
+            return run(*given)
+        except psycopg2.Error as error:
+            found.append(error)
+            raise
+
+    monkeypatch.setattr(Session, "run", spy)
+    return found
+
+
+SOME = pytest.mark.parametrize("rows", [[row("a")], alike(row("a"), "b")], ids=["one", "alike"])
+
+
+@SOME
+def test_the_hint_goes_with_them(driver, sent, rows):
+    driver.insert(rows)
     driver.notify()
     assert len(sent) == 1
     driver.notify()
     assert len(sent) == 2
 
 
-def test_of_many_it_goes_by_itself(driver, sent):
+def test_of_others_it_goes_by_itself(driver, sent):
     driver.insert([row("a"), row("b")])
     assert not sent
     driver.notify()
@@ -53,27 +74,43 @@ def test_what_came_between_is_told_of_by_itself(driver, sent):
     assert len(sent) == 2
 
 
-def test_others_hear_of_it(driver, tmp_path):
+def test_what_stands_in_the_way_is_an_answer_and_no_error(driver, errors):
+    rows = alike(row("a"), "b")
+    put(driver, *rows)
+    assert [each.by for each in driver.insert(rows).obstacles] == ["id", "id"]
+    for taken in ("a", "b"):
+        assert len(driver.insert(alike(row("a x"), taken)).obstacles) == 1
+    assert len(driver.insert(alike(row("c"), "d", "c")).obstacles) == 1
+    assert len(driver.insert(alike(row("e", unique_key="k"), "f")).obstacles) == 1
+    assert not errors
+
+
+@SOME
+def test_others_hear_of_it(driver, tmp_path, rows):
     other = PostgresDriver(postgres_store.config(tmp_path))
     while other.wait(1):
         pass  # the first returns at once, another when it hears
-    driver.insert([row("a")])
+    driver.insert(rows)
     assert other.wait(9)
     other.close()
 
 
-def test_a_hint_that_is_refused_takes_nothing_back(driver):
+@SOME
+def test_a_hint_that_is_refused_takes_nothing_back(driver, rows):
     driver._connections.sql._texts["hint"] = "; COMMIT; SELECT 1 / 0"
-    assert len(driver.insert([row("a")]).seqs) == 1
+    seqs = driver.insert(rows).seqs
     driver.notify()
-    assert ids(everything(driver)) == ["a"]
+    assert everything(driver) == [r._replace(seq=s) for r, s in zip(rows, seqs, strict=True)]
 
 
-def test_a_row_that_is_refused_costs_no_session(driver):
+def test_rows_that_are_refused_cost_no_session(driver):
     put(driver, row("a"))
     before = set(driver._connections.pool._all)
     assert driver.insert([row("a")]).obstacles
     with pytest.raises(StorageError):
         driver.insert([row("b", lane="[" + "x" * 3_000)])
-    assert driver.load(["b"]) == [None]
+    with pytest.raises(StorageError):
+        driver.insert(alike(row("b", lane="[" + "x" * 3_000), "c"))
+    assert driver.insert(alike(row("b"), "a")).obstacles
+    assert driver.load(["b", "c"]) == [None, None]
     assert driver._connections.pool._all == before

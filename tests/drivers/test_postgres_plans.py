@@ -12,7 +12,9 @@ from tests.servers import postgres_url
 from . import postgres_store
 from .making import (
     NOW,
+    alike,
     claim,
+    done,
     ids,
     later,
     limited,
@@ -150,6 +152,8 @@ def work(driver):
     put(driver, row("a"), row("b", unique_key="k"), later("c", NOW), row("d", queue="q"))
     put(driver, row("e"))
     driver.insert([row("a"), row("f", unique_key="k")])
+    put(driver, *alike(done("alike"), "like"))
+    driver.insert(alike(row("liked"), "like"))
     assert len(driver.claim(claim(2, now=NOW)).rows) == 2
     rows = driver.claim(claim(9, now=NOW, queues=("default", "q"))).rows
     assert len(rows) == 3
@@ -287,6 +291,7 @@ def turn(driver, job_id):
     put(driver, row(f"{job_id} again", priority=9))
     [taken] = driver.claim(claim(1, now=NOW)).rows
     driver.swap([move(taken)])
+    driver.insert(alike(done(f"{job_id} alike"), f"like {job_id}", f"{job_id} like"))
 
 
 def test_what_was_planned_for_an_empty_table_suits_a_full_one(driver, jobs):

@@ -17,7 +17,7 @@ from tests.servers import postgres_url
 from tests.servers.pooler import Pooler
 
 from . import postgres_store
-from .making import claim, everything, later, move, put, row
+from .making import alike, claim, everything, later, move, put, row
 from .test_life import in_threads
 from .test_machine import DriverMachine
 from .test_postgres_crowds import empty_too_early
@@ -79,12 +79,13 @@ def test_nothing_is_left_in_a_session(driver, pooler):
     """What a transaction set is gone with it."""
     plain = psycopg2.connect(pooler.url)
     plain.autocommit = True
-    names = ("statement_timeout", "synchronous_commit", "search_path")
+    names = ("statement_timeout", "synchronous_commit", "search_path", "enable_seqscan")
     with plain.cursor() as cursor:
         query = "SELECT " + ", ".join(f"current_setting('{name}')" for name in names)
         found = set()
         for number in range(6):
             put(driver, row(str(number)))
+            put(driver, *alike(row(f"a {number}"), f"b {number}"))
             driver.claim(claim())
             for _ in range(2):
                 cursor.execute(query)
@@ -92,7 +93,7 @@ def test_nothing_is_left_in_a_session(driver, pooler):
         cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
         assert cursor.fetchone() == (0,)
     plain.close()
-    assert found == {("0", "on", '"$user", public')}
+    assert found == {("0", "on", '"$user", public', "on")}
 
 
 def test_who_waits_looks_often_and_says_why(driver, caplog, monkeypatch):

@@ -13,7 +13,21 @@ from tests.servers import postgres_url
 from tests.servers.proxy import Proxy
 
 from . import postgres_store
-from .making import NOW, claim, done, everything, ids, later, lock, move, put, renewal, rewrite, row
+from .making import (
+    NOW,
+    alike,
+    claim,
+    done,
+    everything,
+    ids,
+    later,
+    lock,
+    move,
+    put,
+    renewal,
+    rewrite,
+    row,
+)
 
 DONE, STALE, GONE, TAKEN = Verdict.DONE, Verdict.STALE, Verdict.GONE, Verdict.TAKEN
 LONG = 20.0
@@ -65,6 +79,16 @@ def test_an_insert(driver, calm, proxy, cut, count):
     seqs, obstacles = driver.insert(rows)
     assert (proxy.cuts > 0, obstacles) == (True, [])
     assert everything(calm) == [r._replace(seq=seq) for r, seq in zip(rows, seqs, strict=True)]
+
+
+@CUTS
+def test_an_insert_of_rows_that_are_alike(driver, calm, proxy, cut):
+    rows = alike(row("a"), "b", "c")
+    getattr(proxy, cut)(b"INSERT")
+    seqs, obstacles = driver.insert(rows)
+    assert (proxy.cuts > 0, obstacles) == (True, [])
+    assert everything(calm) == [r._replace(seq=seq) for r, seq in zip(rows, seqs, strict=True)]
+    assert [obstacle.by for obstacle in driver.insert(rows).obstacles] == ["id"] * 3
 
 
 @CUTS
@@ -459,6 +483,7 @@ def test_every_verb_is_one_round_trip(calm, monkeypatch):
 
     in_one("insert", [row("a")])
     in_one("insert", [row(f"job {number}", unique_key=f"{number}") for number in range(300)])
+    in_one("insert", alike(row("alike"), *(f"alike {number}" for number in range(300))))
     in_one("insert", [later("later", NOW)])
     in_one("insert", [row("with a record"), row("another")], Write("s", "{}", 0))
     in_one("insert", [], Write("s", "{}", 1))

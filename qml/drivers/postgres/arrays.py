@@ -22,6 +22,13 @@ def literal(values: Iterable[Any]) -> str:
     return "{" + ",".join([_element(many[0])] * len(many) if alike else map(_element, many)) + "}"
 
 
+def lines(values: Sequence[str]) -> str | None:
+    """Texts as one, each on a line of its own: nothing within needs to be quoted, as in an array.
+    None when one of them has several lines."""
+    text = "\n".join(values)
+    return text if text.count("\n") == len(values) - 1 else None
+
+
 def as_json(rows: Sequence[Row]) -> str | None:
     """Rows as one JSON text, for an array each element of which is several rows."""
     return json.dumps([row._asdict() for row in rows], ensure_ascii=False) if rows else None

@@ -73,18 +73,18 @@ class Call:
             return self.run(self.sql[name], values)
         return self._planned(name, values, self._head)
 
-    def insert_and_hint(self, values: Mapping[str, Any]) -> int | None:
-        """The seq of a row that is stored, with a hint to everybody who listens. Whatever is
+    def insert_and_hint(self, name: str, values: Mapping[str, Any]) -> list[int]:
+        """The seqs of rows that are stored, with a hint to everybody who listens. Whatever is
         refused, perhaps only the hint, may have been carried out, and brings nothing."""
         before = self.sql["begin"] + ";" + self._head + self.sql["keep"]
         try:
-            [(seq,)] = self._planned("insert_one_kept", values, before, self.sql["hint"])
+            [(seqs,)] = self._planned(f"{name}_kept", values, before, self.sql["hint"])
         except psycopg2.Error:
             self.again = True
             self._roll_back()
-            return None
+            return []
         self._hinted.in_step = True
-        return int(seq) if seq else None
+        return [*map(int, seqs.split(","))] if seqs else []
 
     def _planned(self, name: str, values: Mapping[str, Any], before: str, after: str = "") -> Rows:
         """A session that does not know what it has planned is another one behind a pooler, and

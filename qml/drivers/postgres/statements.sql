@@ -165,20 +165,32 @@ UNION ALL
 SELECT NULL, id, CASE WHEN key_held > 0 THEN unique_key END FROM taken
 
 -- name: insert_alike
--- "insert" of rows that have all but their ids and payloads in common, and no key: three quarters of its
--- work. They come out of "unnest" in their order, and nothing here brings them out of it.
-WITH taken AS MATERIALIZED (
-    SELECT id FROM {schema}.qml_jobs WHERE id = ANY (%(ids)s::text[])
-), stored AS (
-    INSERT INTO {schema}.qml_jobs ({row}, ready, stamp)
+-- "insert" of rows that have all but their ids and payloads in common, and no key: half of its work. No
+-- row comes back when something stands in the way; "insert" tells what.
+{insert_alike_and} seq
+
+-- name: insert_alike_and
+-- Not a statement: what "{insert_alike_and}" stands for. The rows come out of "unnest" in their order,
+-- and nothing here brings them out of it.
+INSERT INTO {schema}.qml_jobs ({row}, ready, stamp)
+SELECT n.id, %(created_at)s, %(unique_key)s, %(detail)s, n.payload, {shared_values}
+FROM (
     SELECT
-        n.id, %(created_at)s, %(unique_key)s, %(detail)s, n.payload, {shared_values}
-    FROM unnest(%(ids)s::text[], %(payloads)s::text[]) AS n (id, payload) WHERE {way_is_free}
-    RETURNING seq
-)
-SELECT seq, NULL, NULL FROM stored
-UNION ALL
-SELECT NULL, id, NULL FROM taken
+        unnest(string_to_array(%(ids)s, E'\n')) AS id,
+        unnest(string_to_array(%(payloads)s, E'\n')) AS payload
+) AS n WHERE {ids_are_free}
+RETURNING
+
+-- name: ids_are_free
+-- Not a statement: what "{ids_are_free}" stands for. One look tells, as long as there is no id between
+-- the lowest and the highest: new ones are above all others. Not by EXISTS, for which the server may
+-- scan the table.
+(
+    SELECT count(*) FROM {schema}.qml_jobs
+    WHERE id = ANY (string_to_array(%(ids)s, E'\n')) AND (
+        SELECT id FROM {schema}.qml_jobs WHERE id >= %(low)s AND id <= %(high)s ORDER BY id LIMIT 1
+    ) IS NOT NULL
+) = 0
 
 -- name: insert_with_record
 -- "insert" beside a record: both or neither. The record comes first: who writes the same one at the
@@ -234,6 +246,11 @@ ON CONFLICT DO NOTHING RETURNING
 -- "insert_one" between "keep" and "hint": the answer to a text is that of its last statement, so the seq
 -- is kept in a setting until then.
 {insert_one_and} set_config('qml.seq', seq::text, false)
+
+-- name: insert_alike_kept
+-- The same with "insert_alike".
+WITH stored AS ({insert_alike_and} seq)
+SELECT set_config('qml.seq', coalesce(string_agg(seq::text, ','), ''), false) FROM stored
 
 -- name: keep
 SET qml.seq = '';

@@ -21,13 +21,12 @@ _shared = itemgetter(*map(Row._fields.index, SHARED))
 def insert(call: Call, rows: Sequence[Row], record: Write | None) -> Inserted:
     """Store all rows or none, and the record with them, and say what stands in the way: when the
     reply to an earlier try was lost, that may be the very rows."""
-    if len(rows) == 1 and record is None:
-        seq = call.insert_and_hint(rows[0]._asdict())
-        if seq is not None:
-            return Inserted([seq], [])
+    quick = _quick(rows) if record is None else None
+    if quick is not None and (seqs := call.insert_and_hint(*quick)):
+        return Inserted(seqs, [])
     while True:
         try:
-            return known(call, rows, record, insert_once(call, rows, record))
+            return known(call, rows, record, _insert_any(call, rows, record))
         except UniqueViolation:
             continue  # another was faster, and is seen now
 
@@ -41,30 +40,44 @@ def known(call: Call, rows: Sequence[Row], record: Write | None, inserted: Inser
 
 def insert_once(call: Call, rows: Sequence[Row], record: Write | None) -> Inserted:
     """Store all rows or none, and the record. UniqueViolation when another does so just now."""
-    keys = [key for row in rows if (key := _wanted(row)) is not None]
-    fits = len({row.id for row in rows}) == len(rows) and len(set(keys)) == len(keys)
-    if record is None and not keys and _are_alike(rows):
-        found = call.run(call.sql["insert_alike"], _as_one(rows) | {"fits": fits})
-    else:
-        values = {**_by_kind(rows), "keys": arrays.literal(keys), "fits": fits}
-        if record is not None:
-            return _insert_with(call, rows, record, values)
-        found = call.run(call.sql["insert"], values)
-    seqs = sorted(seq for seq, _, _ in found if seq is not None)
-    return Inserted(seqs, [] if seqs else _obstacles(rows, found))
+    if record is None and (quick := _quick(rows)) is not None:
+        name, values = quick
+        if found := call.run(call.sql[name], values):
+            return Inserted([seq for (seq,) in found], [])
+    return _insert_any(call, rows, record)
+
+
+def _quick(rows: Sequence[Row]) -> tuple[str, dict[str, object]] | None:
+    """The statement that stores just such rows, as long as nothing stands in the way, and what it
+    is given: of one row, or of those that differ in id and payload alone and hold no key. None =
+    there is none."""
+    values: dict[str, object] = rows[0]._asdict()
+    if len(rows) == 1:
+        return "insert_one", values
+    ids = [row.id for row in rows]
+    lines = {"ids": arrays.lines(ids), "payloads": arrays.lines([row.payload for row in rows])}
+    if _wanted(rows[0]) is not None or None in lines.values() or not _are_alike(rows):
+        return None
+    return "insert_alike", {**values, **lines, "low": min(ids), "high": max(ids)}
 
 
 def _are_alike(rows: Sequence[Row]) -> bool:
-    """Whether they differ in id and payload alone."""
+    """Whether they differ in id and payload alone, and each has an id of its own."""
     first = in_common(rows[0])
-    return all(in_common(row) == first for row in rows)
+    same = all(in_common(row) == first for row in rows)
+    return same and len({row.id for row in rows}) == len(rows)
 
 
-def _as_one(rows: Sequence[Row]) -> dict[str, object]:
-    """What rows have in common, and their own as arrays."""
-    ids, payloads = (row.id for row in rows), (row.payload for row in rows)
-    own = {"ids": arrays.literal(ids), "payloads": arrays.literal(payloads)}
-    return {**rows[0]._asdict(), **own}
+def _insert_any(call: Call, rows: Sequence[Row], record: Write | None) -> Inserted:
+    """Store rows of any kind, and the record; or say what stands in the way."""
+    keys = [key for row in rows if (key := _wanted(row)) is not None]
+    fits = len({row.id for row in rows}) == len(rows) and len(set(keys)) == len(keys)
+    values = {**_by_kind(rows), "keys": arrays.literal(keys), "fits": fits}
+    if record is not None:
+        return _insert_with(call, rows, record, values)
+    found = call.run(call.sql["insert"], values)
+    seqs = sorted(seq for seq, _, _ in found if seq is not None)
+    return Inserted(seqs, [] if seqs else _obstacles(rows, found))
 
 
 def _by_kind(rows: Sequence[Row]) -> dict[str, object]:

@@ -49,10 +49,9 @@ class Within:
         """``run`` of a statement by its name. Nothing is left in a connection of another's."""
         return self.run(self.sql[name], values)
 
-    def insert_and_hint(self, values: Mapping[str, Any]) -> int | None:
-        """The seq of a row that is stored. The hint is for whoever commits."""
-        found = self.run(self.sql["insert_one"], values)
-        return found[0][0] if found else None
+    def insert_and_hint(self, name: str, values: Mapping[str, Any]) -> list[int]:
+        """The seqs of rows that are stored. The hint is for whoever commits."""
+        return [seq for (seq,) in self.run(self.sql[name], values)]
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:

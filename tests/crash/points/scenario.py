@@ -71,7 +71,8 @@ SLOT = job("minutely", queue="slots", created_at=BEGAN, on_failure=Followup("fol
 MINUTELY = Schedule(name="minutely", rule=Every(60), job=SLOT, catch_up="all")
 HASTY = attrs.evolve(MINUTELY, rule=Every(45), overlap=False)
 BRIEF = job("brief", queue="brief", retention=Retention(succeeded=50, deleted=50, failed=50))
-NEVER = [job(f"never-{n}", queue="never", expires_at=at(1.0)) for n in range(3)]
+SHORT = job("short", queue="never", expires_at=at(1.0))
+NEVER = [attrs.evolve(SHORT, id=f"never-{n}") for n in range(3)]  # alike
 MANY = [job(f"many-{n}", queue="many", metadata={"odd": n % 2 == 1}) for n in range(6)]
 
 SHARED, BATCH = "shared", "b"  # a queue, a batch
