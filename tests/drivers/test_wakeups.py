@@ -190,6 +190,23 @@ def test_another_step_needs_a_hint_of_its_own(driver, far):
     assert got[0] is True
 
 
+@pytest.mark.skipif(not INOTIFY, reason="no watch here")
+def test_the_pages_of_own_writes_do_not_wake_the_thread_one_by_one(driver, far, monkeypatch):
+    monkeypatch.setattr(wakeups, "OWN_GOES_ON", 0.1)
+    quiet(driver)
+    watch, told = driver._wakeups._watch, []
+    real = watch.written
+    watch.written = lambda longest: told.append(real(longest)) or told[-1]
+    thread, _ = waiting(driver, 1.0)
+    begun = time.monotonic()
+    for number in range(20):
+        put(driver, row(f"{number}"))
+        time.sleep(0.01)
+    took = time.monotonic() - begun
+    thread.join()
+    assert 0 < sum(told) <= 2 + took / 0.1  # else 20 and more
+
+
 def test_a_claim_looks_first_unless_it_was_woken_for_rows(driver, file, monkeypatch):
     looks, real = [], claiming.outlook
 

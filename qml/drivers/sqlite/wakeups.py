@@ -32,6 +32,10 @@ SLOWLY = 0.1
 for slow disks, and for a second commit that began while it saw the first, or while this storage
 wrote."""
 
+OWN_GOES_ON = 0.0005
+"""Seconds for which the thread lets a write of this storage go on that the log has told of: it is
+told of each page, and who writes and who was woken by it would have to share Python with it."""
+
 OWN = -2
 """Stands for the version before a write of this storage, after which nothing has to be seen."""
 
@@ -184,6 +188,8 @@ class Wakeups:
             if told:
                 is_own = writes.under_way or writes.count != own
                 written, before = time.monotonic(), OWN if is_own else self._version
+            if is_own:
+                time.sleep(OWN_GOES_ON)
             own = None if writes.under_way else writes.count
 
     def _look_if_wanted(self) -> bool:
