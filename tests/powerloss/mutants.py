@@ -61,15 +61,28 @@ def who_is_carried_is_told_too_early() -> Lies:
     """Before the commit of another thread that is to keep what he did."""
     from qml.drivers.sqlite.turns import Turns
 
-    carry = Turns.carry
+    carry, together = Turns.carry, Turns.together
 
-    def hasty(self: Turns, step: Any, connection: Any) -> None:
-        carry(self, step, connection)
+    def tell(step: Any) -> None:
         for other in step.carries:
             other.call()
         step.carries = ()
 
-    Turns.carry = hasty
+    def hasty(self: Turns, step: Any, connection: Any) -> None:
+        carry(self, step, connection)
+        tell(step)
+
+    def hasty_rows(self: Turns, step: Any, deadline: float) -> Any:
+        work = together(self, step, deadline)
+
+        def and_tell(connection: Any) -> Any:
+            result = work(connection)
+            tell(step)
+            return result
+
+        return and_tell
+
+    Turns.carry, Turns.together = hasty, hasty_rows  # type: ignore[method-assign]
     return honest
 
 

@@ -134,6 +134,8 @@ class Connections:
         step = Step(work, flush, row)
         try:
             self._take_turn(step, deadline)
+            if row is not None and step.leads and (self._turns.line or self._turns.company.others):
+                work = self._turns.together(step, deadline)
             return self._lead(step, work, deadline) if step.leads else step.result()
         finally:
             self._turns.leave(step)

@@ -4,6 +4,10 @@ Who comes while another writes gets in line. Before it commits, the one that has
 steps of those in line as well, each all or nothing, within its own transaction: so many threads
 share a commit, and its flush. Rows to be inserted go in together. A thread alone finds nobody in
 line, and does no more than its own.
+
+Where threads insert row after row, all come back at once, and want Python at once. Were the first
+to begin its transaction, each of its statements would be a chance for another to take Python away
+from it; so it waits until the others are in line, and their rows are stored with its own.
 """
 
 import sqlite3
@@ -15,7 +19,10 @@ from typing import Any, Generic, TypeVar, cast
 
 from ...seam.rows import Row
 from . import storing
+from .company import GAP, Company
+from .naps import again_while_busy
 from .nested import STEP, Nested
+from .statements import SQL
 
 T = TypeVar("T")
 Connection = sqlite3.Connection
@@ -24,8 +31,18 @@ Connection = sqlite3.Connection
 class Step(Generic[T]):
     """A write. ``work`` None: it wants the turn, and is never carried; ``flush``: its commit waits
     for the disk; ``row``: it inserts this, and does nothing else; ``leads``: it has the turn;
-    ``arrived``: those it carried, once all is settled; ``is_over``: nobody waits for it any more.
+    ``arrived``: those it carried, once all is settled; ``is_over``: nobody waits for it any more;
+    ``calls``: who has to be told, too, when it goes on.
     """
+
+    leads = is_over = is_main = False
+    carries: "Sequence[Step[Any]]" = ()
+    arrived: "Sequence[Step[Any]]" = ()
+    thread = 0
+    calls: "Step[Any] | None" = None
+    _called: "threading.Lock | None" = None
+    _answer: "T | None" = None
+    _error: "Exception | None" = None
 
     def __init__(
         self, work: Callable[[Connection], T] | None, flush: bool = False, row: Row | None = None
@@ -33,12 +50,6 @@ class Step(Generic[T]):
         self._work = work
         self.flush = flush
         self.row = row
-        self.leads = self.is_over = False
-        self.carries: Sequence[Step[Any]] = ()
-        self.arrived: Sequence[Step[Any]] = ()
-        self._called: threading.Lock | None = None
-        self._answer: T | None = None
-        self._error: Exception | None = None
 
     def wait(self, timeout: float = -1) -> bool:
         """Until ``call``; False = not within ``timeout`` s. After ``get_in_line``."""
@@ -47,6 +58,8 @@ class Step(Generic[T]):
 
     def get_in_line(self) -> None:
         """From now on ``call`` ends ``wait``."""
+        self.is_main = _is_main()
+        self.thread = threading.get_ident()
         self._called = threading.Lock()
         self._called.acquire()
 
@@ -58,6 +71,11 @@ class Step(Generic[T]):
     def may_be_carried(self, by: "Step[Any]") -> bool:
         """Whether it is kept as well as it has to be, where another's transaction is."""
         return self._work is not None and (by.flush or not self.flush)
+
+    def do(self, connection: Connection) -> T:
+        """What it is for, in a transaction of its own."""
+        assert self._work is not None
+        return self._work(connection)
 
     def be_carried(self, connection: Connection) -> None:
         """Be done within another's transaction. An error is its own, unless it harms that one."""
@@ -91,19 +109,29 @@ class Step(Generic[T]):
 def insert_together(steps: Sequence[Step[Any]], connection: Connection) -> bool:
     """The rows of all these steps by as few statements as can be. False = one of them cannot be
     stored, and none is."""
-    answers = None
     connection.execute(STEP["savepoint"])
+    done = _insert_all(steps, Nested.of(connection), STEP["back"])
+    connection.execute(STEP["release"])
+    return done
+
+
+def _insert_all(steps: Sequence[Step[Any]], connection: Connection, back: str) -> bool:
+    answers = None
     try:
         rows = [step.row for step in steps if step.row is not None]
-        answers = storing.insert_apart(Nested.of(connection), rows)
+        answers = storing.insert_apart(connection, rows)
     except Exception:
         if not connection.in_transaction:
             raise
-        connection.execute(STEP["back"])
-    connection.execute(STEP["release"])
+        connection.execute(back)
     for step, answer in zip(steps, answers or (), strict=False):
         step.be_done(answer)
     return answers is not None
+
+
+def _is_main() -> bool:
+    """Whether a signal may break this thread off, anywhere."""
+    return threading.current_thread() is threading.main_thread()
 
 
 class Turns:
@@ -112,6 +140,8 @@ class Turns:
     def __init__(self) -> None:
         self._guard = threading.RLock()  # a signal's handler may write, too
         self._taken = False
+        self._gathers: Step[Any] | None = None  # waits for company
+        self.company = Company()
         self.line: deque[Step[Any]] = deque()
 
     def take(self, step: Step[Any], deadline: float) -> bool:
@@ -122,6 +152,9 @@ class Turns:
                 return True
             step.get_in_line()
             self.line.append(step)
+            if self._gathers is not None and len(self.line) >= self.company.others:
+                self._gathers.call()
+                self._gathers = None
         if not step.wait(max(0.0, deadline - time.monotonic())):
             with self._guard:
                 if step in self.line:
@@ -137,18 +170,62 @@ class Turns:
             self._taken = step.leads = True
             return True
 
+    def gather(self, step: Step[Any]) -> None:
+        """Wait until as many are in line as were stored together last, if they are likely to come;
+        no longer than they keep coming."""
+        if step.row is None or _is_main() or not self.company.is_back():
+            return
+        with self._guard:
+            there = len(self.line)
+            if there >= self.company.others:
+                return
+            step.get_in_line()
+            self._gathers = step
+        while not step.wait(GAP) and there < len(self.line):
+            there = len(self.line)
+        with self._guard:
+            self._gathers = None
+
+    def together(self, step: Step[T], deadline: float) -> Callable[[Connection], T]:
+        """The work of a step that inserts a row, as it is to be done now: the row is stored with
+        those of the others in line, which are waited for if need be. Where one of them cannot be
+        stored, each is for itself, and they are first in line again."""
+        if self.company.others:
+            self.gather(step)
+
+        def work(connection: Connection) -> T:
+            if _is_main() or not self._fetch(step, rows=True):
+                return step.do(connection)
+            if _insert_all([step, *step.carries], connection, SQL["rollback"]):
+                return step.result()
+            with self._guard:
+                self._put_back(step)
+            again_while_busy(connection.execute, deadline, SQL["begin"])
+            return step.do(connection)
+
+        return work
+
     def carry(self, step: Step[Any], connection: Connection) -> None:
         """Do the steps of those in line within this one's transaction."""
-        if not self.line or threading.current_thread() is threading.main_thread():
-            return  # a signal may break off the main thread anywhere: it carries nobody
-        with self._guard:
-            step.carries = [one for one in self.line if one.may_be_carried(step)]
-            self.line = deque(one for one in self.line if one not in step.carries)
-        inserts = [one for one in step.carries if one.row is not None]
+        if _is_main():
+            return  # broken off between the commit and its news, it would keep them waiting
+        carried = self._fetch(step)
+        inserts = [one for one in carried if one.row is not None]
         together = len(inserts) > 1 and insert_together(inserts, connection)
-        for other in step.carries:
+        for other in carried:
             if not together or other.row is None:
                 other.be_carried(connection)
+
+    def _fetch(self, step: Step[Any], rows: bool = False) -> Sequence[Step[Any]]:
+        """Out of the line: those that the step carries now."""
+        with self._guard:
+            line, carried = [*self.line], list[Step[Any]]()
+            self.line.clear()
+            for one in line:
+                fits = one.may_be_carried(step) and not (rows and one.row is None)
+                (carried if fits else self.line).append(one)
+            step.carries = [*step.carries, *carried]
+        return carried
 
     def arrive(self, step: Step[Any], error: Exception | None = None) -> None:
         """Those who were carried may go, once the step leaves: all is committed; or nothing is, for
@@ -162,23 +239,36 @@ class Turns:
         """Hand the turn on, or leave the line. Who was carried and did not arrive is first again:
         the step was broken off, and at worst this is a reply that was lost (law 9).
 
-        Who has the turn is called first: the others go on in Python, and would keep it waiting."""
+        Who has the turn is called first: the others go on in Python, and would keep it waiting. Of
+        those each calls the next, or all would wake up for the one lock of Python."""
         with self._guard:
             step.is_over = True
             if step.leads:
                 self._hand_on(step)
             elif step in self.line:
                 self.line.remove(step)
-        for other in step.arrived:
-            other.call()
+        if step.calls is not None:
+            step.calls.call()
 
     def _hand_on(self, step: Step[Any]) -> None:
         step.leads = False
         if step.carries:
-            again = [one for one in step.carries if not one.is_over]
-            self.line.extendleft(reversed(again))
+            self._put_back(step)
         self._taken = bool(self.line)
         if self._taken:
             first = self.line.popleft()
             first.leads = True
             first.call()
+        if step.row is not None and (step.arrived or self.company.others):
+            self.company.parts(one.thread for one in step.arrived if one.row is not None)
+        last = step
+        for one in step.arrived:
+            if one.is_main:  # it may be broken off before it calls anybody
+                one.call()
+            elif not one.is_over:
+                last.calls, last = one, one
+
+    def _put_back(self, step: Step[Any]) -> None:
+        again = [one for one in step.carries if not one.is_over]
+        self.line.extendleft(reversed(again))
+        step.carries = ()
