@@ -114,7 +114,8 @@ class Claiming(Reading):
     def finish_many(
         self, outcomes: Iterable[tuple[Job, JobState] | tuple[Job, JobState, Failure | None]]
     ) -> builtins.list[Job | JobLost]:
-        """``finish`` for many jobs in one step; for each the stored job, or a JobLost."""
+        """``finish`` for many jobs in one step; for each the stored job, or a JobLost. The end of a
+        job that another hand has changed since its claim comes in a step of its own, after."""
         given = [claims.Outcome(*outcome) for outcome in outcomes]
         for outcome in given:
             rules.check_result(outcome.job, outcome.state, self.max_job_bytes)

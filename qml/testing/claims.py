@@ -109,12 +109,19 @@ class Claims(Holding, Grouped):
         return outcome
 
     def finish_many(self, outcomes: Sequence[tuple[Any, ...]]) -> list[Job | JobLost]:
-        """The same for many, each on its own."""
+        """The same for many, each on its own. Those whose job was changed since come last."""
         for job, state, *_ in outcomes:
             _need_claim(job)
             if state.kind not in MOVES[StateKind.PROCESSING]:
                 raise InvalidTransition(f"no claim ends as {state.kind}", job_id=job.id)
-        return [self._finish(job, state) for job, state, *_ in outcomes]
+        late = [self._is_changed(job) for job, *_ in outcomes]
+        order = sorted(range(len(late)), key=late.__getitem__)
+        done = {index: self._finish(*outcomes[index][:2]) for index in order}
+        return [done[index] for index in range(len(late))]
+
+    def _is_changed(self, claimed: Job) -> bool:
+        entry = self._claimed(claimed)
+        return entry is not None and entry.job.version != claimed.version
 
     def _finish(self, job: Job, state: JobState) -> Job | JobLost:
         entry = self._claimed(job)

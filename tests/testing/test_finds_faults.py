@@ -84,6 +84,13 @@ def test_a_finding_is_short_and_readable():
     assert not [line for line in raised.value.__notes__ if "the_storage_agrees" in line]
 
 
+def test_the_oracle_ends_what_was_changed_after_the_others():
+    """A state machine found it that it did not, one time in thousands."""
+    name = "what_follows_comes_in_the_order_of_the_ends"
+    [check] = [check for check in CHECKS if check.__name__ == name]
+    run_check(check, StorageModel)
+
+
 def test_the_unlocked_oracle_is_found_by_threads():
     """The oracle is for one thread, and the check of law 1 says so."""
     [check] = [check for check in CHECKS if check.__name__ == "each_job_has_one_owner"]

@@ -44,6 +44,19 @@ def only_a_failure_is_followed(s: Scene) -> None:
     s.same(_followers(s), [], "what follows")
 
 
+def what_follows_comes_in_the_order_of_the_ends(s: Scene) -> None:
+    """6: what follows on the ends of one call comes in their order; on that of a job which another
+    hand has changed since the claim, after the others."""
+    claimed = [s.running(name, on_failure=Followup(f"mends {name}")) for name in "abc"]
+    s.storage.update(s.storage.get("a").with_metadata(changed=True))
+    s.storage.finish_many([(job, s.failed()) for job in claimed])
+    s.same(
+        [job.method for job in s.storage.list() if job.method.startswith("mends")],
+        ["mends a", "mends c", "mends b"],
+        "what follows, the newest first",
+    )
+
+
 def what_follows_comes_once(s: Scene) -> None:
     """6, law 8: a finish sent twice enqueues it once; a stale one, never."""
     claimed = s.running(on_failure=MEND)
