@@ -158,14 +158,22 @@ def peak(work):
         tracemalloc.stop()
 
 
-def test_bytes_allocated_for_each_job(sqlite):
+def allocated(bench):
+    """Bytes for one job: enqueued by itself, one of many, claimed, finished, run by a server."""
     held = []
-    within(peak(lambda: sqlite.task.enqueue(PAYLOAD)), 8_500)
-    within(peak(sqlite.fill) / MANY, 4_000)
-    within(peak(lambda: held.extend(sqlite.claim())) / MANY, 3_200)
-    within(peak(lambda: sqlite.storage.finish_many(ends(held))) / MANY, 3_300)
-    sqlite.fill()
-    within(peak(sqlite.server.step) / MANY, 6_000)
+    one = peak(lambda: bench.task.enqueue(PAYLOAD))
+    many = peak(bench.fill)
+    claim = peak(lambda: held.extend(bench.claim()))
+    finish = peak(lambda: bench.storage.finish_many(ends(held)))
+    bench.fill()
+    return one, *(size / MANY for size in (many, claim, finish, peak(bench.server.step)))
+
+
+def test_bytes_allocated_for_each_job(sqlite):
+    found = [allocated(sqlite) for _ in range(3)]  # what else the process does adds to some
+    bounds = (8_500, 4_000, 3_200, 3_300, 6_000)
+    for size, bound in zip(map(min, zip(*found, strict=True)), bounds, strict=True):
+        within(size, bound)
 
 
 def test_nothing_stays_of_jobs_that_ran(sqlite):
