@@ -141,7 +141,7 @@ def entered(turns, *names):
                 turns.leave(step)
 
         steps.append((step, Outcome(go)))
-        until(lambda step=step: step in turns.line or step.leads)
+        until(lambda step=step: step in turns.line or step.leads or step.is_over)
     return steps
 
 
@@ -336,3 +336,25 @@ def test_a_crowd_of_threads_that_insert_row_after_row(driver):
     assert [one.error for one in crowd] == [None] * 8
     assert len(stored(driver)) == 400
     assert kinds(statements).count("COMMIT") < 300
+
+
+def test_who_should_have_been_called_by_one_that_is_broken_off_goes_on():
+    """As by an exception that another thread raises in it: it has left, and calls nobody."""
+    all_turns, first = Turns(), Step(lambda connection: None)
+    assert all_turns.take(first, time.monotonic())
+    others = [Step(lambda connection: None) for _ in range(2)]
+    taken = []
+
+    def take(step):
+        taken.append(all_turns.take(step, time.monotonic() + 0.1))
+
+    threads = [threading.Thread(target=take, args=(step,), daemon=True) for step in others]
+    for number, thread in enumerate(threads, 1):
+        thread.start()
+        until(lambda number=number: len(all_turns.line) == number)
+    all_turns._fetch(first)
+    all_turns.arrive(first)
+    all_turns.leave(first)  # calls the first of both, which calls nobody
+    for thread in threads:
+        thread.join(LONG)
+    assert taken == [True, True]

@@ -27,15 +27,19 @@ from .statements import SQL
 T = TypeVar("T")
 Connection = sqlite3.Connection
 
+CARRIED = 0.5
+"""Seconds between two looks whether a step is done whose time is up while it is carried."""
+
 
 class Step(Generic[T]):
     """A write. ``work`` None: it wants the turn, and is never carried; ``flush``: its commit waits
     for the disk; ``row``: it inserts this, and does nothing else; ``leads``: it has the turn;
     ``arrived``: those it carried, once all is settled; ``is_over``: nobody waits for it any more;
-    ``calls``: who has to be told, too, when it goes on.
+    ``calls``: who has to be told, too, when it goes on; ``may_go``: it was carried, and who should
+    call it may have been broken off.
     """
 
-    leads = is_over = is_main = False
+    leads = is_over = is_main = may_go = False
     carries: "Sequence[Step[Any]]" = ()
     arrived: "Sequence[Step[Any]]" = ()
     thread = 0
@@ -159,7 +163,8 @@ class Turns:
             with self._guard:
                 if step in self.line:
                     return False
-            step.wait()  # it is carried at this moment
+            while not (step.may_go or step.wait(CARRIED)):  # it is carried at this moment
+                pass
         return True
 
     def take_if_free(self, step: Step[Any]) -> bool:
@@ -263,6 +268,7 @@ class Turns:
             self.company.parts(one.thread for one in step.arrived if one.row is not None)
         last = step
         for one in step.arrived:
+            one.may_go = True
             if one.is_main:  # it may be broken off before it calls anybody
                 one.call()
             elif not one.is_over:
