@@ -1,6 +1,7 @@
 """Jobs enqueued in a transaction of the caller's: there if and only if it commits, and then."""
 
 import threading
+import time
 
 import psycopg2
 import pytest
@@ -11,6 +12,7 @@ from qml import (
     ConfigurationError,
     Job,
     JobAlreadyExists,
+    JobFilter,
     Qml,
     StorageError,
     StorageUnavailable,
@@ -18,6 +20,8 @@ from qml import (
     connect,
 )
 from qml.drivers.sqlite.library import library
+from qml.values.trusted import changed
+from tests.drivers.carrying import Outcome
 from tests.storage.callers import DATABASES, WAYS, Database
 from tests.storage.stores import KINDS
 from tests.work.support import eventually
@@ -374,10 +378,28 @@ def test_a_row_that_the_snapshot_does_not_show_ends_the_wait(server):
         there = storage.enqueue(Job("there"))
         with pytest.raises(StorageUnavailable):
             storage.enqueue_in(caller, [there])
-        with pytest.raises(StorageUnavailable):
-            storage.enqueue_in(caller, [Job("new"), there])
+        for beside in (Job("new"), changed(there, id="alike")):
+            with pytest.raises(StorageUnavailable):
+                storage.enqueue_in(caller, [beside, there])
         caller.rollback()
     assert ids(storage) == [there.id]
+
+
+def test_ids_that_another_transaction_takes_at_this_moment_are_taken(server):
+    database, storage = server
+    first, taken, last = storage.enqueue_many([Job("a") for _ in range(3)])
+    storage.delete_many(JobFilter())
+    with database.driver() as other, database.driver() as caller:
+        storage.enqueue_in(other, [taken])
+        late = Outcome(lambda: storage.enqueue_in(caller, [first, taken, last]))
+        time.sleep(0.2)
+        assert not late.there  # it waits for what becomes of that one
+        other.commit()
+        late.join()
+        assert isinstance(late.error, JobAlreadyExists)
+        storage.enqueue_in(caller, [last])
+        caller.commit()
+    assert ids(storage) == [last.id, taken.id]
 
 
 def test_the_place_is_asked_once(server):

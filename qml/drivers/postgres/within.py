@@ -50,8 +50,12 @@ class Within:
         return self.run(self.sql[name], values)
 
     def insert_and_hint(self, name: str, values: Mapping[str, Any]) -> list[int]:
-        """The seqs of rows that are stored. The hint is for whoever commits."""
-        return [seq for (seq,) in self.run(self.sql[name], values)]
+        """The seqs of rows that are stored; none when something stands in the way. The hint is for
+        whoever commits."""
+        try:
+            return [seq for (seq,) in self.run(self.sql[name], values)]
+        except UniqueViolation:  # another was faster
+            return []
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
