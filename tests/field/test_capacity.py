@@ -172,7 +172,7 @@ def test_what_was_claimed_ahead_is_handed_back_when_a_job_takes_long(make_storag
 
 @pytest.mark.parametrize(
     "settings",
-    [{"poll_interval": 600}, {"poll_interval": 0.02}, {"lease_seconds": 0.5}, {"queues": ["q"]}],
+    [{"poll_interval": 600}, {"poll_interval": 0.02}, {"lease_seconds": 2.0}, {"queues": ["q"]}],
     ids=str,
 )
 def test_law10_a_freed_thread_triggers_the_next_claim_whatever_the_options(make_storage, settings):

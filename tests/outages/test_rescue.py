@@ -30,9 +30,9 @@ def running(site):
         site.gates["goes on"].someone_waits()
         chores = {chore.name: chore for chore in server._rounds[0]._chores}
         renewal = chores["renewal of leases"]
-        renewal.next_at = math.inf
+        renewal.early = renewal.late = math.inf
         yield server, job
-        renewal.next_at = 0.0
+        renewal.early = renewal.late = 0.0
         server._rounds[0]._take(renewal)
         site.open_gates()
         assert site.done(job) == ["goes on"]

@@ -156,8 +156,10 @@ class Broken(Storage):
         return row
 
     def place(self, driver, job, on_conflict):
-        placing = conflicts.Placing(driver, self.clock.micros(), self.limits)
-        return placing.place([job], on_conflict)[0]
+        now, limits = self.clock.micros(), self.limits
+        if on_conflict == "raise":
+            return storing.enqueue_many(driver, [job], now, limits)[0]
+        return conflicts.Placing(driver, now, limits).place([job], on_conflict)[0]
 
     def runs(self, job):
         """Whether the claim may end the job, for all that can be seen now."""
