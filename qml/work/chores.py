@@ -28,6 +28,9 @@ log = logging.getLogger("qml.server")
 
 RESCUE = "rescue of orphans"
 
+ALONE = 1.0
+"""Seconds between two looks at the neighbours while there are none."""
+
 
 EARLY = 0.1
 """The share of its pause by which a chore may be taken early, when its thread is up anyway: an idle
@@ -250,12 +253,14 @@ class Upkeep:
             log.warning("rescued job %s (%s), now %s: %s", job.id, job.method, job.state.kind, last)
         self._outage.held_up(self._outage.steady() - begun)
 
-    def bury(self) -> None:
-        """Take jobs at once from servers of this machine that are dead, as its kernel tells."""
+    def bury(self) -> float | None:
+        """Take jobs at once from servers of this machine that are dead, as its kernel tells. While
+        there are no others, there is nothing to wake up for."""
         ended = self._neighbours.bury()
         if ended:
             log.warning("a server of this machine was killed: %d of its claims are ended", ended)
             self.rescue()
+        return None if self._neighbours else ALONE
 
     def expire(self) -> None:
         """End waiting jobs that were not started in time, a thousand at a time."""

@@ -30,6 +30,10 @@ class Neighbours:
         self._storage = storage
         self._known: dict[str, Process] = {}
 
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self._known)
+
     def know(self, told: Iterable[Mapping[str, Any]]) -> None:
         """What all servers tell of themselves, each with its ``name``."""
         here = kernel.this()

@@ -7,7 +7,7 @@ import pytest
 from qml import Job, StorageUnavailable
 from qml.storage import servers
 from qml.work import kernel, neighbours, presence
-from qml.work.chores import Upkeep
+from qml.work.chores import ALONE, Upkeep
 from qml.work.kernel import Process
 from qml.work.neighbours import Neighbours
 from qml.work.outage import Outage
@@ -57,9 +57,10 @@ def test_upkeep_rescues_at_once(memory_app, dead, caplog):
     storage, other = memory_app.storage, HERE._replace(pid=101)
     told(storage, "other", other)
     upkeep = Upkeep(storage, lambda: told(storage, "mine"), Outage())
+    assert upkeep.bury() == ALONE
     upkeep.heartbeat()
     job = claimed(storage, "other")
-    upkeep.bury()
+    assert upkeep.bury() is None
     assert storage.get(job.id).state.kind == "processing"
     dead.add(other)
     upkeep.bury()
