@@ -31,7 +31,6 @@ RESCUE = "rescue of orphans"
 ALONE = 1.0
 """Seconds between two looks at the neighbours while there are none."""
 
-
 EARLY = 0.1
 """The share of its pause by which a chore may be taken early, when its thread is up anyway: an idle
 server costs what it costs to wake up, some 0.3 ms of a core each time."""

@@ -3,7 +3,11 @@
 import contextlib
 import threading
 
+from qml.drivers.sqlite import SqliteDriver
+from qml.values.config import SqliteConfig
 from tests.work.support import eventually
+
+from .making import everything, row
 
 LONG = 30.0
 
@@ -70,6 +74,27 @@ class Line:
         self.go()
         for one in (self.leader, *self.added):
             one.join()
+
+
+@contextlib.contextmanager
+def opened(tmp_path):
+    """A driver whose writers wait for long."""
+    driver = SqliteDriver(SqliteConfig(path=tmp_path / "jobs.db", busy_timeout=LONG))
+    driver.install()
+    try:
+        yield driver
+    finally:
+        driver.close()
+
+
+def insert(driver, *names, **columns):
+    """A call that inserts such rows."""
+    return lambda: driver.insert([row(name, **columns) for name in names])
+
+
+def stored(driver):
+    """The ids of all rows, in order."""
+    return sorted(one.id for one in everything(driver))
 
 
 def until(condition):

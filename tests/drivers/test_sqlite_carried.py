@@ -13,7 +13,7 @@ from qml.values.config import SqliteConfig
 from qml.values.errors import StorageUnavailable
 from tests.work.support import traced
 
-from .carrying import LONG, Outcome, always_carried, line, until
+from .carrying import LONG, Outcome, always_carried, insert, line, opened, stored, until
 from .making import claim, everything, ids, move, put, row, running
 from .test_machine import DriverMachine, run_machine
 from .test_sqlite_durability import Storage
@@ -21,18 +21,8 @@ from .test_sqlite_durability import Storage
 
 @pytest.fixture
 def driver(tmp_path):
-    driver = SqliteDriver(SqliteConfig(path=tmp_path / "jobs.db", busy_timeout=LONG))
-    driver.install()
-    yield driver
-    driver.close()
-
-
-def insert(driver, *names, **columns):
-    return lambda: driver.insert([row(name, **columns) for name in names])
-
-
-def stored(driver):
-    return sorted(one.id for one in everything(driver))
+    with opened(tmp_path) as driver:
+        yield driver
 
 
 def ends(statements):

@@ -6,32 +6,21 @@ import time
 
 import pytest
 
-from qml.drivers.sqlite import SqliteDriver, company, connections, turns
+from qml.drivers.sqlite import company, connections, turns
 from qml.drivers.sqlite.company import Company
 from qml.drivers.sqlite.turns import Step, Turns
-from qml.values.config import SqliteConfig
 from qml.values.errors import StorageUnavailable
 from tests.work.support import traced
 
-from .carrying import LONG, Outcome, line, until
-from .making import claim, everything, ids, put, row
+from .carrying import LONG, Outcome, insert, line, opened, stored, until
+from .making import claim, ids, put, row
 from .test_sqlite_durability import Storage
 
 
 @pytest.fixture
 def driver(tmp_path):
-    driver = SqliteDriver(SqliteConfig(path=tmp_path / "jobs.db", busy_timeout=LONG))
-    driver.install()
-    yield driver
-    driver.close()
-
-
-def insert(driver, *names, **columns):
-    return lambda: driver.insert([row(name, **columns) for name in names])
-
-
-def stored(driver):
-    return sorted(one.id for one in everything(driver))
+    with opened(tmp_path) as driver:
+        yield driver
 
 
 def inserts(driver, *calls):
@@ -279,9 +268,15 @@ def called(step):
     return step.wait(0.0)
 
 
-def test_each_that_was_carried_calls_the_next():
+def led():
+    """A turn, and who has it."""
     turns, leader = Turns(), Step(lambda c: None, row=row("first"))
     turns.take(leader, 0.0)
+    return turns, leader
+
+
+def test_each_that_was_carried_calls_the_next():
+    turns, leader = led()
     one, two, three = (in_line() for _ in range(3))
     settled(turns, leader, [one, two, three])
     assert [called(one), called(two), called(three)] == [True, False, False]
@@ -292,8 +287,7 @@ def test_each_that_was_carried_calls_the_next():
 
 
 def test_who_is_gone_is_passed_over():
-    turns, leader = Turns(), Step(lambda c: None, row=row("first"))
-    turns.take(leader, 0.0)
+    turns, leader = led()
     one, two, three = (in_line() for _ in range(3))
     turns.leave(two)
     settled(turns, leader, [one, two, three])
@@ -302,8 +296,7 @@ def test_who_is_gone_is_passed_over():
 
 
 def test_the_main_thread_is_no_link_of_the_chain():
-    turns, leader = Turns(), Step(lambda c: None, row=row("first"))
-    turns.take(leader, 0.0)
+    turns, leader = led()
     one, main, three = in_line(), in_line(is_main=True), in_line()
     settled(turns, leader, [one, main, three])
     assert [called(one), called(main), called(three)] == [True, True, False]
@@ -314,8 +307,7 @@ def test_the_main_thread_is_no_link_of_the_chain():
 
 
 def test_who_is_broken_off_before_it_is_called_calls_the_next():
-    turns, leader = Turns(), Step(lambda c: None, row=row("first"))
-    turns.take(leader, 0.0)
+    turns, leader = led()
     one, two, three = (in_line() for _ in range(3))
     settled(turns, leader, [one, two, three])
     turns.leave(two)

@@ -2,7 +2,6 @@
 
 import itertools
 import sqlite3
-import tracemalloc
 from contextlib import closing
 from datetime import timedelta
 
@@ -34,6 +33,7 @@ from qml.storage.copying import CopyRefused, copy
 from qml.testing.strategies import jobs, states
 from tests.drivers.making import row
 from tests.storage.stores import KINDS, PAIRS
+from tests.work.support import peak_of
 
 
 @pytest.fixture
@@ -709,15 +709,6 @@ def test_what_is_damaged_goes_over_as_it_is(make, clock, tmp_path, damage, kind)
 
 
 # -- size --------------------------------------------------------------------------------------
-
-
-def peak_of(work):
-    tracemalloc.start()
-    try:
-        work()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
 
 
 def test_many_jobs_take_little_memory(source, target):

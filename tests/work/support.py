@@ -1,9 +1,11 @@
 """What the tests of servers and of the field share: waiting, and drivers that count or fail."""
 
 import contextlib
+import gc
 import os
 import threading
 import time
+import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -25,6 +27,17 @@ STORE_VERBS = (
     "insert", "load", "swap", "claim", "hold", "let_go", "scan", "count", "erase",
     "read", "write", "list", "wait",
 )  # fmt: skip
+
+
+def peak_of(work: Callable[[], Any]) -> int:
+    """The most bytes that Python had allocated meanwhile, beyond what it had before."""
+    gc.collect()
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 def eventually(condition: Callable[[], Any], timeout: float = PATIENCE, *, every=0.005) -> Any:

@@ -17,6 +17,7 @@ import pytest
 from qml import Qml, Succeeded
 from tests.drivers import postgres_store, redis_store
 from tests.servers import Meter
+from tests.work.support import peak_of
 
 PAYLOAD = "x" * 200
 MANY = 100
@@ -147,26 +148,15 @@ def test_calls_for_each_job_that_a_server_runs(request, kind, bound):
 # -- memory --------------------------------------------------------------------------------------
 
 
-def peak(work):
-    """The most bytes that Python had allocated meanwhile, beyond what it had before."""
-    gc.collect()
-    tracemalloc.start()
-    try:
-        work()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-
-
 def allocated(bench):
     """Bytes for one job: enqueued by itself, one of many, claimed, finished, run by a server."""
     held = []
-    one = peak(lambda: bench.task.enqueue(PAYLOAD))
-    many = peak(bench.fill)
-    claim = peak(lambda: held.extend(bench.claim()))
-    finish = peak(lambda: bench.storage.finish_many(ends(held)))
+    one = peak_of(lambda: bench.task.enqueue(PAYLOAD))
+    many = peak_of(bench.fill)
+    claim = peak_of(lambda: held.extend(bench.claim()))
+    finish = peak_of(lambda: bench.storage.finish_many(ends(held)))
     bench.fill()
-    return one, *(size / MANY for size in (many, claim, finish, peak(bench.server.step)))
+    return one, *(size / MANY for size in (many, claim, finish, peak_of(bench.server.step)))
 
 
 def test_bytes_allocated_for_each_job(sqlite):

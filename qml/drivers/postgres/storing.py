@@ -54,9 +54,11 @@ def _quick(rows: Sequence[Row]) -> tuple[str, dict[str, object]] | None:
     values: dict[str, object] = rows[0]._asdict()
     if len(rows) == 1:
         return "insert_one", values
+    if _wanted(rows[0]) is not None or not _are_alike(rows):
+        return None
     ids = [row.id for row in rows]
     lines = {"ids": arrays.lines(ids), "payloads": arrays.lines([row.payload for row in rows])}
-    if _wanted(rows[0]) is not None or None in lines.values() or not _are_alike(rows):
+    if None in lines.values():
         return None
     return "insert_alike", {**values, **lines, "low": min(ids), "high": max(ids)}
 
