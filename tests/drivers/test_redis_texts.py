@@ -40,7 +40,8 @@ def any_row(draw):
     times = ("lease_until", "due_at", "finished_at", "purge_at", "expires_at")
     moments = {name: draw(st.none() | MICROS) for name in times}
     plain = {name: draw(TEXTS) for name in ("state", "queue", "method", "unique_while")}
-    opaque = {name: draw(TEXTS) for name in ("detail", "failures", "metadata", "payload", "notes")}
+    names = ("detail", "failures", "metadata", "payload", "notes")
+    opaque = {name: draw(TEXTS) * draw(st.sampled_from((1, 1, 1_000))) for name in names}
     numbers = {name: draw(SMALL) for name in ("version", "attempt", "fence", "max_attempts")}
     return row(
         draw(TEXTS),
@@ -112,7 +113,11 @@ def test_notes_travel_only_when_they_are_read_or_written(store, monkeypatch):
     assert a.notes == b.notes == large
     sent, write = [], driver._connections.write
     monkeypatch.setattr(
-        driver._connections, "write", lambda *given: sent.append(given[1]) or write(*given)
+        driver._connections,
+        "write",
+        lambda script, order, beside=(): (
+            sent.append(b"".join((order, *beside))) or write(script, order, beside)
+        ),
     )
     assert driver.swap([move(a), rewrite(b)]) == [Verdict.DONE] * 2
     assert driver.hold([renewal(b, NOW * 3)]) == [Verdict.DONE]

@@ -56,7 +56,7 @@ local function append_like(before, orders, first)
   local fields, place = {'row', ''}, nil
   for at = 1, #TEXTS do
     if texts[at] then
-      fields[#fields + 1], fields[#fields + 2] = TEXTS[at], texts[at]
+      fields[#fields + 1], fields[#fields + 2] = TEXTS[at], given(texts[at])
       place = at == PAYLOAD and #fields or place
     end
   end
@@ -64,7 +64,7 @@ local function append_like(before, orders, first)
   for number, order in ipairs(orders) do
     local seq = string.format('%016.0f', first + number - 1)
     fields[2] = '["' .. seq .. '",' .. cjson.encode(order[1]) .. ',' .. rest
-    fields[place] = order[2]
+    fields[place] = given(order[2])
     redis.call('HSET', key('job:' .. order[1]), unpack(fields))
     tails[number] = seq .. order[1]
   end

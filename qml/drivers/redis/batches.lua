@@ -19,8 +19,8 @@ local function found(length, mark)
     if name < start then  -- a shorter one, that the name to begin with begins with
       member = from('(' .. letters .. name .. '\255')
     elseif row then
-      local text = written(row, stored)
-      return {name = name, text = text, after = '(' .. letters .. name .. '\255'}
+      local after = '(' .. letters .. name .. '\255'
+      return {name = name, row = row, stored = stored, after = after}
     else
       member = from('(' .. member)
     end
@@ -46,7 +46,7 @@ while #rows < tonumber(limit) do
   if not best then
     break
   end
-  rows[#rows + 1] = streams[best].text
+  rows[#rows + 1] = written(streams[best].row, streams[best].stored)
   streams[best] = found(best, streams[best].after)
 end
-return list(rows)
+return with_texts(list(rows))

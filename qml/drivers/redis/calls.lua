@@ -1,9 +1,14 @@
 -- After rows.lua, in every script that writes: a repeated call is answered as the first one was.
 --
 -- ARGV[1], ARGV[2] name the call: a client's lane, and a number that it uses once. ARGV[3] is for
--- how many seconds it is remembered, and ARGV[4] what is ordered, as JSON.
+-- how many seconds it is remembered, and ARGV[4] what is ordered, as JSON; then come large texts,
+-- as they are. In the JSON each is a number, its place in ARGV.
 
 local ORDER = cjson.decode(ARGV[4])
+
+local function given(text)
+  return type(text) == 'number' and ARGV[text] or text
+end
 
 -- The answer that was lost on its way, if this is the same call again. And how far mending has
 -- counted, asked for at once.

@@ -27,7 +27,7 @@ end
 local function answered(rows, to_remember)
   arrange()
   local text = list({'"' .. next_due() .. '"', list(rows), wrong()})
-  return (changed or misplaced ~= '') and answer(text, to_remember) or text
+  return with_texts((changed or misplaced ~= '') and answer(text, to_remember) or text)
 end
 
 -- Of a repeated call: what it took and nobody has taken from it since.

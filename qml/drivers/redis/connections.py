@@ -14,7 +14,7 @@ import os
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from queue import Empty
 from typing import Any, TypeVar
@@ -95,25 +95,26 @@ class Connections:
         """The answer to a command that may be carried out twice, as the protocol has it."""
         return self._patiently(lambda: self._once(*command))
 
-    def read(self, script: Script, order: bytes) -> bytes:
+    def read(self, script: Script, order: bytes) -> Any:
         """The answer of a script that changes nothing."""
-        answer: bytes = self._patiently(lambda: self._run(script, order))
-        return answer
+        return self._patiently(lambda: self._run(script, order))
 
-    def write(self, script: Script, order: bytes) -> bytes:
-        """The answer of a script that is carried out once, however often it is called."""
-        if len(order) > LONGEST:
+    def write(self, script: Script, order: bytes, beside: Sequence[bytes] = ()) -> Any:
+        """The answer of a script that is carried out once, however often it is called. ``beside``:
+        what belongs to the order, see calls.lua."""
+        size = len(order) + sum(map(len, beside))
+        if size > LONGEST:
             raise StorageError(
                 f"{self.name} takes at most {LONGEST:,} bytes at once, and this batch has "
-                f"{len(order):,}; nothing was changed: make several of it"
+                f"{size:,}; nothing was changed: make several of it"
             )
         try:
             lane = self._lanes.pop()
         except IndexError:
             lane = Lane(f"{self.origin}{next(self._named)}")
         lane.number += 1
-        named = (lane.name, lane.number, self._remembered, order)
-        answer: bytes = self._patiently(lambda: self._run(script, *named))
+        named = (lane.name, lane.number, self._remembered, order, *beside)
+        answer = self._patiently(lambda: self._run(script, *named))
         # Not so after an error: the call may yet reach the server, and overtake the lane's next.
         self._lanes.append(lane)
         return answer

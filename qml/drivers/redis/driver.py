@@ -66,9 +66,9 @@ class RedisDriver:
         """See Driver.insert."""
         if not rows and record is None:
             return Inserted([], [])
-        first, obstacles = texts.loads(
-            self._write(INSERT, texts.insert_texts(rows, record, parents))
-        )
+        beside = texts.Beside()
+        order = texts.insert_texts(rows, record, parents, beside)
+        first, obstacles = texts.loads(self._write(INSERT, order, beside))
         if obstacles:
             return Inserted([], [Obstacle(int(at), by, holder) for at, by, holder in obstacles])
         self._told(True)
@@ -76,8 +76,8 @@ class RedisDriver:
 
     def load(self, ids: Sequence[str]) -> list[Row | None]:
         """See Driver.load."""
-        found = texts.loads(self._connections.read(LOAD, texts.dumps(list(ids))))
-        return [row and texts.row_of(row) for row in found]
+        answer = self._connections.read(LOAD, texts.dumps(list(ids)))
+        return [row and texts.row_of(row, answer) for row in texts.loads(answer)]
 
     def holder(self, unique_key: str) -> str | None:
         """See Driver.holder."""
@@ -86,19 +86,24 @@ class RedisDriver:
 
     def swap(self, changes: Sequence[Change]) -> list[Verdict]:
         """See Driver.swap."""
-        verdicts = texts.verdicts(self._write(SWAP, [*map(texts.change_texts, changes)]))
+        beside = texts.Beside()
+        order = [texts.change_texts(change, beside) for change in changes]
+        verdicts = texts.verdicts(self._write(SWAP, order, beside))
         self._told(Verdict.DONE in verdicts)
         return verdicts
 
     def claim(self, claim: Claim) -> Claimed:
         """See Driver.claim. One that finds nothing writes nothing."""
-        due, rows, wrong = texts.loads(self._write(CLAIM, texts.claim_texts(claim)))
+        answer = self._write(CLAIM, texts.claim_texts(claim))
+        due, rows, wrong = texts.loads(answer)
         self._mending.heed(wrong)
-        return Claimed(texts.rows_of(rows), texts.micros(due) if due else None)
+        return Claimed(texts.rows_of(rows, answer), texts.micros(due) if due else None)
 
     def hold(self, holds: Sequence[Hold]) -> list[Verdict]:
         """See Driver.hold."""
-        return texts.verdicts(self._write(HOLD, [*map(texts.hold_texts, holds)]))
+        beside = texts.Beside()
+        order = [texts.hold_texts(hold, beside) for hold in holds]
+        return texts.verdicts(self._write(HOLD, order, beside))
 
     def let_go(
         self, job_id: str, worker: str, now: int, claim: tuple[int, int] | None = None
@@ -210,9 +215,9 @@ class RedisDriver:
         if told:
             self._wakeups.wake()
 
-    def _write(self, script: Any, order: Any) -> bytes:
+    def _write(self, script: Any, order: Any, beside: Sequence[bytes] = ()) -> Any:
         self._hinted.in_step = False
-        return self._connections.write(script, texts.dumps(order))
+        return self._connections.write(script, texts.dumps(order), beside)
 
 
 def _record(name: str, stored: str) -> Record:

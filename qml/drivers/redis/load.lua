@@ -5,4 +5,4 @@ for index, id in ipairs(cjson.decode(ARGV[1])) do
   local row, stored = read(id)
   rows[index] = row and written(row, stored) or 'null'
 end
-return list(rows)
+return with_texts(list(rows))

@@ -45,4 +45,4 @@ for _, member in ipairs(due) do
     give(id)
   end
 end
-return list(rows)
+return with_texts(list(rows))

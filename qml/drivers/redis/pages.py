@@ -70,10 +70,12 @@ class Pages:
             return self._available(query)
         if isinstance(query, Oldest):
             order = dumps([moment(query.now), str(query.limit)])
-            return rows_of(loads(self._connections.read(OLDEST, order)))
+            answer = self._connections.read(OLDEST, order)
+            return rows_of(loads(answer), answer)
         if isinstance(query, Batches):
             order = dumps([query.start, str(query.limit)])
-            return rows_of(loads(self._connections.read(BATCHES, order)))
+            answer = self._connections.read(BATCHES, order)
+            return rows_of(loads(answer), answer)
         return [*self._walk(self._way(query), query.limit)]
 
     def _walk(self, way: _Way, limit: int | None) -> Iterator[Row]:
@@ -82,10 +84,11 @@ class Pages:
             want = GIVE if left is None else min(GIVE, left)
             look = LOOK if way.queue is None and way.method is None else PASS
             order = dumps([*way[:5], str(look), str(want), str(way.skip), *way[6:]])
-            after, skip, texts, vanished = loads(self._connections.read(WALK, order))
+            answer = self._connections.read(WALK, order)
+            after, skip, texts, vanished = loads(answer)
             if vanished:
                 self._suspect()
-            rows = rows_of(texts)
+            rows = rows_of(texts, answer)
             yield from rows
             if not after:
                 return

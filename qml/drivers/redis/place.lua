@@ -148,7 +148,7 @@ local function save(row, texts)
   local fields, size = {'row', stored}, 2
   for place = 1, texts and #TEXTS or 0 do
     if texts[place] then
-      fields[size + 1], fields[size + 2] = TEXTS[place], texts[place]
+      fields[size + 1], fields[size + 2] = TEXTS[place], given(texts[place])
       size = size + 2
     end
   end

@@ -15,6 +15,12 @@ from ...seam.tallies import Parents, Tally
 
 Texts = list[Any]
 
+Answer = bytes | list[bytes]
+"""What a script answers: JSON; or that, and the large texts of its rows, see rows.lua."""
+
+LARGE = 4_000
+"""Letters of a text that does not go into the JSON of an order."""
+
 VERDICTS = {"d": Verdict.DONE, "s": Verdict.STALE, "g": Verdict.GONE, "t": Verdict.TAKEN}
 
 _BIAS = 10**19
@@ -49,18 +55,29 @@ def dumps(order: Any) -> bytes:
     return _encode(order).encode()
 
 
-def loads(answer: bytes) -> Any:
+def loads(answer: Answer) -> Any:
     """A script's answer. A damaged text is read as far as it can be: one bad record must not stop
     the others."""
-    return _decode(answer.decode("utf-8", "replace"))
+    return _decode(_text(answer[0] if isinstance(answer, list) else answer))
+
+
+def _text(stored: bytes) -> str:
+    return stored.decode("utf-8", "replace")
+
+
+class Beside(list[bytes]):
+    """The large texts of an order: they are sent after its JSON, as they are."""
+
+    def put(self, text: str) -> str | int:
+        """A text as it stands in the order; a large one as its place, see calls.lua."""
+        if len(text) <= LARGE:
+            return text
+        self.append(text.encode())
+        return len(self) + 4  # after what names the call, and the JSON
 
 
 _UNWRITTEN = {"failures": "[]", "metadata": "{}", "notes": ""}
 """Texts that say nothing: a new row has no field for them, which costs room and time."""
-
-
-def _unless(nothing: str) -> Callable[[str], str | bool]:
-    return lambda text: text != nothing and text
 
 
 def _flag(value: int) -> str | bool:
@@ -74,8 +91,6 @@ def _writer(column: str) -> Callable[[Any], str | bool | None] | None:
         return str
     if column == "timeout_seconds":
         return repr
-    if column in _UNWRITTEN:
-        return _unless(_UNWRITTEN[column])
     if column == "needs_all":
         return _flag
     return seq_text if column == "seq" else None
@@ -89,31 +104,41 @@ def _reader(column: str) -> Callable[[str], Any] | None:
     return float if column == "timeout_seconds" else None
 
 
-_WRITERS = tuple(map(_writer, Row._fields))
-_COLUMNS = tuple(map(_reader, Row._fields[: Row._fields.index("detail")]))
-
 _NEEDS_ALL, _TEXTS = map(Row._fields.index, ("needs_all", "detail"))
+_WRITERS = tuple(map(_writer, Row._fields[:_TEXTS]))
+_READERS = tuple(map(_reader, Row._fields[:_TEXTS]))
+_NOTHING = tuple(map(_UNWRITTEN.get, Row._fields[_TEXTS:]))
 _PAYLOAD, _NOTES = (Row._fields.index(column) - _TEXTS for column in ("payload", "notes"))
 
 _HERE = (False, False)
 """What the scripts add to a row: whether it is ripe, and whether it has to do with others."""
 
 
-def row_texts(row: Row) -> tuple[Texts, Texts]:
+def row_texts(row: Row, beside: Beside) -> tuple[Texts, Texts]:
     """A row's columns, and its texts; see rows.lua."""
-    values = [
-        False if value is None else value if write is None else write(value)
-        for value, write in zip(row, _WRITERS, strict=True)
+    texts: Texts = [*row[_TEXTS:]]
+    return _columns(row), [
+        text != nothing and beside.put(text) for text, nothing in zip(texts, _NOTHING, strict=True)
     ]
-    return [*values[:_TEXTS], *_HERE], values[_TEXTS:]
 
 
-def row_of(given: tuple[Texts, Texts]) -> Row:
-    """The row of what a script gives: its columns and its texts."""
+def _columns(row: Row) -> Texts:
+    values = zip(row, _WRITERS, strict=False)  # without the texts
+    written = [
+        False if value is None else value if write is None else write(value)
+        for value, write in values
+    ]
+    return [*written, *_HERE]
+
+
+def row_of(given: tuple[Texts, Texts], answer: Answer) -> Row:
+    """The row of what a script gives in its answer: its columns and its texts."""
     columns, texts = given
+    if isinstance(answer, list):
+        texts = [_text(answer[text]) if type(text) is int else text for text in texts]
     values = [
         None if text is False else text if read is None else read(text)
-        for text, read in zip(columns, _COLUMNS, strict=False)  # without what the scripts added
+        for text, read in zip(columns, _READERS, strict=False)  # without what the scripts added
     ]
     values[_NEEDS_ALL] = values[_NEEDS_ALL] or 0
     detail, failures, metadata, payload, notes = texts
@@ -122,16 +147,18 @@ def row_of(given: tuple[Texts, Texts]) -> Row:
     return Row._make([*values, detail, failures, metadata, payload, notes or ""])
 
 
-def rows_of(answer: Iterable[tuple[Texts, Texts]]) -> list[Row]:
-    """The rows of what a script gives."""
-    return [row_of(texts) for texts in answer]
+def rows_of(given: Iterable[tuple[Texts, Texts]], answer: Answer) -> list[Row]:
+    """The rows of what a script gives in its answer."""
+    return [row_of(texts, answer) for texts in given]
 
 
 def _time_text(time: int | None) -> str | None:
     return None if time is None else moment(time)
 
 
-def insert_texts(rows: Sequence[Row], record: Write | None, parents: Sequence[Parents]) -> Texts:
+def insert_texts(
+    rows: Sequence[Row], record: Write | None, parents: Sequence[Parents], beside: Beside
+) -> Texts:
     """New rows, a record that is written with them, and what some of them wait for."""
     written = record and [record.name, record.body, str(record.expected)]
     waits = [
@@ -142,35 +169,37 @@ def insert_texts(rows: Sequence[Row], record: Write | None, parents: Sequence[Pa
         ]
         for one in parents
     ]
-    return [[*_one_after_another(rows)], written, waits]
+    return [[*_one_after_another(rows, beside)], written, waits]
 
 
-def _one_after_another(rows: Sequence[Row]) -> Iterator[Texts | tuple[Texts, Texts]]:
+def _one_after_another(
+    rows: Sequence[Row], beside: Beside
+) -> Iterator[Texts | tuple[Texts, Texts]]:
     """New rows. Of one that is like the one before it but for its id and payload, these alone."""
     shared: tuple[object, ...] = ()
     for row in rows:
         others = in_common(row)
         if others == shared:
-            yield [row.id, row.payload]
+            yield [row.id, beside.put(row.payload)]
         else:
-            yield row_texts(row)
+            yield row_texts(row, beside)
         shared = others
 
 
-def change_texts(change: Change) -> Texts:
+def change_texts(change: Change, beside: Beside) -> Texts:
     """A guarded change, its guards first; and what follows a move."""
     if isinstance(change, Move):
         guards = (seq_text(change.seq), str(change.version), _time_text(change.lapsed_by))
-        texts, ends_lease = (change.detail, change.failures), str(int(change.ends_lease))
-        then = [*map(row_texts, change.then)]
-        return ["move", change.id, *guards, _moved(change), texts, ends_lease, then]
-    columns, _ = row_texts(change.row)
+        texts = (beside.put(change.detail), beside.put(change.failures))
+        ends, then = str(int(change.ends_lease)), [row_texts(row, beside) for row in change.then]
+        return ["move", change.id, *guards, _moved(change), texts, ends, then]
     new: Texts = [*change.row[_TEXTS:]]  # over what may be written there
     new[_NOTES] = False
     if change.keeps_payload:
         new[_PAYLOAD] = False
-    guards = (seq_text(change.seq), str(change.version), None)
-    return ["rewrite", change.row.id, *guards, columns, new, str(int(change.keeps_lease))]
+    new = [text and beside.put(text) for text in new]
+    guards, keeps_lease = (seq_text(change.seq), str(change.version), None), change.keeps_lease
+    return ["rewrite", change.row.id, *guards, _columns(change.row), new, str(int(keeps_lease))]
 
 
 def _moved(move: Move) -> Texts:
@@ -183,11 +212,12 @@ def _moved(move: Move) -> Texts:
     ]
 
 
-def hold_texts(hold: Hold) -> Texts:
+def hold_texts(hold: Hold, beside: Beside) -> Texts:
     """A renewal or a lock."""
     fence = None if hold.fence is None else str(hold.fence)
     times = (moment(hold.now), moment(hold.until))
-    return [hold.id, seq_text(hold.seq), hold.worker, fence, *times, hold.notes]
+    notes = hold.notes and beside.put(hold.notes)
+    return [hold.id, seq_text(hold.seq), hold.worker, fence, *times, notes]
 
 
 def erase_texts(target: Finished | Overdue | Sequence[str], limit: int) -> Texts:

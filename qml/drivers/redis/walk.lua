@@ -84,9 +84,11 @@ for member, set in merged(sets, digits, down, from, to) do
       weight = weight + #text
     end
   end
-  if looked == look or #rows == want or weight > HEAVY then
+  if looked == look or #rows == want or weight + reply_size > HEAVY then
     last = string.sub(found, 1, digits)
     break
   end
 end
-return list({'"' .. last .. '"', '"' .. skip .. '"', list(rows), '"' .. vanished .. '"'})
+return with_texts(
+  list({'"' .. last .. '"', '"' .. skip .. '"', list(rows), '"' .. vanished .. '"'})
+)
