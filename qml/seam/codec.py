@@ -1,6 +1,6 @@
 """Job <-> row: the one place that knows how a job is written down."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from operator import attrgetter, itemgetter
@@ -60,21 +60,33 @@ def key_held(job: Job) -> int:
     return KEY_UNTIL_CLAIMED if job.fence == 0 and job.state.kind in WAITING else KEY_FREE
 
 
-def encode_payload(job: Job, max_bytes: int, set_once: list[Any] | None = None) -> str:
+def encode_payload(job: Job, max_bytes: int, set_once: Sequence[Any] | None = None) -> str:
     """Arguments and kwargs as text; SerializationError when the job is larger than allowed."""
-    others = settings.encode(job) if set_once is None else set_once
-    payload = jsontext.dumps([job.arguments, job.kwargs, *others])
-    size = len(payload) if payload.isascii() else len(payload.encode())
-    if job.metadata:
-        size += len(jsontext.dumps(job.metadata).encode())
+    own = settings.encode(job) if set_once is None else set_once
+    metadata = encode_metadata(job)
+    parts = [job.arguments, job.kwargs, *own]
+    return payload(job.id, job.method, parts, metadata, max_bytes)
+
+
+def encode_metadata(job: Job) -> str:
+    """Its metadata as text."""
+    return jsontext.dumps(job.metadata) if job.metadata else "{}"
+
+
+def payload(job_id: str, method: str, parts: Sequence[Any], metadata: str, max_bytes: int) -> str:
+    """The same of a job of this id and method, whose ``parts`` these are."""
+    text = jsontext.dumps(parts)
+    size = len(text) if text.isascii() else len(text.encode())
+    if metadata != "{}":
+        size += len(metadata.encode())
     if size > max_bytes:
         raise SerializationError(
-            f"job {job.id} ({job.method}): arguments, kwargs and metadata come to {size:,} bytes "
+            f"job {job_id} ({method}): arguments, kwargs and metadata come to {size:,} bytes "
             f"of JSON, more than the {max_bytes:,} allowed; store the data elsewhere and pass its "
             "name, or raise max_job_bytes",
-            job_id=job.id,
+            job_id=job_id,
         )
-    return payload
+    return text
 
 
 # What stands in a row as it does in a job.

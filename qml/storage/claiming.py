@@ -177,7 +177,7 @@ class Claiming(Reading):
     def _changed(self, kind: EventKind, jobs: Sequence[Job]) -> None:
         """Others may have something to do now."""
         self.driver.notify()
-        self._tell(kind, jobs)
+        self.hooks.tell(kind, jobs, self.now)
 
     def _all_told(self, kind: EventKind, jobs: Iterable[Job]) -> int:
         """How many jobs these are, each of them told of."""

@@ -7,6 +7,7 @@ from typing import Self
 
 from ..seam.driver import Driver
 from ..values import jsontext
+from ..values.alike import Alike
 from ..values.clock import Clock, StoreClock
 from ..values.job import Job
 from ..values.retention import Retention
@@ -67,6 +68,10 @@ class Storage(Transacting):
         """Store all jobs, in this order, or none of them; errors as for ``enqueue``. With another
         ``on_conflict`` than "raise", those whose key is held are answered by its holder, and all
         others stored in one step; each holder is replaced in a step of its own."""
+        if isinstance(jobs, Alike) and on_conflict == "raise" and not self.hooks.arounds:
+            stored = storing.enqueue_alike(self.driver, jobs, self.limits)
+            self._changed(EventKind.ENQUEUED, stored)
+            return stored
         return self.hooks.enqueuing(list(jobs), partial(self._place, on_conflict))
 
     def _place(self, on_conflict: str, jobs: builtins.list[Job]) -> builtins.list[Job]:

@@ -9,6 +9,7 @@ from ..seam.alike import Pattern
 from ..seam.driver import Driver
 from ..seam.rows import Obstacle, Row, Write
 from ..values import trusted
+from ..values.alike import Alike
 from ..values.errors import JobAlreadyExists, StorageError
 from ..values.job import Job
 from ..values.retry import RetryPolicy
@@ -31,6 +32,13 @@ class Limits:
     max_bytes: int
     patterns: dict[str, Pattern] = attrs.field(factory=dict, init=False)
 
+    def pattern_of(self, new: Alike) -> Pattern | None:
+        """By which the rows of these are made; None = there is none yet, or they can have none."""
+        known = self.patterns.get(new.like.method)
+        if known is None or (known.like is not new.like and not known.fits(new, self.max_bytes)):
+            return None
+        return known
+
     def keep(self, method: str, pattern: Pattern) -> None:
         """Have it for the next jobs of this method, if it lasts."""
         if pattern.lasts:
@@ -47,6 +55,18 @@ def enqueue_many(driver: Driver, jobs: Sequence[Job], now: int, limits: Limits) 
     if obstacles:
         raise refusal(jobs, obstacles)
     return stored
+
+
+def enqueue_alike(driver: Driver, new: Alike, limits: Limits) -> list[Job]:
+    """The same of jobs that are made as they are stored, once there is a row to make theirs by."""
+    pattern = limits.pattern_of(new)
+    if pattern is None:
+        return enqueue_many(driver, [*new], new.micros, limits)
+    rows = pattern.rows(new, limits.max_bytes)
+    seqs, obstacles = driver.insert(rows)
+    if obstacles:
+        raise refusal([*new], obstacles)
+    return new.made(rows[0].max_attempts, seqs)
 
 
 def insert(

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Protocol
 
 from .errors import ConfigurationError
@@ -26,12 +27,17 @@ class Clock(Protocol):
         ...
 
 
+_steady = (
+    partial(time.clock_gettime_ns, time.CLOCK_BOOTTIME)
+    if hasattr(time, "CLOCK_BOOTTIME")
+    else time.monotonic_ns
+)
+
+
 def steady_micros() -> int:
     """A counter of microseconds that no change of the machine's time moves. On Linux it counts
     sleep of the machine too, and reads the same in every process until the next boot."""
-    if hasattr(time, "CLOCK_BOOTTIME"):
-        return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
-    return time.monotonic_ns() // 1000
+    return _steady() // 1000
 
 
 Steady = Callable[[], float]

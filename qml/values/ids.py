@@ -8,24 +8,16 @@ _BYTES = 10  # random ones for each id
 _AHEAD = 64
 
 
-class _Tails:
+class _Ahead:
     """The random ends of ids, drawn for some ids ahead: to ask the kernel costs as much as all the
     rest, and lets go of the interpreter's lock. Shared by threads; a forked child draws its own."""
 
     def __init__(self) -> None:
-        self._drawn: list[str] = []
-        self._pid = 0
+        self.drawn: list[str] = []
+        self.pid = 0
 
-    def next(self) -> str:
-        """One that nobody else has."""
-        if self._pid != os.getpid():
-            self._drawn, self._pid = [], os.getpid()
-        drawn = self._drawn
-        while True:
-            try:
-                return drawn.pop()
-            except IndexError:
-                drawn += _tails(_AHEAD)
+
+_ahead = _Ahead()
 
 
 def _tails(count: int) -> list[str]:
@@ -39,12 +31,16 @@ def _head() -> str:
     return f"{millis[:8]}-{millis[8:]}-"
 
 
-_ahead = _Tails()
-
-
 def new_id() -> str:
     """A fresh UUIDv7 as text: 48 bits of milliseconds, then 74 random bits."""
-    return _head() + _ahead.next()
+    if _ahead.pid != os.getpid():
+        _ahead.drawn, _ahead.pid = [], os.getpid()
+    drawn = _ahead.drawn
+    while True:
+        try:
+            return _head() + drawn.pop()
+        except IndexError:
+            drawn += _tails(_AHEAD)
 
 
 def new_ids(count: int) -> list[str]:

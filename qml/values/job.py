@@ -1,6 +1,6 @@
 """A job is an immutable value: moves and changes return a new one."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +10,6 @@ from . import jobfields, jsontext, records, trusted
 from .errors import ConfigurationError, InvalidTransition, SerializationError
 from .fields import told
 from .followup import Followup, followup_from_dict
-from .ids import new_ids
 from .notes import NO_NOTES, Notes, notes_from_dict
 from .rate import Rate
 from .retention import Retention
@@ -157,7 +156,7 @@ class Job:
 
     def first_state(self, created_at: datetime) -> JobState:
         """The state it begins in, if it is made then and no other is given."""
-        if self.waits:
+        if self.after or self.after_batch is not None:
             return Scheduled(created_at, created_at, self._waits_for())
         parts = {"enqueued_at": created_at, "queue": self.queue}
         return trusted.make(Enqueued, parts)  # checked with the job itself
@@ -201,38 +200,6 @@ class Job:
             return cls(**records.revived(data, _READERS))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise SerializationError(f"not the JSON of a job: {error}") from error
-
-
-Call = tuple[list[Any], dict[str, Any], Mapping[str, Any]]
-"""Arguments and kwargs, and fields of its job that go by them."""
-
-
-def call(arguments: Sequence[Any], kwargs: Mapping[str, Any], own: Mapping[str, Any]) -> Call:
-    """A call as a job keeps it: copies, which nobody else has. SerializationError."""
-    named = jsontext.checked({**kwargs}, "kwargs") if kwargs else {}
-    return jsontext.checked([*arguments], "arguments"), named, own
-
-
-def others(
-    like: Job, calls: Sequence[Call], created_at: datetime, changes: Mapping[str, Any]
-) -> list[Job]:
-    """New jobs like one that was checked and never stored: other calls, made then (UTC), each with
-    an id of its own. ``changes``: fields that are different besides, checked by the caller."""
-    first = {"created_at": created_at, "state": like.first_state(created_at)}
-    same = {**like.__dict__, **first, **changes}
-    ids = [changes["id"]] * len(calls) if "id" in changes else new_ids(len(calls))
-    return [_another(same, *made) for made in zip(ids, calls, strict=True)]
-
-
-def _another(same: dict[str, Any], job_id: str, call: Call) -> Job:
-    parts = same.copy()
-    parts["id"] = job_id
-    parts["arguments"], parts["kwargs"], own = call
-    metadata = same["metadata"]
-    parts["metadata"] = jsontext.checked(metadata, "metadata") if metadata else {}  # nobody else's
-    if own:
-        parts |= own
-    return trusted.make(Job, parts)
 
 
 def _failures(found: Any) -> tuple[Failure, ...]:

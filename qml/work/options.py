@@ -7,14 +7,15 @@ from typing import Any
 import attrs
 
 from ..storage import conflicts
+from ..values.alike import Call, others
 from ..values.errors import ConfigurationError
 from ..values.followup import Followup
-from ..values.job import Call, Job, others
+from ..values.job import Job
 from ..values.rate import Rate, rate_or_none
 from ..values.retention import Retention, retention_or_none
 from ..values.retry import RetryPolicy, policy_or_none
 from ..values.states import Scheduled
-from ..values.times import aware_utc
+from ..values.times import aware_utc, from_micros
 from . import failing, keys, waiting
 from .failing import Fate, Kinds, RetryOn
 from .keys import UniqueBy
@@ -141,22 +142,27 @@ class Options:
         return {"unique_key": self.unique_key, **limits, **own, **given}
 
     def jobs(
-        self, like: Job, calls: Sequence[Call], now: datetime, policy: RetryPolicy | None
+        self, like: Job, calls: Sequence[Call], micros: int, policy: RetryPolicy | None
     ) -> list[Job]:
         """Jobs with these options, from what was made by ``like``, for calls with the keys made
-        from their arguments. ``policy`` says how many retries they have, unless the options do;
-        None = the storage's does."""
+        from their arguments, made at ``micros`` (since 1970 UTC). ``policy`` says how many retries
+        they have, unless the options do; None = the storage's does."""
+        now = from_micros(micros)
         changes = self._times(now)
         if self.id is not None:
             changes["id"] = self.id
-        if like.max_retries is None and policy is not None:
+        if policy is not None and like.max_retries is None:
             changes["max_retries"] = policy.max_retries
         return others(like, calls, now, changes)
 
+    @property
+    def are_alike(self) -> bool:
+        """Whether jobs with these options are all like the one made by ``like``, whenever they are
+        made."""
+        return self.run_after is None and self.expires_after is None and self.id is None
+
     def _times(self, now: datetime) -> dict[str, Any]:
         """What of a job depends on when it is made."""
-        if self.run_after is None and self.expires_after is None:
-            return {}
         moment = None if waiting.awaited(self.run_after) else start(self.run_after, now)
         found: dict[str, Any] = {} if moment is None else {"state": Scheduled(now, moment)}
         if self.expires_after is not None:

@@ -6,12 +6,12 @@ from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast
 
 from ..storage.storage import Storage
+from ..values.alike import Alike
+from ..values.alike import call as job_call
 from ..values.errors import ConfigurationError, InvalidArguments
 from ..values.followup import Followup
 from ..values.job import Job
-from ..values.job import call as job_call
 from ..values.retry import RetryPolicy
-from ..values.times import EPOCH
 from . import chaining
 from .calls import Calls
 from .executor import Middleware
@@ -86,6 +86,7 @@ class Task(Generic[P, R]):
             check_fits(name, process=options.process)
         self._like = options.like(name)
         self._keys = Keys(name, calls.signature, options.unique_by, options.templates)
+        self._are_alike = options.are_alike and not self._keys
         update_wrapper(cast("Callable[P, R]", self), function)
 
     @property
@@ -108,7 +109,7 @@ class Task(Generic[P, R]):
 
     def _followup(self, *calls: chaining.Call) -> Followup:
         made = [self._keys.of(self._calls.bound(*call)) if self._keys else {} for call in calls]
-        [like] = self.options.jobs(self._like, [([], {}, made[0])], EPOCH, self.app.retry)
+        [like] = self.options.jobs(self._like, [([], {}, made[0])], 0, self.app.retry)
         return chaining.followup(like, made)
 
     def then(self, task: "Task[..., Any]", *args: Any, **kwargs: Any) -> "Task[P, R]":
@@ -150,7 +151,7 @@ class Task(Generic[P, R]):
         storage = self._storage()
         return self._store(storage, self._jobs(storage, map(self._parts, calls)))
 
-    def _store(self, storage: Storage, jobs: list[Job]) -> list[Job]:
+    def _store(self, storage: Storage, jobs: Alike | list[Job]) -> list[Job]:
         on_conflict = self.options.on_conflict
         if self._connection is None:
             return storage.enqueue_many(jobs, on_conflict=on_conflict)
@@ -171,9 +172,10 @@ class Task(Generic[P, R]):
 
     def job(self, *args: P.args, **kwargs: P.kwargs) -> Job:
         """The job that ``enqueue`` would store."""
-        return self._jobs(self._storage(), [(args, kwargs)])[0]
+        [job] = self._jobs(self._storage(), [(args, kwargs)])
+        return job
 
-    def _jobs(self, storage: Storage, given: Iterable[Parts]) -> list[Job]:
+    def _jobs(self, storage: Storage, given: Iterable[Parts]) -> Alike | list[Job]:
         # Each as it comes: who gives them may go on with the same list.
         calls = [job_call(*parts, self._made(*parts)) for parts in given]
         if self.tx is not None and not storage.transactional:
@@ -182,14 +184,17 @@ class Task(Generic[P, R]):
                 "use sqlite:///... or postgresql://..., or write without tx"
             )
         policy = None if self.app.retry is storage.retry_policy else self.app.retry
-        return self.options.jobs(self._like, calls, storage.now(), policy)
+        now = storage.clock.micros()
+        if self._are_alike and policy is None and calls:
+            return Alike(self._like, calls, now)
+        return self.options.jobs(self._like, calls, now, policy)
 
     def _made(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Mapping[str, str]:
         """The keys made from the arguments of a call, which is checked."""
-        if self._keys:
-            return self._keys.of(self._calls.bound(args, kwargs))
-        self._calls.check(args, kwargs)
-        return NOTHING
+        if self._are_alike or not self._keys:
+            self._calls.check(args, kwargs)
+            return NOTHING
+        return self._keys.of(self._calls.bound(args, kwargs))
 
     def _parts(self, call: Any) -> Parts:
         if isinstance(call, tuple | list):

@@ -19,6 +19,7 @@ from qml import (
     Scheduled,
     SerializationError,
     Succeeded,
+    UniqueKeyTaken,
     connect,
 )
 from qml.seam import codec
@@ -147,6 +148,83 @@ def test_the_jobs_of_one_task_are_alike_in_all_calls(encoded, clock):
         assert stored == [jobs.storage.get(job.id) for job in stored]
         assert len({job.created_at for job in stored}) == 50
         assert encoded == ["a", "b"]
+
+
+OPTIONS = (
+    {},
+    {"queue": "mail", "priority": 5, "job_type": "type"},
+    {"max_retries": 7, "timeout_seconds": 30},
+    {"metadata": {"m": ["ä"]}},
+    {"retention": Retention(succeeded=5), "on_failure": Followup("f", arguments=[1])},
+    {"concurrency_limit": 2, "rate": Rate(2, 1.0)},
+    {"batch": "b"},
+    {"run_after": 5.0},
+    {"expires_after": 5.0},
+    {"unique_by": True},
+)
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_the_jobs_of_a_task_are_stored_as_they_are_told(options, clock):
+    with Qml("memory://", clock=clock) as jobs:
+        task = jobs.task(name="t", **options)(lambda n, to="": None)
+        told = []
+        for n in range(4):
+            told += [task.enqueue(n, to="ü"), *task.enqueue_many([(n, "one"), {"n": n}])]
+            clock.advance(0.25)
+        assert told == [jobs.storage.get(job.id) for job in told]
+        by_itself = jobs.storage.enqueue(task.job(9))
+        assert [changed(job, **own_of(by_itself)) for job in told] == [by_itself] * 12
+        calls = [[*job.arguments, job.kwargs] for job in told[:3]]
+        assert calls == [[0, {"to": "ü"}], [0, "one", {}], [{"n": 0}]]
+
+
+def own_of(job):
+    """What each job has of its own."""
+    own = ("id", "seq", "arguments", "kwargs", "created_at", "state", "unique_key", "expires_at")
+    return {name: getattr(job, name) for name in own}
+
+
+def test_each_has_metadata_of_its_own():
+    with Qml("memory://") as jobs:
+        task = jobs.task(name="t", metadata={"m": [1]})(lambda n: None)
+        for n in range(5):
+            stored = task.enqueue(n)
+            assert (stored.metadata, jobs.storage.get(stored.id).metadata) == ({"m": [1]},) * 2
+            stored.metadata["m"].append(n)
+
+
+def test_those_of_one_task_with_other_options_in_turn():
+    with Qml("memory://") as jobs:
+        task = jobs.task(name="t")(lambda n: None)
+        for n in range(5):
+            for options in OPTIONS[:4]:
+                stored = task.using(**options).enqueue(n)
+                assert stored == jobs.storage.get(stored.id)
+                assert all(getattr(stored, name) == value for name, value in options.items())
+
+
+def test_a_key_that_all_of_a_task_have():
+    with Qml("memory://") as jobs:
+        task = jobs.task(name="t", unique_key="k")(lambda n: None)
+        for n in range(5):
+            held = task.enqueue(n)
+            with pytest.raises(UniqueKeyTaken, match=held.id):
+                task.enqueue(n)
+            with pytest.raises(UniqueKeyTaken, match=held.id):
+                task.enqueue_many([(1,), (2,)])
+            jobs.storage.cancel(held.id)
+        assert len(jobs.storage.list()) == 5
+
+
+def test_one_of_a_task_that_is_too_large():
+    with Qml("memory://", max_job_bytes=100) as jobs:
+        task = jobs.task(name="t", metadata={"m": "x" * 30})(lambda text: None)
+        for n in range(5):
+            with pytest.raises(SerializationError, match="come to 109 bytes"):
+                task.enqueue_many([("x",), ("x" * 62,)])
+            task.enqueue("x" * (n + 30))
+        assert len(jobs.storage.list()) == 5
 
 
 def test_a_storage_whose_settings_change_begins_anew():

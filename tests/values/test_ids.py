@@ -41,7 +41,7 @@ def test_ids_sort_by_time(monkeypatch):
 @pytest.mark.parametrize(("byte", "digit"), [(b"\0", "0"), (b"\xff", "f")])
 def test_all_the_other_bits_are_random(monkeypatch, byte, digit):
     monkeypatch.setattr(ids.os, "urandom", lambda size: byte * size)
-    monkeypatch.setattr(ids, "_ahead", ids._Tails())
+    monkeypatch.setattr(ids, "_ahead", ids._Ahead())
     text = new_id().replace("-", "")
     assert text[12] == "7"
     assert text[16] == {"0": "8", "f": "b"}[digit]
@@ -55,7 +55,7 @@ def test_no_two_are_equal_in_one_millisecond(monkeypatch):
 
 def test_a_forked_child_draws_its_own(monkeypatch):
     new_id()
-    ahead = {*ids._ahead._drawn}
+    ahead = {*ids._ahead.drawn}
     assert ahead
     monkeypatch.setattr(ids.os, "getpid", lambda: -1)
     assert not ahead & {new_id()[14:] for _ in range(100)}

@@ -154,7 +154,7 @@ class Connections:
         with self._gate:
             connection = self._writing("sync_full" if step.flush else "sync_normal")
             again_while_busy(connection.execute, deadline, SQL["begin"])
-            self.writes.begin(connection)
+            before, self.writes.under_way = connection.total_changes, True
             try:
                 result = work(connection)
                 if connection.in_transaction:  # else ``work`` has rolled it back
@@ -170,7 +170,7 @@ class Connections:
                     self._turns.arrive(step, error)
                 raise
             finally:
-                self.writes.end(connection)
+                self.writes.end(connection.total_changes != before)
             if step.carries:
                 self._turns.arrive(step)
             self._commits += 1

@@ -77,8 +77,10 @@ class SqliteDriver:
     ) -> Inserted:
         """See Driver.insert. Who claims is woken at once, by whatever is there now."""
         alone = len(rows) == 1 and record is None and not parents and not rows[0].key_held
-        inserted = self._connections.write(
-            lambda c: storing.insert(c, rows, record, parents), row=rows[0] if alone else None
+        inserted = (
+            self._connections.write(lambda c: storing.insert_one(c, rows[0]), row=rows[0])
+            if alone
+            else self._connections.write(lambda c: storing.insert(c, rows, record, parents))
         )
         self._hinted.in_step = bool(inserted.seqs)
         if inserted.seqs:

@@ -36,6 +36,16 @@ def insert(
     return stored
 
 
+def insert_one(connection: sqlite3.Connection, row: Row) -> Inserted:
+    """The same of one row, and nothing else."""
+    try:
+        return Inserted([_insert_one(connection, row)], [])
+    except sqlite.IntegrityError:
+        obstacle = _obstacle(connection, 0, row)
+        connection.execute(SQL["rollback"])
+        return Inserted([], [obstacle])
+
+
 def insert_apart(connection: sqlite3.Connection, rows: Sequence[Row]) -> list[Inserted] | None:
     """Store rows, each an insert of its own. None = one cannot be stored, and none is."""
     stored = insert(connection, rows)
@@ -46,20 +56,20 @@ def _insert_each(
     connection: sqlite3.Connection, rows: Sequence[Row], parents: Sequence[Parents]
 ) -> Inserted:
     """One by one, as they may wait for each other."""
-    cursor, stored = connection.cursor(), Inserted([], [])
+    stored = Inserted([], [])
     after = {one.index: one.ids for one in parents if one.ids is not None} if parents else {}
     for index, row in enumerate(rows):
         if index in after:
             row = tallies.attached(connection, row, after[index])  # noqa: PLW2901
         try:
-            stored.seqs.append(_insert_one(cursor, row))
+            stored.seqs.append(_insert_one(connection, row))
         except sqlite.IntegrityError:
             stored.obstacles.append(_obstacle(connection, index, row))
     return stored if not stored.obstacles else Inserted([], stored.obstacles)
 
 
-def _insert_one(cursor: sqlite3.Cursor, row: Row) -> int:
-    cursor.execute(SQL["insert_payload"], (row.payload, row.notes))
+def _insert_one(connection: sqlite3.Connection, row: Row) -> int:
+    cursor = connection.execute(SQL["insert_payload"], (row.payload, row.notes))
     seq = cursor.lastrowid or 0
     try:
         cursor.execute(*insertion(row, seq))
@@ -103,10 +113,9 @@ def _free(cursor: sqlite3.Cursor, seqs: range) -> range:
 
 def insert_new(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
     """Store those rows whose ids are not taken; they hold no unique keys."""
-    cursor = connection.cursor()
     for row in rows:
-        if not cursor.execute(SQL["holder_of_id"], {"id": row.id}).fetchone():
-            _insert_one(cursor, row)
+        if not connection.execute(SQL["holder_of_id"], {"id": row.id}).fetchone():
+            _insert_one(connection, row)
 
 
 def _obstacle(connection: sqlite3.Connection, index: int, row: Row) -> Obstacle:
