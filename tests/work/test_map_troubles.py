@@ -10,6 +10,7 @@ import pytest
 
 from qml import (
     BatchFailed,
+    ConfigurationError,
     JobFilter,
     Qml,
     RetryPolicy,
@@ -156,6 +157,13 @@ def test_an_input_that_json_cannot_keep_is_named(square):
     with pytest.raises(SerializationError) as caught:
         list(square.map([1, 2, {3}, 4], batch="b"))
     assert caught.value.__notes__ == ["it is input 2 of batch b"]
+
+
+def test_a_batch_that_its_task_waits_for(app, square):
+    waits = square.using(run_after=app.batch("b"))
+    with pytest.raises(ConfigurationError, match="is of batch 'b' and comes after it"):
+        list(waits.map([1, 2], batch="b"))
+    assert app.storage.count(JobFilter()) == 0
 
 
 def test_a_window_of_one(app, square):
