@@ -22,8 +22,8 @@ PAUSE = 0.03
 
 
 class Trip(NamedTuple):
-    """Seconds in the call of enqueue, and from the call to the start of the job. The start may come
-    before the call has returned."""
+    """Seconds in the call of enqueue, after which the job is on the disk, and from the call to the
+    start of the job. The start may come before the call has returned."""
 
     call: float
     start: float
@@ -130,6 +130,7 @@ def _ways(
 def _rows(name: str, taken: Sequence[Trip]) -> Iterator[list[str]]:
     yield _row(f"{name}: the call of enqueue", [trip.call for trip in taken])
     yield _row("   from the call to the start", [trip.start for trip in taken])
+    yield _row("   from its return to the start", [trip.start - trip.call for trip in taken])
 
 
 def _row(name: str, seconds: Sequence[float]) -> list[str]:
