@@ -225,6 +225,18 @@ def test_what_psycopg2_alone_sees(name):
     connection.close()
 
 
+def test_large_texts_are_compressed_by_lz4_where_the_server_has_it(name):
+    """It may have none: then by its default, as ever."""
+    with opened(name) as driver:
+        driver.install()
+        put(driver, row("a", payload="large text " * 10_000, detail="large text " * 10_000))
+    settings = "SELECT enumvals FROM pg_settings WHERE name = 'default_toast_compression'"
+    if not any("lz4" in allowed for (allowed,) in ask(settings)):
+        return
+    how = f"pg_column_compression(payload), pg_column_compression(detail) FROM {quoted(name)}"
+    assert ask(f"SELECT {how}.qml_jobs") == [("lz4", "lz4")]
+
+
 def test_every_text_is_ordered_by_its_bytes(name):
     """Whatever the database's own order, as in all other stores."""
     with opened(name) as driver:

@@ -61,6 +61,8 @@ def _migrate(call: Call, name: str) -> None:
         raise _too_new(name, present)
     for version in range(present + 1, NEWEST + 1):
         call.run(call.sql.of_schema(MIGRATIONS[version]), {})
+    if call.run(call.sql["has_lz4"], {}):
+        call.run(call.sql["compress_by_lz4"], {})
     call.run(call.sql["set_schema_version"], {"version": str(NEWEST)})
     call.run(call.sql["commit"], {})
 
