@@ -11,7 +11,7 @@ from ..storage.storage import Storage
 from ..values.activity import Minute
 from ..values.job import Job
 from ..values.states import StateKind, Succeeded
-from .chores import Chore
+from .rounds import Chore
 
 EVERY = 10.0
 """Seconds between two writes: what a server that is killed has not told."""

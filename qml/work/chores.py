@@ -1,27 +1,23 @@
 """What a server does beside running jobs, each chore one step that can be called by hand."""
 
 import logging
-import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
-import attrs
-
 from ..storage.storage import Storage
-from ..values.clock import Steady, steady_micros
-from ..values.errors import CapacityExceeded, StorageError
+from ..values.clock import Steady
+from ..values.errors import CapacityExceeded
 from ..values.job import Job
 from ..values.states import Deleted
-from .backoff import Backoff
 from .executor import Outcome, Raised
 from .neighbours import Neighbours
 from .noting import Noter
 from .outage import Outage
 from .pool import Pool
-from .pulse import Pulse
 from .purging import Purge
+from .rounds import Chore
 from .runs import Run, Runs
 
 log = logging.getLogger("qml.server")
@@ -30,74 +26,6 @@ RESCUE = "rescue of orphans"
 
 ALONE = 1.0
 """Seconds between two looks at the neighbours while there are none."""
-
-EARLY = 0.1
-"""The share of its pause by which a chore may be taken early, when its thread is up anyway: an idle
-server costs what it costs to wake up, some 0.3 ms of a core each time."""
-
-IDLE = 0.5
-"""Seconds between two looks at running jobs while there are none."""
-
-
-@attrs.define
-class Chore:
-    """A ``step`` to be taken every ``period`` seconds, or when it says: what it returns, if it
-    returns anything, is how many seconds to wait. ``patience``: after how many seconds it is taken
-    again at the latest while the store is away; 0 = after its period. ``early``, ``late``: between
-    which moments it is to be taken next."""
-
-    name: str
-    period: float
-    step: Callable[[], float | None]
-    patience: float = 0.0
-    early: float = 0.0
-    late: float = 0.0
-    backoff: Backoff = attrs.field(factory=Backoff)
-
-
-class Rounds:
-    """The loop around chores: one thread, each chore in its time, an outage waited out."""
-
-    def __init__(self, chores: Sequence[Chore], outage: Outage) -> None:
-        self._chores = chores
-        self._outage = outage
-        self._stopped = threading.Event()
-        self.pulse = Pulse()
-
-    def loop(self) -> None:
-        """Take the steps that are due until stopped."""
-        while not self._stopped.is_set():
-            for chore in self._chores:
-                if chore.early <= time.monotonic() and not self._stopped.is_set():
-                    self._take(chore)
-            soonest = min(chore.late for chore in self._chores)
-            self._rest(max(0.0, soonest - time.monotonic()))
-
-    def _rest(self, seconds: float) -> None:
-        self.pulse.beat(seconds)
-        begun = steady_micros()
-        self._stopped.wait(seconds)
-        self._outage.held_up((steady_micros() - begun) / 1e6 - seconds)
-
-    def _take(self, chore: Chore) -> None:
-        self.pulse.beat()
-        pause = chore.period
-        try:
-            wanted = chore.step()
-            pause = chore.period if wanted is None else wanted
-            chore.backoff.reset()
-            self._outage.worked(chore.name)
-        except StorageError as error:
-            pause = min(chore.patience or chore.period, chore.backoff.next())
-            self._outage.failed(chore.name, error, pause)
-        except Exception:
-            log.exception("%s failed; trying again in %.1f s", chore.name, pause)
-        chore.late = time.monotonic() + pause
-        chore.early = chore.late - pause * EARLY
-
-    def stop(self) -> None:
-        """Let ``loop`` end after the step under way."""
-        self._stopped.set()
 
 
 class Keeper:
@@ -138,13 +66,16 @@ class Keeper:
         answers = self._storage.renew([run.job for run in stale], self._lease)
         self._renewed(zip(stale, answers, strict=True), now)
 
-    def note(self) -> float | None:
+    def idle(self) -> float:
+        """Seconds for which nothing of this has to be done: while no run is held, until a lease
+        would have to be renewed."""
+        return 0.0 if len(self._runs) else self._lease / 8
+
+    def note(self) -> None:
         """Write down what runs say of themselves: four times a second at most, the news of all
         runs in one step. It renews their leases, too."""
         now = self._steady()
-        held = self._runs.held()
-        self._renewed(self._noter.write(held), now)
-        return None if held else IDLE
+        self._renewed(self._noter.write(self._runs.held()), now)
 
     def _renewed(self, answers: Iterable[tuple[Run, bool]], now: float) -> None:
         for run, held in answers:
@@ -175,12 +106,11 @@ class Keeper:
                 run.cancelled = True
                 log.info("job %s (%s) was cancelled; its run is told", job.id, job.method)
 
-    def limit(self) -> float | None:
+    def limit(self) -> None:
         """End the runs whose time limit has passed: a thread cannot be stopped, so its job is
         recorded as failed, the thread is replaced, and whatever it returns is ignored."""
         now = self._steady()
-        held = self._runs.held()
-        for run in held:
+        for run in self._runs.held():
             if run.deadline is None or now < run.deadline or run.overdue:
                 continue
             self._runs.note_late(run)  # first: the thread may come back at any moment
@@ -188,7 +118,6 @@ class Keeper:
                 self._time_out(run)
             else:
                 self._runs.forget_late(run)
-        return None if held else IDLE
 
     def _time_out(self, run: Run) -> None:
         job, seconds = run.job, run.job.timeout_seconds

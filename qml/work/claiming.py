@@ -15,14 +15,21 @@ from .finisher import Finisher
 from .outage import Outage
 from .pulse import Pulse
 from .retirement import Retirement
+from .rounds import Rounds
 from .runs import Run, Runs
 from .shares import Share
+from .signals import Signals
 from .timetable import Timetable
 
 log = logging.getLogger("qml.server")
 
 HOARDED = 0.25
 """Seconds a job may wait, claimed, for a thread; then it is handed back for others to take."""
+
+
+SOON = 0.25
+"""Seconds after which the keeper, if it sleeps, is woken for what runs still: most is over by then,
+and none has to wait for that to begin."""
 
 
 class Claiming(Protocol):
@@ -39,6 +46,8 @@ class Claiming(Protocol):
     retirement: Retirement
     outage: Outage
     timetable: Timetable
+    signals: Signals
+    keeping: Rounds
     retired: str | None
 
     def hand_back(self, runs: Sequence[Run]) -> None:
@@ -77,9 +86,11 @@ class ClaimLoop:
         backoff = Backoff()
         while not self._stopping.is_set():
             self.pulse.beat(self._server.poll_interval)
+            self._keep()
             try:
                 if self._retires() or self._once():
                     self.ended.set()
+                    self._server.signals.wake()
                     break
                 backoff.reset()
             except Exception as error:
@@ -89,8 +100,18 @@ class ClaimLoop:
                 else:
                     log.exception("claiming failed: %s; trying again in %.1f s", error, pause)
                 self.pulse.beat(pause)
+                self._keep()
                 self._stopping.wait(pause)
+        self._keep()
         self.withdraw()
+
+    def _keep(self) -> None:
+        if self._sleeps_on():
+            self._server.keeping.wake()
+
+    def _sleeps_on(self) -> bool:
+        """Whether the keeper sleeps, while there is something to keep."""
+        return self._server.keeping.sleeps and len(self._server.runs) > 0
 
     def _once(self) -> bool:
         """Claim for each share what it has room for; wait when that was all. True = a burst is
@@ -134,6 +155,8 @@ class ClaimLoop:
             return True
         # The end of a run wakes this, too, and a share has room again.
         pause = server.poll_interval if all_have_room else min(HOARDED, server.poll_interval)
+        if self._sleeps_on():
+            pause = min(pause, SOON)
         if due is not None:
             pause = min(pause, (due - server.storage.now()).total_seconds())
         if pause > 0:

@@ -19,7 +19,7 @@ from ..values.retry import RetryPolicy
 from . import committing, joblog, presence
 from .activity import Activity
 from .child import end_if_unguarded
-from .chores import Chore, Keeper, Rounds, Upkeep
+from .chores import Keeper, Upkeep
 from .claimer import Claimer
 from .claiming import ClaimLoop
 from .executor import Outcome, Runnable, Snoozed
@@ -30,6 +30,7 @@ from .outage import Outage
 from .pool import Pool
 from .processes import Processes
 from .retirement import Retirement
+from .rounds import Chore, Rounds
 from .runs import Run, Runs
 from .shares import Queues, divide, shares
 from .signals import Signals
@@ -79,11 +80,8 @@ class Server:
         max_memory_mb: float | None = None,
     ) -> None:
         self.division = divide(threads, queues)
-        for setting, seconds in (
-            ("lease_seconds", lease_seconds),
-            ("poll_interval", poll_interval),
-        ):
-            checks.span(setting, seconds)
+        checks.span("lease_seconds", lease_seconds)
+        checks.span("poll_interval", poll_interval)
         checks.delay("grace_seconds", grace_seconds)
         self.storage = storage
         self.tasks = tasks
@@ -99,11 +97,12 @@ class Server:
         self.signalled = False
         self.retired: str | None = None
         self.retirement = Retirement(max_jobs, max_memory_mb, steady=steady)
+        self._stopping = threading.Event()
+        self.signals, self.ending = Signals(), threading.Lock()
         self._wire(policy_of, declared or {})
 
     def _wire(self, policy_of: Callable[[Job], RetryPolicy], declared: Declared) -> None:
         joblog.install()
-        self._stopping = threading.Event()
         self._claiming = ClaimLoop(self, self._stopping)
         self._started: list[threading.Thread] = []
         self._loops: list[Loop] = []
@@ -126,7 +125,8 @@ class Server:
             *(self.storage, self._beat, self.outage, self._look_for_orders, self.activity.add)
         )
         self.timetable = Timetable(self.storage, declared, self.tasks)
-        self._rounds = [Rounds(some, self.outage) for some in self._chores()]
+        self.keeping = Rounds(self.keeper.chores(), self.outage, self.keeper.idle)
+        self._rounds = [self.keeping, *(Rounds(some, self.outage) for some in self._chores()[1:])]
 
     # -- running -------------------------------------------------------------------------------
 
@@ -139,10 +139,11 @@ class Server:
         claiming = self._claiming
         claiming.burst = burst
         asked = False
-        with Signals() as signals:
+        with self.signals as signals:
             self.start()
             try:
-                while not claiming.ended.wait(0.25) and not self._stopping.is_set():
+                while not claiming.ended.is_set() and not self._stopping.is_set():
+                    signals.wait()
                     if signals.drain and not claiming.draining:
                         self.drain()
                     if signals.count:
@@ -165,17 +166,15 @@ class Server:
             raise ConfigurationError("this server was started before; make another")
         for share in self.shares:
             share.pool.start()
-        parties: list[Finisher | Rounds | ClaimLoop] = [self.finisher, *self._rounds]
-        for party in (*parties, self._claiming):
+        parties: list[Rounds | ClaimLoop] = [*self._rounds, self._claiming]
+        for party in (self.finisher, *parties):
             name = f"{self.name}-{type(party).__name__.lower()}"
             thread = threading.Thread(target=party.loop, name=name, daemon=True)
             thread.start()
             self._started.append(thread)
             self._loops.append(Loop(thread, party.pulse))
-        log.info(
-            "server %s runs %d threads on %s",
-            *(self.worker_id, self.threads, self.storage.driver.describe()),
-        )
+        where = self.storage.driver.describe()
+        log.info("server %s runs %d threads on %s", self.worker_id, self.threads, where)
         return self
 
     def drain(self) -> None:
@@ -195,6 +194,7 @@ class Server:
         """Have ``run`` stop within the server's grace period and return, as a first signal does.
         Returns at once, in any thread."""
         self._stopping.set()
+        self.signals.wake()
         self.pool.nudge()
         aside(self._wake)
 

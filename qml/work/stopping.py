@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from threading import Thread
+from threading import Lock, Thread
 from typing import Protocol
 
 from ..storage import servers
@@ -10,8 +10,8 @@ from ..storage.storage import Storage
 from ..values.errors import StorageError
 from ..values.patience import Patience
 from .activity import Activity
-from .chores import Rounds
 from .finisher import Finisher
+from .rounds import Rounds
 from .runs import Run, Runs
 from .shares import Share
 
@@ -34,6 +34,7 @@ class Stoppable(Protocol):
     shares: list[Share]
     finisher: Finisher
     activity: Activity
+    ending: Lock
 
     def hand_back(self, runs: Sequence[Run]) -> None:
         """Give runs up."""
@@ -62,7 +63,8 @@ def come_to_rest(server: Stoppable, grace: float, hurried: Callable[[], bool]) -
     for share in server.shares:
         share.pool.close()
     patience = Patience(PATIENCE)
-    _hand_back_unfinished(server, patience)
+    with server.ending:  # a stop may come from two threads: what it hands back, it does once
+        _hand_back_unfinished(server, patience)
     server.runs.wait_until_empty(min(LAST_WORDS, patience.left()))
     server.finisher.stop()
     finishing.join(patience.left())

@@ -12,7 +12,7 @@ from ..storage.schedules import Known
 from ..storage.storage import Storage
 from ..values.errors import SerializationError, StorageError
 from ..values.schedule import Schedule
-from .chores import Chore
+from .rounds import Chore
 
 log = logging.getLogger("qml.server")
 

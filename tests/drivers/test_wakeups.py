@@ -299,6 +299,7 @@ def test_a_watch_ends_with_its_file(how, tmp_path):
             os.replace(tmp_path / "b", path)
         else:
             path.unlink() if how == "unlink" else path.rename(tmp_path / "c")
+        assert watch._poll.poll(0)  # it is told, and need not look
         watch.written(0.01)
     assert watch.over
     watch.close()

@@ -11,11 +11,12 @@ import pytest
 import qml
 from qml import Job, StateKind, StorageUnavailable
 from qml.storage import servers
-from qml.work import chores
-from qml.work.chores import IDLE, Chore, Keeper, Rounds, Upkeep
+from qml.work import rounds as rounds_module
+from qml.work.chores import Keeper, Upkeep
 from qml.work.executor import Succeeded
 from qml.work.outage import Outage
 from qml.work.pool import Pool
+from qml.work.rounds import Chore, Rounds
 from qml.work.runs import Run, Runs
 from tests.work.support import Failing, eventually
 
@@ -306,7 +307,7 @@ def test_each_chore_has_its_period():
 def test_who_is_up_takes_what_would_be_due_soon(monkeypatch):
     """An idle server costs what it costs to wake up."""
     now, naps, taken = [1000.0], [], []
-    monkeypatch.setattr(chores.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(rounds_module.time, "monotonic", lambda: now[0])
 
     def take(name):
         taken.append(name)
@@ -323,14 +324,6 @@ def test_who_is_up_takes_what_would_be_due_soon(monkeypatch):
     rounds.loop()
     assert (taken.count("a"), taken.count("b"), taken.count("c")) == (20, 20, 10)
     assert sum(naps) >= 20 * 0.5 * 0.9
-
-
-def test_a_server_with_no_job_looks_at_jobs_half_as_often(bench):
-    limits, notes, *_ = bench.keeper.chores()
-    assert limits.step() == notes.step() == IDLE
-    bench.claim()
-    assert limits.step() is notes.step() is None
-    assert limits.period == notes.period == IDLE / 2
 
 
 @pytest.mark.parametrize("error", [StorageUnavailable("down"), ValueError("a bug")])

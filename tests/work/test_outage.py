@@ -8,10 +8,11 @@ import pytest
 
 from qml import CapacityExceeded, Job, Qml, RetryPolicy, StorageUnavailable, Succeeded
 from qml.seam.rows import Verdict
-from qml.work import chores
 from qml.work import outage as module
-from qml.work.chores import RESCUE, Rounds, Upkeep
+from qml.work import rounds as rounds_module
+from qml.work.chores import RESCUE, Upkeep
 from qml.work.outage import LONG, REMIND, SETTLE, Outage
+from qml.work.rounds import Rounds
 from tests.work.support import Failing, Gate, eventually
 
 DOWN = StorageUnavailable("the server is away")
@@ -120,7 +121,7 @@ def test_a_rest_that_was_too_long_and_a_slow_rescue_are_noticed(storage, monkeyp
     rounds._rest(0.01)
     assert -0.01 < held_up.pop() < 5
     clock = iter([0, 50_000_000])
-    monkeypatch.setattr(chores, "steady_micros", lambda: next(clock))
+    monkeypatch.setattr(rounds_module, "steady_micros", lambda: next(clock))
     rounds._rest(0.01)
     assert held_up.pop() == 50 - 0.01
     seconds = iter([0.0, 5.0, 10.0, 70.0])  # made, settled?, begun, ended

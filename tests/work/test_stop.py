@@ -234,6 +234,30 @@ def test_law11_a_claim_without_an_answer_holds_a_stop_up_for_a_bounded_time(
     eventually(lambda: not any(thread.is_alive() for thread in server._started))
 
 
+def test_a_stop_from_two_threads_hands_back_once(memory_app):
+    gate, twice, stops = Gate(), threading.Event(), []
+    jobs = memory_app.task(name="t")(gate.wait).enqueue_many([()] * 2)
+    server = memory_app.server(threads=2, lease_seconds=LONG).start()
+    for _ in jobs:
+        gate.someone_waits()
+    real = server.hand_back
+
+    def hand_back(runs):
+        if runs and not stops:
+            stops.append(threading.Thread(target=server.stop, args=(0,)))
+            stops[0].start()
+            twice.wait(1.0)
+        elif runs:
+            twice.set()
+        real(runs)
+
+    server.hand_back = hand_back
+    server.stop(0)
+    stops[0].join(30)
+    assert (server.handed_back, server.interrupted, twice.is_set()) == (2, 2, False)
+    gate.open()
+
+
 # -- signals -------------------------------------------------------------------------------------
 
 

@@ -17,11 +17,11 @@ POLL = 0.008
 """Seconds between two looks without a watch: costs an idle process about 1 % of a core, and a job
 enqueued elsewhere about 4 ms."""
 
-POLL_WATCHED = 0.5
-"""Seconds between two looks with a watch, for what it may have missed: 0.1 % of a core."""
+POLL_WATCHED = 1.0
+"""Seconds between two looks with a watch, for what it may have missed."""
 
-CHECK = 1.0
-"""Seconds between two looks at the watch itself."""
+CHECK = 5.0
+"""Seconds between two looks at the watch itself, which tells when its file goes."""
 
 COMMITTING, LOOK_AGAIN = 0.010, 0.0001
 """For so many seconds after a write to the log a thread looks for the commit, which is seen only

@@ -13,6 +13,9 @@ from typing import Any
 
 _MODIFY, _DELETE_SELF, _MOVE_SELF = 0x2, 0x400, 0x800
 
+_ATTRIB = 0x4
+"""Comes when a name of the file is taken away, though somebody has it open."""
+
 
 class WalWatch:
     """Watches one file, from when it is made until it is closed. Only ``stop`` may be called by
@@ -37,7 +40,7 @@ class WalWatch:
 
     def _watch(self) -> int:
         """The number of the watch: the same one as long as the path names the same file."""
-        mask = _MODIFY | _DELETE_SELF | _MOVE_SELF
+        mask = _MODIFY | _ATTRIB | _DELETE_SELF | _MOVE_SELF
         return _done(self._libc.inotify_add_watch(self._fds[0], self._path, mask))
 
     def written(self, longest: float) -> bool:
@@ -52,7 +55,7 @@ class WalWatch:
         return events in ready
 
     def _same(self) -> bool:
-        try:  # a file that is deleted while somebody has it open says nothing
+        try:  # it may be another file's name by now
             return self._watch() == self._number
         except OSError:
             return False
