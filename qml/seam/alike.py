@@ -107,10 +107,9 @@ class Pattern:
                 return None
             columns = self._lasting.at(to_micros(job.created_at))
             moment = self._moment = Moment(job.state, job.created_at, *columns)
-        metadata = codec.encode_metadata(job)
-        payload = codec.encode_payload(job, max_bytes, self._set_once)
-        texts = (metadata, payload, self._notes)
-        return Row._make((None, job.id, *moment.before, key, *moment.between, *texts))
+        texts = codec.encode_texts(job, max_bytes, self._set_once)
+        written = (*moment.before, key, *moment.between, *texts)
+        return Row._make((None, job.id, *written, self._notes))
 
     def fits(self, new: Alike, max_bytes: int) -> bool:
         """Whether it lasts, and these jobs are like this one; from now on it knows what they are

@@ -60,12 +60,14 @@ def key_held(job: Job) -> int:
     return KEY_UNTIL_CLAIMED if job.fence == 0 and job.state.kind in WAITING else KEY_FREE
 
 
-def encode_payload(job: Job, max_bytes: int, set_once: Sequence[Any] | None = None) -> str:
-    """Arguments and kwargs as text; SerializationError when the job is larger than allowed."""
-    own = settings.encode(job) if set_once is None else set_once
-    metadata = encode_metadata(job)
+def encode_texts(
+    job: Job, max_bytes: int, set_once: Sequence[Any] | None = None
+) -> tuple[str, str]:
+    """Its metadata, and its arguments and kwargs, as text; SerializationError when the job is
+    larger than allowed. ``set_once`` is given where it is written already."""
+    metadata, own = encode_metadata(job), settings.encode(job) if set_once is None else set_once
     parts = [job.arguments, job.kwargs, *own]
-    return payload(job.id, job.method, parts, metadata, max_bytes)
+    return metadata, payload(job.id, job.method, parts, metadata, max_bytes)
 
 
 def encode_metadata(job: Job) -> str:
@@ -74,7 +76,7 @@ def encode_metadata(job: Job) -> str:
 
 
 def payload(job_id: str, method: str, parts: Sequence[Any], metadata: str, max_bytes: int) -> str:
-    """The same of a job of this id and method, whose ``parts`` these are."""
+    """The payload of a job of this id and method, whose ``parts`` these are."""
     text = jsontext.dumps(parts)
     size = len(text) if text.isascii() else len(text.encode())
     if metadata != "{}":
@@ -109,6 +111,7 @@ _PLAIN: Mapping[str, Any] = {
 def encode_job(job: Job, *, max_attempts: int, lease_until: int | None, max_bytes: int) -> Row:
     """The row of a job as it stands."""
     state = job.state
+    metadata, payload = encode_texts(job, max_bytes)
     columns = dict(zip(_SAME, _same(job), strict=True))
     columns |= {
         "max_attempts": max_attempts,
@@ -122,8 +125,8 @@ def encode_job(job: Job, *, max_attempts: int, lease_until: int | None, max_byte
         "key_held": key_held(job),
         **grouping.columns(job),
         "failures": encode_failures(job.failures),
-        "metadata": jsontext.dumps(job.metadata) if job.metadata else "{}",
-        "payload": encode_payload(job, max_bytes),
+        "metadata": metadata,
+        "payload": payload,
         "notes": notes.encode(job.notes),
     }
     return Row(**columns)

@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 import attrs
 
 from ..seam import schedules as codec
-from ..seam.codec import encode_payload
+from ..seam.codec import encode_texts
 from ..seam.driver import Driver
 from ..seam.rows import Obstacle, Record, Verdict, Write
 from ..values.clock import Clock
@@ -89,7 +89,7 @@ class Schedules:
     def put(self, schedule: Schedule) -> Schedule:
         """Store a schedule, which keeps the place of the one that is known by its name.
         SerializationError when its job is larger than allowed."""
-        encode_payload(schedule.job, self._limits.max_bytes)  # now, and not at each slot
+        encode_texts(schedule.job, self._limits.max_bytes)  # now, and not at each slot
         while True:
             record = self._driver.read(PREFIX + schedule.name)
             known = record and readable(record)
