@@ -207,6 +207,23 @@ def test_the_pages_of_own_writes_do_not_wake_the_thread_one_by_one(driver, far, 
     assert 0 < sum(told) <= 2 + took / 0.1  # else 20 and more
 
 
+@pytest.mark.skipif(not INOTIFY, reason="no watch here")
+def test_all_that_own_writes_tell_of_is_followed_by_one_look(driver, far, monkeypatch):
+    """Also what comes while the thread lets them go on."""
+    put(driver, *(row(f"{number}") for number in range(5)))
+    quiet(driver)
+    monkeypatch.setattr(wakeups, "OWN_GOES_ON", 0.1)
+    looks, real = [], driver._wakeups._look
+    driver._wakeups._look = lambda: looks.append(1) or real()
+    thread, got = waiting(driver, 0.4)
+    for _ in range(5):
+        driver.claim(claim(limit=1))
+        time.sleep(0.005)
+    thread.join()
+    assert got[0] is False
+    assert 1 <= len(looks) <= 2  # else it looks for a commit for ``COMMITTING`` seconds
+
+
 def test_a_claim_looks_first_unless_it_was_woken_for_rows(driver, file, monkeypatch):
     looks, real = [], claiming.outlook
 

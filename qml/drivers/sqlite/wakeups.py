@@ -32,9 +32,10 @@ SLOWLY = 0.1
 for slow disks, and for a second commit that began while it saw the first, or while this storage
 wrote."""
 
-OWN_GOES_ON = 0.0005
+OWN_GOES_ON = 0.002
 """Seconds for which the thread lets a write of this storage go on that the log has told of: it is
-told of each page, and who writes and who was woken by it would have to share Python with it."""
+told of each page, and who writes and who was woken by it would have to share Python with it. A job
+takes so long from its commit to its task; what others commit meanwhile is looked for after it."""
 
 OWN = -2
 """Stands for the version before a write of this storage, after which nothing has to be seen."""
@@ -89,7 +90,7 @@ class Wakeups:
             self._count += 1
             self._stored += claimable
             if self._waiting:
-                self._changed.notify_all()
+                self._changed.notify(self._waiting)
 
     def for_rows(self) -> bool:
         """Whether rows to be claimed were among what ended this thread's last wait, and nobody has
@@ -101,7 +102,7 @@ class Wakeups:
         """True = there was a hint since this thread last waited. False = ``timeout`` s passed."""
         deadline = time.monotonic() + timeout
         seen = getattr(self._seen, "count", None)
-        with self._changed:
+        with self._lock:
             if self._watch is None or self._closed:
                 self._look()  # also says so when the storage is closed
             while self._count == seen and not self._closed:
@@ -117,7 +118,7 @@ class Wakeups:
             return hinted
 
     def _sleep(self, longest: float) -> None:
-        pause = POLL_WATCHED if self._watched() else POLL
+        pause = POLL_WATCHED if self._watch is not None or self._watched() else POLL
         self._waiting += 1
         self._waited_for.notify()
         try:
@@ -148,9 +149,9 @@ class Wakeups:
     # -- the thread ----------------------------------------------------------------------------
 
     def _watched(self) -> bool:
-        """Whether there is a watch; tries to get one. Call it after a look, which makes the log."""
+        """Try to get a watch; whether there is one. Call it after a look, which makes the log."""
         now = time.monotonic()
-        if self._watch is None and now >= self._next_try:
+        if now >= self._next_try:
             self._next_try = now + TRY_AGAIN
             with contextlib.suppress(OSError):
                 self._watch = self._make_watch()
@@ -183,14 +184,23 @@ class Wakeups:
             if age < COMMITTING and self._version == before:
                 time.sleep(max(LOOK_AGAIN, age / 4))
                 continue
-            told = watch.written(max(POLL, age) if age < SLOWLY else CHECK)
+            if not watch.written(max(POLL, age) if age < SLOWLY else CHECK):
+                continue
             writes = self._ask_writes()
-            if told:
-                is_own = writes.under_way or writes.count != own
-                written, before = time.monotonic(), OWN if is_own else self._version
-            if is_own:
-                time.sleep(OWN_GOES_ON)
-            own = None if writes.under_way else writes.count
+            written, before = time.monotonic(), self._version
+            if writes.under_way or writes.count != own:
+                before, own = OWN, self._own_goes_on(watch)
+                is_own = own is None
+
+    def _own_goes_on(self, watch: WalWatch) -> int | None:
+        """Let it. The last write of which all was told by then; None = one is under way."""
+        time.sleep(OWN_GOES_ON)
+        writes = self._ask_writes()
+        if writes.under_way:
+            return None
+        last = writes.count  # before what is left of it is read: another may begin
+        watch.written(0)
+        return last
 
     def _look_if_wanted(self) -> bool:
         """Look once somebody waits. False = nobody does for long."""
