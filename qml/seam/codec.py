@@ -142,13 +142,17 @@ def decode_job(row: Row, state: JobState | None = None) -> Job:
         fields["arguments"], fields["kwargs"], set_once = _payload(row.payload)
         if set_once is not settings.NONE_SET:
             fields.update(set_once)
-        fields["metadata"] = _object(row.metadata)
+        fields["metadata"] = {} if row.metadata == "{}" else _object(row.metadata)
         fields["created_at"] = from_micros(row.created_at)
         fields["state"] = state or decode_state(row.state, row.detail, row.worker)
-        fields["lease_expires_at"] = _moment(row.lease_until)
-        fields["expires_at"] = _moment(row.expires_at)
-        fields["failures"] = decode_failures(row.failures)
-        fields["notes"] = notes.decode(row.notes)
+        if row.lease_until is not None:
+            fields["lease_expires_at"] = shared_moment(row.lease_until)
+        if row.expires_at is not None:
+            fields["expires_at"] = shared_moment(row.expires_at)
+        if row.failures != "[]":
+            fields["failures"] = decode_failures(row.failures)
+        if row.notes:
+            fields["notes"] = notes.decode(row.notes)
     except UNREADABLE:
         return _salvage(row)
     return trusted.make(Job, fields)
@@ -184,12 +188,10 @@ def _payload(text: str) -> tuple[list[Any], dict[str, Any], Mapping[str, Any]]:
     arguments, kwargs, *others = jsontext.loads(text)
     if type(arguments) is not list or type(kwargs) is not dict:
         raise SerializationError("is not a list of arguments and an object of kwargs")
-    return arguments, kwargs, settings.decode(*others)
+    return arguments, kwargs, settings.decode(*others) if others else settings.NONE_SET
 
 
 def _object(text: str) -> dict[str, Any]:
-    if text == "{}":
-        return {}
     value = jsontext.loads(text)
     if type(value) is not dict:
         raise SerializationError("is not a JSON object")

@@ -6,6 +6,7 @@ is a whole number of microseconds since 1970 UTC, and every "now" is an argument
 """
 
 from enum import Enum
+from functools import partial
 from typing import Any, NamedTuple
 
 from .onlooking import Batches, Oldest
@@ -247,6 +248,9 @@ class Record(NamedTuple):
     body: str
 
 
+as_row = partial(tuple.__new__, Row)
+"""``Row._make`` in C alone: it counts no values, and calls no Python."""
+
 _VERSION, _ATTEMPT, _AHEAD, _KEY_HELD, _DETAIL = map(
     Row._fields.index, ("version", "attempt", "ahead", "key_held", "detail")
 )
@@ -272,9 +276,8 @@ def as_rewritten(row: Row, change: Rewrite) -> Row:
     new = change.row._replace(seq=row.seq)
     if change.keeps_lease:
         new = new._replace(worker=row.worker, locked_by=row.locked_by, lease_until=row.lease_until)
-    payload = row.payload if change.keeps_payload else new.payload
-    stays = {name: getattr(row, name) for name in ("notes", *TALLIED)}
-    return new._replace(payload=payload, **stays)
+    names = ("notes", "payload") if change.keeps_payload else ("notes",)
+    return new._replace(**{name: getattr(row, name) for name in (*names, *TALLIED)})
 
 
 def as_claimed(row: Row, claim: Claim, rank: int) -> Row:
@@ -286,15 +289,12 @@ def as_claimed(row: Row, claim: Claim, rank: int) -> Row:
     columns[_AHEAD : _AHEAD + 5] = ahead, claim.worker, None, claim.lease_until, None
     columns[_KEY_HELD] = KEY_FREE if row.key_held == KEY_UNTIL_CLAIMED else row.key_held
     columns[_DETAIL] = claim.detail
-    return Row._make(columns)
+    return as_row(columns)
 
 
 def chosen(rows: list[Row], claim: Claim) -> list[Row]:
     """Of the best rows, those the claim takes, as claimed: those beyond ``limit`` ahead, if they
     were not lost that way before."""
-    taken = [
-        row
-        for rank, row in enumerate(rows[: claim.limit + claim.ahead])
-        if rank < claim.limit or row.ahead != NEVER_AHEAD
-    ]
+    best = enumerate(rows[: claim.limit + claim.ahead])
+    taken = [row for rank, row in best if rank < claim.limit or row.ahead != NEVER_AHEAD]
     return [as_claimed(row, claim, rank) for rank, row in enumerate(taken)]

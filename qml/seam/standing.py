@@ -47,9 +47,12 @@ def _form(kind: StateKind, cls: type[JobState]) -> _Form:
     return _Form(kind.value, times, _DUE.get(kind), _ENDED.get(kind))
 
 
-_FORMS: Mapping[StateKind, _Form] = {kind: _form(kind, cls) for kind, cls in STATES.items()}
+# By the kind, which is a text, too.
+_CLASSES: Mapping[str, type[JobState]] = {kind.value: cls for kind, cls in STATES.items()}
 
-_NAMES: Mapping[StateKind, Set[str]] = {
+_FORMS: Mapping[str, _Form] = {kind: _form(kind, cls) for kind, cls in STATES.items()}
+
+_NAMES: Mapping[str, Set[str]] = {
     kind: {field.name for field in attrs.fields(cls)} for kind, cls in STATES.items()
 }
 
@@ -89,21 +92,21 @@ def purge_at(kind: StateKind, ended: int | None, retention: Retention | None) ->
     return ended + span_micros(getattr(retention, kind.value))
 
 
-def encode_state(state: JobState) -> str:
-    """A state's data as text; its kind, and who holds the job, stand in columns of their own."""
-    return jsontext.dumps(_FORMS[state.kind].data(state))
+def encode_claim(now: int, server_name: str) -> str:
+    """The data, as text, of the state that a claim made now gives its jobs."""
+    return jsontext.dumps({"started_at": now, "server_name": server_name})
 
 
 def decode_state(kind: str, detail: str, worker: str | None) -> JobState:
     """The state of a row. SerializationError when it cannot be read."""
     try:
         data = jsontext.loads(detail)
-        cls = STATES[StateKind(kind)]
-        for name in _FORMS[cls.kind].times:
+        cls = _CLASSES[kind]
+        for name in _FORMS[kind].times:
             data[name] = from_micros(data[name])
         if cls is Processing:
             data["worker_id"] = worker
-        if data.keys() != _NAMES[cls.kind]:
+        if data.keys() != _NAMES[kind]:
             raise SerializationError(f"state {kind} has other parts than it should: {detail[:200]}")
         return trusted.make(cls, data)
     except (KeyError, TypeError, ValueError, OverflowError) as error:

@@ -12,8 +12,18 @@ def worker_name(worker_id: object) -> str:
     """A worker's id: text that is not empty."""
     if not isinstance(worker_id, str) or not worker_id or "\0" in worker_id:
         raise ConfigurationError(f"worker_id is {worker_id!r}; give text that is not empty")
-    jsontext.checked(worker_id, "worker_id")
+    if not worker_id.isascii():
+        jsontext.checked(worker_id, "worker_id")
     return worker_id
+
+
+def server_name(name: object) -> str:
+    """The name of a server: text, which may be empty."""
+    if not isinstance(name, str):
+        raise ConfigurationError(f"server_name is {name!r}; give text")
+    if not name.isascii():
+        jsontext.checked(name, "server_name")
+    return name
 
 
 def queue_names(queues: object) -> tuple[str, ...] | None:
@@ -63,7 +73,9 @@ _DEFAULT_LEASE = span_micros(DEFAULT_LEASE)
 
 def lease(seconds: object) -> int:
     """The term of a lease in microseconds; None = 30 seconds."""
-    return _DEFAULT_LEASE if seconds is None else span("lease_seconds", seconds)
+    if seconds is None or seconds == DEFAULT_LEASE:
+        return _DEFAULT_LEASE
+    return span("lease_seconds", seconds)
 
 
 def delay(name: str, seconds: object) -> int:

@@ -78,8 +78,10 @@ class Claiming(Reading):
             server_name=server_name,
         )
         batch, expired = claims.take(self.driver, order)
-        self._tell(EventKind.EXPIRED, expired)
-        self._tell(EventKind.CLAIMED, batch.jobs)
+        if expired:
+            self._tell(EventKind.EXPIRED, expired)
+        if batch.jobs and self.hooks:
+            self._tell(EventKind.CLAIMED, batch.jobs)
         return batch
 
     def try_acquire_job_lock(self, job_id: str, worker_id: str, timeout_seconds: float) -> bool:

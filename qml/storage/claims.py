@@ -15,7 +15,7 @@ from ..seam.codec import decode_job
 from ..seam.driver import Driver
 from ..seam.notes import encode
 from ..seam.rows import AHEAD, PROCESSING, Claim, Hold, Move, Page, Row, Verdict
-from ..seam.standing import decode_state, encode_state
+from ..seam.standing import decode_state, encode_claim
 from ..values.errors import JobLost, StorageUnavailable
 from ..values.job import Failure, Job
 from ..values.notes import Notes
@@ -59,7 +59,7 @@ def order(
         limit=limit,
         ahead=ahead,
         queues=checks.queue_names(queues),
-        detail=encode_state(Processing(from_micros(now), worker, server_name)),
+        detail=encode_claim(now, checks.server_name(server_name)),
     )
 
 

@@ -58,8 +58,10 @@ class Claimer:
         to wait for it. ``since``: the steady time from which their leases count; None = now."""
         server = self._server
         runs = [Run(job, server.steady, since, server.noter) for job in batch.jobs]
-        self._server.runs.add(runs)
-        too_early = [run for run in runs if self._server.runs.is_late_here(run.job)]
+        server.runs.add(runs)
+        too_early = [run for run in runs if server.runs.is_late_here(run.job)]
+        if not too_early:
+            return runs
         self.hand_back(too_early, delay=1.0)
         return [run for run in runs if run not in too_early]
 

@@ -92,7 +92,8 @@ class ClaimLoop:
                     self.ended.set()
                     self._server.signals.wake()
                     break
-                backoff.reset()
+                if backoff.tries:
+                    backoff.reset()
             except Exception as error:
                 pause = backoff.next()
                 if isinstance(error, StorageError):
@@ -117,36 +118,39 @@ class ClaimLoop:
         """Claim for each share what it has room for; wait when that was all. True = a burst is
         over."""
         server, shares = self._server, self._server.shares
-        idle, issued = len(server.runs) == 0, server.timetable.issued
+        idle, issued = self.burst and len(server.runs) == 0, server.timetable.issued
         made = [made for share in shares if (made := self._claim(share)) is not None]
         if not made:
             shares[0].pool.wait_for_room(HOARDED)
         if len(made) < len(shares):
             server.claimer.hand_back(self._withdrawn(older_than=HOARDED))
-        if not made or any(is_full for _, is_full in made):
+        if not made or True in [is_full for _, is_full in made]:
             return False
         return self._wait([batch for batch, _ in made], idle, issued)
 
     def _claim(self, share: Share) -> tuple[Batch, bool] | None:
         """Claimed jobs, and whether there was room for no more; None = there was none at all."""
         server = self._server
-        # In this order: one that is recorded in between counts twice, and not as none.
-        taken = len(server.runs) + server.finisher.recorded
-        free, ahead = server.retirement.room(*share.pool.room(), taken)
+        free, ahead = share.pool.room()
+        if server.retirement.max_jobs is not None:
+            # In this order: one that is recorded in between counts twice, and not as none.
+            taken = len(server.runs) + server.finisher.recorded
+            free, ahead = server.retirement.room(free, ahead, taken)
         if not free and not ahead:
             return None
         batch, runs = server.claimer.take(free, ahead, share.queues)
+        share.pool.put(runs)
         self.answered = True
         server.outage.worked("claiming")
-        share.pool.put(runs)
         return batch, len(batch.jobs) == free + ahead
 
     def _wait(self, batches: Sequence[Batch], idle: bool, issued: int) -> bool:
         """Until there may be more. True = a burst is over."""
         server = self._server
         all_have_room = len(batches) == len(server.shares)
-        due = min((batch.next_due for batch in batches if batch.next_due), default=None)
-        nothing = self.burst and idle and all_have_room and not any(b.jobs for b in batches)
+        dues = [batch.next_due for batch in batches if batch.next_due]
+        due = min(dues) if dues else None
+        nothing = idle and all_have_room and not any(batch.jobs for batch in batches)
         if (
             nothing
             and nothing_soon(server, Batch([], due))
@@ -167,7 +171,7 @@ class ClaimLoop:
         """Whether it is time to claim nothing more. Then it waits for what runs, unless stopped."""
         server = self._server
         server.retired = server.retirement.reason(server.finisher.recorded)
-        if server.retired is None and not self.draining:
+        if server.retired is None and not self._draining.is_set():
             return False
         log.info(
             "server %s claims nothing more, and ends when what runs has ended: %s",

@@ -39,7 +39,8 @@ class Pool:
         self._ended = ended
         self._came_back = came_back
         self._name = name
-        self._lock: threading.Lock = beside._lock if beside else threading.Lock()
+        # An RLock, since a Condition does with that in C what it does with a Lock in Python.
+        self._lock: threading.RLock = beside._lock if beside else threading.RLock()
         self._change: threading.Condition = (  # for those who claim
             beside._change if beside else threading.Condition(self._lock)
         )
@@ -55,7 +56,7 @@ class Pool:
 
     def start(self) -> None:
         """Start the threads."""
-        with self._change:
+        with self._lock:
             self._fill()
 
     def _fill(self) -> None:
@@ -119,7 +120,7 @@ class Pool:
     def replace(self, run: Run) -> bool:
         """Another thread takes the place of the one that is late with ``run``. False: that one
         has come back just now."""
-        with self._change:
+        with self._lock:
             if run.ended or run.overdue:
                 return False
             run.overdue = True
@@ -133,7 +134,7 @@ class Pool:
 
     def room(self) -> tuple[int, int]:
         """How many runs to claim now: for free threads, and ahead of them."""
-        with self._change:
+        with self._lock:
             waiting = len(self._queue)
             free = max(0, self.size - self._running - waiting)
             most = self._most_ahead()
@@ -150,7 +151,7 @@ class Pool:
 
     def put(self, runs: Iterable[Run]) -> None:
         """Give claimed runs to the threads, best first."""
-        with self._work:
+        with self._lock:
             before = len(self._queue)
             for run in runs:
                 run.pool = self
@@ -162,12 +163,12 @@ class Pool:
 
     def wait_for_room(self, timeout: float) -> None:
         """Sleep until a thread is free or runs are wanted ahead, at most ``timeout`` seconds."""
-        with self._change:
+        with self._lock:
             self._change.wait(timeout)
 
     def withdraw(self, older_than: float = 0.0) -> list[Run]:
         """Take back the runs that wait for a thread for more than ``older_than`` seconds."""
-        with self._change:
+        with self._lock:
             stale = [run for run in self._queue if run.steady() - run.claimed_at >= older_than]
             for run in stale:
                 self._queue.remove(run)
@@ -177,12 +178,12 @@ class Pool:
 
     def nudge(self) -> None:
         """Wake ``wait_for_room``."""
-        with self._change:
+        with self._lock:
             self._change.notify_all()
 
     def close(self) -> None:
         """Let threads end when nothing waits for them."""
-        with self._change:
+        with self._lock:
             self._closed = True
             self._work.notify_all()
             self._change.notify_all()

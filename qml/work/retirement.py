@@ -42,28 +42,28 @@ class Retirement:
             raise ConfigurationError(
                 f"max_jobs is {max_jobs!r}; give a whole number, 1 or more, or None"
             )
-        self._max_jobs = max_jobs
+        self.max_jobs = max_jobs
         self._max_memory = _checked(max_memory_mb, memory)
         self._memory = memory
         self._steady = steady
         self._looked_at = steady() - LOOK
 
     def __str__(self) -> str:
-        jobs = f"after {self._max_jobs:,} jobs" if self._max_jobs else ""
+        jobs = f"after {self.max_jobs:,} jobs" if self.max_jobs else ""
         memory = f"with {self._max_memory:,.0f} MB in use" if self._max_memory else ""
         return " or ".join(limit for limit in (jobs, memory) if limit)
 
     def room(self, free: int, ahead: int, taken: int) -> tuple[int, int]:
         """Of what may be claimed now, as much as is left after the ``taken`` jobs."""
-        if self._max_jobs is None:
+        if self.max_jobs is None:
             return free, ahead
-        left = max(0, self._max_jobs - taken)
+        left = max(0, self.max_jobs - taken)
         free = min(free, left)
         return free, min(ahead, left - free)
 
     def reason(self, ended: int) -> str | None:
         """Why it is time, once ``ended`` jobs have; None = it is not."""
-        if self._max_jobs is not None and ended >= self._max_jobs:
+        if self.max_jobs is not None and ended >= self.max_jobs:
             return f"{ended:,} jobs have run here, as many as max_jobs allows"
         if self._max_memory is None or not ended or self._steady() - self._looked_at < LOOK:
             return None

@@ -5,7 +5,7 @@ from datetime import timedelta
 import attrs
 import pytest
 
-from qml import Job, JobLost, Succeeded
+from qml import ConfigurationError, Job, JobLost, SerializationError, Succeeded
 from qml.values.states import Processing
 from tests.work.support import Paused
 
@@ -34,6 +34,25 @@ def test_worker_fence_and_place_all_count(storage, claimed, forged):
     stored = storage.get("a")
     assert stored.state.kind == "processing"
     assert storage.finish(claimed, Succeeded()).version == stored.version + 1
+
+
+@pytest.mark.parametrize("name", ["", "s-1", 'é 😀 "\\', "s\0"])
+def test_a_claim_tells_on_which_server_it_was_made(storage, clock, name):
+    storage.enqueue(Job("t", id="a"))
+    claimed = storage.fetch_and_lock_job("w é", server_name=name)
+    assert claimed.state == Processing(clock.now(), "w é", name)
+    assert storage.get("a") == claimed
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [(None, ConfigurationError), (b"s", ConfigurationError), ("\ud800", SerializationError)],
+)
+def test_the_name_of_a_server_is_a_text(storage, name, error):
+    storage.enqueue(Job("t", id="a"))
+    with pytest.raises(error, match="server_name"):
+        storage.fetch_and_lock_job("w", server_name=name)
+    assert storage.get("a").attempt == 0
 
 
 def test_the_end_of_a_cancelled_run_ends_no_lock_that_its_worker_takes_meanwhile(storage, clock):

@@ -129,7 +129,7 @@ def test_calls_for_each_of_many_enqueued_on_a_server(server):
     within(calls(server.fill) / MANY, {"postgres": 32, "redis": 34}[server.name])
 
 
-@pytest.mark.parametrize(("kind", "claim", "finish"), [("memory", 64, 80), ("sqlite", 30, 50)])
+@pytest.mark.parametrize(("kind", "claim", "finish"), [("memory", 46, 80), ("sqlite", 12, 50)])
 def test_calls_for_each_claim_and_finish(request, kind, claim, finish):
     bench, held = request.getfixturevalue(kind), []
     bench.fill()
@@ -138,7 +138,7 @@ def test_calls_for_each_claim_and_finish(request, kind, claim, finish):
     within(calls(lambda: bench.storage.finish_many(given)) / MANY, finish)
 
 
-@pytest.mark.parametrize(("kind", "bound"), [("memory", 200), ("sqlite", 140)])
+@pytest.mark.parametrize(("kind", "bound"), [("memory", 175), ("sqlite", 120)])
 def test_calls_for_each_job_that_a_server_runs(request, kind, bound):
     bench = request.getfixturevalue(kind)
     bench.fill()

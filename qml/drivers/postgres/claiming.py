@@ -4,7 +4,7 @@ import random
 import time
 from typing import NamedTuple
 
-from ...seam.rows import Claim, Claimed, Row
+from ...seam.rows import Claim, Claimed, as_row
 from . import arrays, lanes
 from .connections import Call, Connections
 from .session import Rows
@@ -80,5 +80,5 @@ def _plain(call: Call, values: dict[str, object], some: bool) -> tuple[Rows, boo
 
 def _answer(found: Rows) -> Answer:
     next_due, limited, contended = found[0][:3]
-    rows = [Row._make(values) for _, _, _, *values in found if values[0] is not None]
+    rows = [as_row(values) for _, _, _, *values in found if values[0] is not None]
     return Answer(Claimed(rows, next_due), limited, contended)

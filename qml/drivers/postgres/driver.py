@@ -19,6 +19,7 @@ from ...seam.rows import (
     Row,
     Verdict,
     Write,
+    as_row,
 )
 from ...seam.tallies import Parents, Tally
 from ...seam.transactions import Transaction
@@ -81,7 +82,7 @@ class PostgresDriver:
     def load(self, ids: Sequence[str]) -> list[Row | None]:
         """See Driver.load."""
         found = self._connections.ask("load", {"ids": arrays.literal(ids)})
-        by_id = {row.id: row for row in map(Row._make, found)}
+        by_id = {row.id: row for row in map(as_row, found)}
         return [by_id.get(job_id) for job_id in ids]
 
     def holder(self, unique_key: str) -> str | None:

@@ -1,7 +1,7 @@
 """Reading many rows: pages, what is available, lapsed or expired, counts."""
 
 from ...seam.onlooking import Batches, Oldest
-from ...seam.rows import After, Available, Expired, Lapsed, Page, Query, Row
+from ...seam.rows import After, Available, Expired, Lapsed, Page, Query, Row, as_row
 from . import arrays
 from .connections import Connections
 
@@ -27,7 +27,7 @@ def scan(connections: Connections, query: Query) -> list[Row]:
             values["states"] = arrays.literal(dict.fromkeys(query.states))
     else:
         statement = STATEMENTS[type(query)]
-    return [*map(Row._make, connections.ask(statement, values))]
+    return [*map(as_row, connections.ask(statement, values))]
 
 
 def count(connections: Connections, page: Page, by: str) -> dict[str, int]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ...seam.alike import in_common
 from ...seam.lanes import Used
-from ...seam.rows import Change, Claim, Finished, Hold, Move, Overdue, Row, Verdict, Write
+from ...seam.rows import Change, Claim, Finished, Hold, Move, Overdue, Row, Verdict, Write, as_row
 from ...seam.tallies import Parents, Tally
 
 Texts = list[Any]
@@ -144,7 +144,7 @@ def row_of(given: tuple[Texts, Texts], answer: Answer) -> Row:
     detail, failures, metadata, payload, notes = texts
     failures = _UNWRITTEN["failures"] if failures is False else failures
     metadata = _UNWRITTEN["metadata"] if metadata is False else metadata
-    return Row._make([*values, detail, failures, metadata, payload, notes or ""])
+    return as_row([*values, detail, failures, metadata, payload, notes or ""])
 
 
 def rows_of(given: Iterable[tuple[Texts, Texts]], answer: Answer) -> list[Row]:

@@ -22,6 +22,7 @@ from ...seam.rows import (
     Row,
     Verdict,
     Write,
+    as_row,
 )
 from ...seam.tallies import Parents, Tally
 from ...seam.transactions import Transaction
@@ -91,7 +92,7 @@ class SqliteDriver:
         """See Driver.load."""
         wanted = {"ids": json.dumps(ids)}
         found = self._connections.read(lambda c: c.execute(SQL["load"], wanted).fetchall())
-        by_id = {row.id: row for row in map(Row._make, found)}
+        by_id = {row.id: row for row in map(as_row, found)}
         return [by_id.get(job_id) for job_id in ids]
 
     def holder(self, unique_key: str) -> str | None:
@@ -113,7 +114,7 @@ class SqliteDriver:
             vain, next_due = self._connections.glance(look) or self._connections.read(look)
             if vain:
                 return Claimed([], next_due)
-        return self._write(lambda connection: claiming.take(connection, claim), flush=False)
+        return self._write(partial(claiming.take, claim=claim), flush=False)
 
     def hold(self, holds: Sequence[Hold]) -> list[Verdict]:
         """See Driver.hold. Not flushed: a lease need not outlive a power loss."""

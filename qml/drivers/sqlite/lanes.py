@@ -7,7 +7,7 @@ from heapq import merge
 from typing import NamedTuple
 
 from ...seam.lanes import LAPSED_FOR_GOOD, Used
-from ...seam.rows import Claim, Row
+from ...seam.rows import Claim, Row, as_row
 from ..lanes import Choice, Place
 from .statements import SQL
 
@@ -86,7 +86,7 @@ def may_be_open(connection: sqlite3.Connection, queue: str | None) -> bool:
 def whole(connection: sqlite3.Connection, chosen: Sequence[Row | Head]) -> list[Row]:
     """The rows that were chosen."""
     seqs = {"seqs": json.dumps([one.seq for one in chosen if isinstance(one, Head)])}
-    found = {row.seq: row for row in map(Row._make, connection.execute(SQL["rows"], seqs))}
+    found = {row.seq: row for row in map(as_row, connection.execute(SQL["rows"], seqs))}
     return [found[one.seq] if isinstance(one, Head) else one for one in chosen]
 
 

@@ -8,7 +8,7 @@ from heapq import merge
 from itertools import islice
 
 from ...seam.onlooking import Batches, Oldest
-from ...seam.rows import After, Available, Expired, Page, Query, Row
+from ...seam.rows import After, Available, Expired, Page, Query, Row, as_row
 from .statements import SQL
 
 Rows = list[Row]
@@ -28,7 +28,7 @@ def scan(connection: sqlite3.Connection, query: Query) -> Rows:
     if isinstance(query, Page):
         return _page(connection, query)
     if isinstance(query, After):
-        return [*map(Row._make, connection.execute(SQL["after"], query._asdict()))]
+        return [*map(as_row, connection.execute(SQL["after"], query._asdict()))]
     if isinstance(query, Oldest):
         return _rows(connection, islice(_oldest(connection, query), query.limit))
     if isinstance(query, Batches):
@@ -39,7 +39,7 @@ def scan(connection: sqlite3.Connection, query: Query) -> Rows:
     else:
         statement = SQL["expired" if isinstance(query, Expired) else "lapsed"]
     limits = {"now": query.now, "limit": _limit(query.limit)}
-    return [*map(Row._make, connection.execute(statement, limits))]
+    return [*map(as_row, connection.execute(statement, limits))]
 
 
 def count(connection: sqlite3.Connection, page: Page, by: str) -> dict[str, int]:
@@ -88,7 +88,7 @@ def _batches(connection: sqlite3.Connection, start: str) -> Iterator[int]:
 
 def _rows(connection: sqlite3.Connection, seqs: Iterable[int]) -> Rows:
     """Those with these seqs, the highest first."""
-    return [*map(Row._make, connection.execute(SQL["rows"], {"seqs": _texts(seqs)}))]
+    return [*map(as_row, connection.execute(SQL["rows"], {"seqs": _texts(seqs)}))]
 
 
 def _limit(limit: int | None) -> int:
@@ -100,12 +100,12 @@ def _page(connection: sqlite3.Connection, page: Page) -> Rows:
     filters = page._asdict() | {"limit": _limit(page.limit), "below": below}
     filters["states"] = _texts(page.states)
     if page.batch is not None:
-        return [*map(Row._make, connection.execute(SQL["page_of_batch"], filters))]
+        return [*map(as_row, connection.execute(SQL["page_of_batch"], filters))]
     queues = None
     if (page.states, page.queue, page.method) != (None, None, None):
         queues = _queues(connection, page)
     if queues is None:
-        return [*map(Row._make, connection.execute(SQL["page"], filters))]
+        return [*map(as_row, connection.execute(SQL["page"], filters))]
     end = None if page.limit is None else page.offset + page.limit
     streams = [
         [

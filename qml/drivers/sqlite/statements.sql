@@ -152,13 +152,18 @@ ORDER BY j.priority DESC, j.seq LIMIT +:limit
 SELECT {columns} FROM {jobs} WHERE j.queue = :queue AND {claimable}
 ORDER BY j.priority DESC, j.seq LIMIT +:limit
 
+-- name: claimed
+-- Not a statement: what "{claimed}" stands for: the columns that a claim writes.
+state = 'processing', version = version + 1, attempt = attempt + 1, fence = fence + 1,
+ahead = ?, worker = ?, locked_by = NULL, lease_until = ?, due_at = NULL, ready = 0,
+key_held = iif(key_held = 1, 0, key_held), detail = ?
+
 -- name: take
 -- Write the claim into chosen rows.
-UPDATE OR FAIL qml_jobs SET
-    state = 'processing', version = version + 1, attempt = attempt + 1, fence = fence + 1,
-    ahead = ?, worker = ?, locked_by = NULL, lease_until = ?, due_at = NULL, ready = 0,
-    key_held = iif(key_held = 1, 0, key_held), detail = ?
-WHERE seq IN (SELECT value FROM json_each(?))
+UPDATE OR FAIL qml_jobs SET {claimed} WHERE seq IN (SELECT value FROM json_each(?))
+
+-- name: take_one
+UPDATE OR FAIL qml_jobs SET {claimed} WHERE seq = ?
 
 -- name: renew
 UPDATE OR FAIL qml_jobs SET lease_until = :until
