@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping
 from datetime import datetime
 from functools import partial
 
@@ -41,6 +41,7 @@ class Timetable:
         self._look = every
         self._unknown = set(declared)
         self._seen: dict[Record, Known | None] = {}
+        self._quiet_until: datetime | None = None
         self.issued = 0
         self._lock = threading.Lock()
 
@@ -57,18 +58,27 @@ class Timetable:
         for name in sorted(self._unknown):
             self._one(name, partial(self._make_known, self._declared[name]))
             self._unknown.discard(name)
-        now = self._storage.now()
-        soonest: datetime | None = None
-        for known in self._look_up():
-            at = known.schedule.next_at
-            if at is None or not self._is_mine(known.schedule):
-                continue
-            if at <= now:
-                self._one(known.schedule.name, partial(self._issue, known))
-            elif soonest is None or at < soonest:
-                soonest = at
+        changed, now = self._look_up(), self._storage.now()
+        soonest = self._quiet_until
+        if changed or soonest is None or soonest <= now:
+            soonest = self._issue_due(now)
         look = max(self._look, len(self._seen) / PER_SECOND)
         return look if soonest is None else min(look, (soonest - now).total_seconds())
+
+    def _issue_due(self, now: datetime) -> datetime | None:
+        """Enqueue what is due; when the next of this server's is."""
+        moments = [
+            (at, known)
+            for known in self._seen.values()
+            if known is not None and (at := known.schedule.next_at) is not None
+        ]
+        # Others' count for that, too: their task may be made known here meanwhile.
+        self._quiet_until = min((at for at, _ in moments), default=None)
+        mine = [(at, known) for at, known in moments if self._is_mine(known.schedule)]
+        for at, known in mine:
+            if at <= now:
+                self._one(known.schedule.name, partial(self._issue, known))
+        return min((at for at, _ in mine if at > now), default=None)
 
     def has_more(self, since: int) -> bool:
         """Look now; whether any job was issued since there were ``since``."""
@@ -92,15 +102,17 @@ class Timetable:
         except Exception:  # what before_enqueue raises, say
             log.exception("schedule %s issues nothing now", name)
 
-    def _look_up(self) -> Sequence[Known]:
-        """The schedules of the store; only records that have changed are decoded."""
+    def _look_up(self) -> bool:
+        """See the schedules of the store, and whether they have changed; only records that have
+        are decoded."""
         records, seen = self._storage.schedules.records(), self._seen
-        if records != [*seen]:
-            self._seen = {
-                record: seen[record] if record in seen else schedules.readable(record)
-                for record in records
-            }
-        return [known for known in self._seen.values() if known is not None]
+        if records == [*seen]:
+            return False
+        self._seen = {
+            record: seen[record] if record in seen else schedules.readable(record)
+            for record in records
+        }
+        return True
 
     def _is_mine(self, schedule: Schedule) -> bool:
         if schedule.declared:

@@ -310,6 +310,43 @@ def test_it_says_how_long_until_the_next(storage, clock):
     assert timetable.issue() == pytest.approx(0.75)
 
 
+def test_schedules_are_gone_through_when_one_has_changed_or_is_due(storage, clock, monkeypatch):
+    jobs = app_of(storage, spread=0)
+    jobs.schedules.add("by hand", Every(60), jobs.tasks["tick"].job())
+    timetable, passes = jobs.server().timetable, []
+    issue_due = timetable._issue_due
+    monkeypatch.setattr(timetable, "_issue_due", lambda now: passes.append(now) or issue_due(now))
+
+    def passed():
+        passes.clear()
+        timetable.issue()
+        return len(passes)
+
+    assert [passed() for _ in range(3)] == [1, 0, 0]
+    clock.advance(59)
+    assert passed() == 0
+    clock.advance(1)
+    assert [passed() for _ in range(3)] == [1, 1, 0]
+    assert timetable.issued == 1
+    jobs.schedules.pause("by hand")
+    assert [passed() for _ in range(2)] == [1, 0]
+
+
+def test_what_is_due_is_issued_once_its_task_is_known(storage, clock):
+    jobs = Qml(storage)
+    job = Qml("memory://").task(name="later")(print).job()
+    jobs.schedules.add("by hand", Every(60), job)
+    jobs.schedules.add("another", Every(3_600), job)
+    timetable = jobs.server().timetable
+    for _ in range(3):
+        timetable.issue()
+        clock.advance(40)
+    assert storage.list() == []
+    jobs.task(name="later")(print)
+    timetable.issue()
+    assert [job.schedule for job in storage.list()] == ["by hand"]
+
+
 def test_a_burst_runs_what_is_due_when_it_comes(tmp_path):
     """As a crontab of the system would have it: one burst now and then, and no server between."""
     with MAKERS["sqlite"](tmp_path) as storage:
