@@ -31,6 +31,7 @@ CHANGES = {
             "insert",
             "insert_one_kept",
             "insert_alike_kept",
+            "insert_mixed_kept",
             "move",
             "rewrite",
             "claim",

@@ -1,10 +1,11 @@
-"""A row that is stored alone, and rows that are alike, are stored and told of in one round trip."""
+"""Rows are stored and told of in one round trip."""
 
 import psycopg2
 import pytest
 
 from qml.drivers.postgres import PostgresDriver
 from qml.drivers.postgres.session import Session
+from qml.seam.rows import Obstacle, Write
 from qml.values.errors import StorageError
 
 from . import postgres_store
@@ -48,7 +49,13 @@ def errors(monkeypatch):
     return found
 
 
-SOME = pytest.mark.parametrize("rows", [[row("a")], alike(row("a"), "b")], ids=["one", "alike"])
+ROWS = {
+    "one": [row("a")],
+    "alike": alike(row("a"), "b"),
+    "mixed": [row("a"), row("b", queue="other"), row("c", unique_key="c")],
+    "with keys": [row(name, unique_key=name) for name in "abc"],
+}
+SOME = pytest.mark.parametrize("rows", ROWS.values(), ids=ROWS)
 
 
 @SOME
@@ -60,8 +67,8 @@ def test_the_hint_goes_with_them(driver, sent, rows):
     assert len(sent) == 2
 
 
-def test_of_others_it_goes_by_itself(driver, sent):
-    driver.insert([row("a"), row("b")])
+def test_beside_a_record_it_goes_by_itself(driver, sent):
+    driver.insert([row("a"), row("b")], Write("name", "{}", 0))
     assert not sent
     driver.notify()
     assert len(sent) == 1
@@ -82,6 +89,11 @@ def test_what_stands_in_the_way_is_an_answer_and_no_error(driver, errors):
         assert len(driver.insert(alike(row("a x"), taken)).obstacles) == 1
     assert len(driver.insert(alike(row("c"), "d", "c")).obstacles) == 1
     assert len(driver.insert(alike(row("e", unique_key="k"), "f")).obstacles) == 1
+    assert [each.index for each in driver.insert([row("g", queue="g"), row("b")]).obstacles] == [1]
+    put(driver, row("h", unique_key="h"))
+    [obstacle] = driver.insert([row("i"), row("j", unique_key="h")]).obstacles
+    assert obstacle == Obstacle(1, "key", "h")
+    assert driver.load([*"efgij"]) == [None] * 5
     assert not errors
 
 

@@ -14,7 +14,7 @@ from contextlib import closing
 import attrs
 import pytest
 
-from qml import Qml, Succeeded
+from qml import Job, Qml, Succeeded
 from tests.drivers import postgres_store, redis_store
 from tests.servers import Meter
 from tests.work.support import peak_of
@@ -214,11 +214,16 @@ def test_pages_that_sqlite_writes(sqlite):
     assert pages(sqlite.storage.get_job_counts) == 0
 
 
+def mixed():
+    """Jobs of two methods, one of them with a key."""
+    return [Job("nothing", [PAYLOAD]), Job("other", [PAYLOAD], unique_key="key")]
+
+
 # -- what goes to servers and back -----------------------------------------------------------------
 
 ASKED = {
-    "postgres": {"enqueue": 1, "many": 1, "claim": 1, "finish": 2, "in vain": 1},
-    "redis": {"enqueue": 1, "many": 1, "claim": 1, "finish": 1, "in vain": 1},
+    "postgres": {"enqueue": 1, "many": 1, "mixed": 1, "claim": 1, "finish": 2, "in vain": 1},
+    "redis": {"enqueue": 1, "many": 1, "mixed": 1, "claim": 1, "finish": 1, "in vain": 1},
 }
 """Round trips. A second one is the hint to those who wait."""
 
@@ -235,6 +240,7 @@ def test_trips_and_bytes(server):
     found = {"enqueue": server.meter.of(lambda: server.task.enqueue(PAYLOAD))}
     found["many"] = server.meter.of(server.fill)
     found["claim"] = server.meter.of(lambda: held.extend(server.claim()))
+    found["mixed"] = server.meter.of(lambda: server.storage.enqueue_many(mixed()))
     found["finish"] = server.meter.of(lambda: server.storage.finish_many(ends(held)))
     server.claim()
     found["in vain"] = server.meter.of(server.claim)

@@ -20,7 +20,8 @@ OF_QUEUES = ("ripen", "claim", "plain_rows", "open_lanes")
 
 PLANNED = {
     "insert_one_kept": "execute_blindly",
-    **dict.fromkeys(("insert_alike_kept", "claim", "claim_queues", "move", "hold"), "execute"),
+    **dict.fromkeys(("insert_alike_kept", "insert_mixed_kept"), "execute"),
+    **dict.fromkeys(("claim", "claim_queues", "move", "hold"), "execute"),
 }
 """Those that sessions plan once, and how they are carried out then."""
 

@@ -152,17 +152,25 @@ new AS MATERIALIZED (
 -- Not a statement: what "{way_is_free}" stands for.
 %(fits)s AND NOT EXISTS (SELECT FROM taken)
 
--- name: insert
--- All rows or none. What stands in the way is looked for first, so that a refusal is an answer
--- and no error in the server's log.
-WITH {new_and_taken}, stored AS (
+-- name: stored
+-- Not a statement: what "{stored}" stands for.
+stored AS (
     INSERT INTO {schema}.qml_jobs ({row}, ready, stamp)
     SELECT {row}, coalesce(due_at = 0, false), %(stamp)s FROM new WHERE {way_is_free} ORDER BY place
     RETURNING seq
 )
+
+-- name: insert
+-- All rows or none. What stands in the way is looked for first, so that a refusal is an answer
+-- and no error in the server's log.
+WITH {new_and_taken}, {stored}
 SELECT seq, NULL, NULL FROM stored
 UNION ALL
 SELECT NULL, id, CASE WHEN key_held > 0 THEN unique_key END FROM taken
+
+-- name: insert_mixed
+-- "insert" that does not tell what stands in the way.
+WITH {new_and_taken}, {stored} SELECT seq FROM stored ORDER BY seq
 
 -- name: insert_alike
 -- "insert" of rows that have all but their ids and payloads in common, and no key: half of its work. No
@@ -251,6 +259,11 @@ ON CONFLICT DO NOTHING RETURNING
 -- The same with "insert_alike".
 WITH stored AS ({insert_alike_and} seq)
 SELECT set_config('qml.seq', coalesce(string_agg(seq::text, ','), ''), false) FROM stored
+
+-- name: insert_mixed_kept
+-- And with "insert_mixed".
+WITH {new_and_taken}, {stored}
+SELECT set_config('qml.seq', coalesce(string_agg(seq::text, ',' ORDER BY seq), ''), false) FROM stored
 
 -- name: keep
 SET qml.seq = '';

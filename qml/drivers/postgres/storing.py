@@ -21,7 +21,7 @@ _shared = itemgetter(*map(Row._fields.index, SHARED))
 def insert(call: Call, rows: Sequence[Row], record: Write | None) -> Inserted:
     """Store all rows or none, and the record with them, and say what stands in the way: when the
     reply to an earlier try was lost, that may be the very rows."""
-    quick = _quick(rows) if record is None else None
+    quick = (_quick(rows) or _mixed(rows)) if record is None else None
     if quick is not None and (seqs := call.insert_and_hint(*quick)):
         return Inserted(seqs, [])
     while True:
@@ -63,6 +63,12 @@ def _quick(rows: Sequence[Row]) -> tuple[str, dict[str, object]] | None:
     return "insert_alike", {**values, **lines, "low": min(ids), "high": max(ids)}
 
 
+def _mixed(rows: Sequence[Row]) -> tuple[str, dict[str, object]] | None:
+    """The same for rows of any kind. None = they are in each other's way."""
+    values = _of_any_kind(rows)
+    return ("insert_mixed", values) if values["fits"] else None
+
+
 def _are_alike(rows: Sequence[Row]) -> bool:
     """Whether they differ in id and payload alone, and each has an id of its own."""
     first = in_common(rows[0])
@@ -72,14 +78,20 @@ def _are_alike(rows: Sequence[Row]) -> bool:
 
 def _insert_any(call: Call, rows: Sequence[Row], record: Write | None) -> Inserted:
     """Store rows of any kind, and the record; or say what stands in the way."""
-    keys = [key for row in rows if (key := _wanted(row)) is not None]
-    fits = len({row.id for row in rows}) == len(rows) and len(set(keys)) == len(keys)
-    values = {**_by_kind(rows), "keys": arrays.literal(keys), "fits": fits}
+    values = _of_any_kind(rows)
     if record is not None:
         return _insert_with(call, rows, record, values)
     found = call.run(call.sql["insert"], values)
     seqs = sorted(seq for seq, _, _ in found if seq is not None)
     return Inserted(seqs, [] if seqs else _obstacles(rows, found))
+
+
+def _of_any_kind(rows: Sequence[Row]) -> dict[str, object]:
+    """What the statements that store such rows are given. ``fits``: whether all have ids and keys
+    of their own."""
+    keys = [key for row in rows if (key := _wanted(row)) is not None]
+    fits = len({row.id for row in rows}) == len(rows) and len(set(keys)) == len(keys)
+    return {**_by_kind(rows), "keys": arrays.literal(keys), "fits": fits}
 
 
 def _by_kind(rows: Sequence[Row]) -> dict[str, object]:
