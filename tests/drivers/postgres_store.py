@@ -1,5 +1,6 @@
 """A folder of a test as a store in the shared PostgreSQL: its name is the schema's."""
 
+import contextlib
 import hashlib
 import time
 from collections import deque
@@ -24,6 +25,16 @@ def config(folder, **settings):
         if len(_stores) > KEPT:
             _reuse(_stores.popleft(), name)
     return PostgresConfig(postgres_url(), schema_name=name, **settings)
+
+
+@contextlib.contextmanager
+def lent(pool):
+    """A session of a driver's pool."""
+    session = pool.take()
+    try:
+        yield session
+    finally:
+        pool.give_back(session)
 
 
 IN_SCHEMA = """SELECT relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace

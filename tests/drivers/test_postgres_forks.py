@@ -109,7 +109,7 @@ def test_a_child_holds_no_socket_of_its_parent(driver):
     """Else the server would not learn that the parent was killed."""
     drain_hints(driver)
     pool = driver._connections.pool
-    with pool.lend(), pool.lend():
+    with postgres_store.lent(pool), postgres_store.lent(pool):
         lent = {name_of(session.fileno()) for session in sessions(driver)}
         assert len(lent) == 3  # and the one that listens
 
@@ -128,7 +128,7 @@ def test_forks_among_threads_that_open_sessions(tmp_path):
 
     def busy():
         while not stop.is_set():
-            with driver._connections.pool.lend() as session:
+            with postgres_store.lent(driver._connections.pool) as session:
                 session.run("BEGIN", None, time.monotonic() + 20)
 
     postgres_store.end_session()

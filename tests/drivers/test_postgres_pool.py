@@ -41,7 +41,7 @@ def all_lent(driver, count):
     """Sessions in other hands."""
     with contextlib.ExitStack() as stack:
         for _ in range(count):
-            stack.enter_context(pool_of(driver).lend())
+            stack.enter_context(postgres_store.lent(pool_of(driver)))
         yield
 
 
@@ -71,7 +71,7 @@ def test_the_last_given_back_is_lent_first(make):
         pass
     assert len(sessions_of("last")) == 4
     before = pool_of(driver)._idle[:]
-    with pool_of(driver).lend() as session:
+    with postgres_store.lent(pool_of(driver)) as session:
         assert session is before[-1]
     assert pool_of(driver)._idle == before
 

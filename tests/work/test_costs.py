@@ -138,6 +138,31 @@ def test_calls_for_each_claim_and_finish(request, kind, claim, finish):
     within(calls(lambda: bench.storage.finish_many(given)) / MANY, finish)
 
 
+def claim_of_one(bench):
+    """As a server makes it that has nothing else to do."""
+    while bench.server.step():
+        pass
+    bench.task.enqueue(PAYLOAD)
+    runs = []
+    found = calls(lambda: runs.extend(bench.server.claimer.take(8, 0)[1]))
+    assert len(runs) == 1
+    return found
+
+
+def test_calls_for_a_claim_of_one(sqlite):
+    within(claim_of_one(sqlite), 125)
+
+
+def test_calls_for_a_claim_of_one_on_a_server(server):
+    assert claim_of_one(server) <= {"postgres": 205, "redis": 280}[server.name]  # hiredis: less
+
+
+def test_calls_for_a_run(memory):
+    memory.task.enqueue(PAYLOAD)
+    _, [run] = memory.server.claimer.take(1, 0)
+    within(calls(lambda: memory.server.execute(run)), 33)
+
+
 @pytest.mark.parametrize(("kind", "bound"), [("memory", 175), ("sqlite", 120)])
 def test_calls_for_each_job_that_a_server_runs(request, kind, bound):
     bench = request.getfixturevalue(kind)

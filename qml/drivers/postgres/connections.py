@@ -165,9 +165,7 @@ class Connections:
         longest = NAP[0]
         while True:
             try:
-                with self.pool.lend(call.deadline) as session:
-                    call.use(session)
-                    return work(call)
+                return self._carried_out(call, work)
             except Lost as error:
                 if call.over or (call.again and not patient):
                     raise self._unanswered(error, fate) from error
@@ -184,6 +182,14 @@ class Connections:
                 raise StorageError(f"{self.name} cannot keep such a text: {error}") from error
             time.sleep(random.uniform(0, longest))
             longest = min(NAP[1], longest * 2)
+
+    def _carried_out(self, call: Call, work: Callable[[Call], T]) -> T:
+        session = self.pool.take(call.deadline)
+        try:
+            call.use(session)
+            return work(call)
+        finally:
+            self.pool.give_back(session)
 
     def told(self, error: Exception) -> str:
         """What an error says, on one line and without a password."""

@@ -1,9 +1,8 @@
 """A bounded pool of sessions: the last given back is lent first, and who finds none waits."""
 
-import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import psycopg2
 
@@ -37,7 +36,8 @@ class Pool:
         forks.guard(self)
 
     def _fresh(self) -> None:
-        self._gate = threading.Condition(threading.RLock())  # guards what follows
+        self._lock = threading.RLock()  # guards what follows
+        self._gate = threading.Condition(self._lock)
         self._idle: list[Session] = []
         self._lent = 0
         self._opening = 0
@@ -45,17 +45,9 @@ class Pool:
 
     # -- lending -------------------------------------------------------------------------------
 
-    @contextlib.contextmanager
-    def lend(self, until: float = FOREVER) -> Iterator[Session]:
-        """A session for one call, by the time ``until`` or within the pool's own patience. One
-        that comes back in the middle of something is thrown away."""
-        session = self._take(until)
-        try:
-            yield session
-        finally:
-            self._give_back(session)
-
-    def _take(self, until: float) -> Session:
+    def take(self, until: float = FOREVER) -> Session:
+        """A session for one call, by the time ``until`` or within the pool's own patience; then
+        ``give_back``, which throws away what comes back in the middle of something."""
         session = self._turn(until)
         try:
             while session is not None and not session.usable:
@@ -64,17 +56,17 @@ class Pool:
                     session = self._idle.pop() if self._idle else None
             return session or self.connect(until)
         except BaseException:
-            self._give_back(None)
+            self.give_back(None)
             raise
 
     def _turn(self, until: float) -> Session | None:
         """Wait for one's turn; an idle session, or None = one may be opened."""
         most, patience = self._config.max_connections, self._config.pool_timeout
-        with self._gate:
-            self._gate.wait_for(
-                lambda: self.closed or self._lent < most, min(patience, until - time.monotonic())
-            )
-            self._check_open()
+        with self._lock:
+            if self.closed or self._lent >= most:
+                left = min(patience, until - time.monotonic())
+                self._gate.wait_for(lambda: self.closed or self._lent < most, left)
+                self._check_open()
             if self._lent >= most:
                 raise StorageUnavailable(
                     f"{self.name}: all {most} connections of the pool were in use for "
@@ -83,13 +75,14 @@ class Pool:
             self._lent += 1
             return self._idle.pop() if self._idle else None
 
-    def _give_back(self, session: Session | None) -> None:
-        usable = session is not None and session.usable
-        if session is not None and not usable:
+    def give_back(self, session: Session | None) -> None:
+        """The call is over; None = there was no session to be had."""
+        if session is not None and not session.at_rest:
             self.drop(session)
-        with self._gate:
+            session = None
+        with self._lock:
             self._lent -= 1
-            if session is not None and usable:
+            if session is not None:
                 self._idle.append(session)
             if self.closed:
                 self._close_idle()

@@ -15,6 +15,8 @@ from .plans import Plan
 
 Rows = list[tuple[Any, ...]]
 
+_POLL = hasattr(select, "poll")
+
 
 class Lost(Exception):
     """The connection broke before the answer came: what was asked may have been carried out."""
@@ -89,6 +91,11 @@ class Session:
             return not connection.closed and not is_ready(connection.fileno(), 0)
         return True
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing is under way on it, and it was not closed here."""
+        return not (self._connection.closed or self.in_transaction)
+
     def fileno(self) -> int:
         """What to wait on for notifications."""
         return int(self._connection.fileno())
@@ -119,7 +126,7 @@ class Session:
 
 def is_ready(fd: int, timeout: float, *, writing: bool = False) -> bool:
     """Whether there is something to read, or room to write, within ``timeout`` seconds."""
-    if not hasattr(select, "poll"):
+    if not _POLL:
         readable, writable, _ = select.select([fd], [fd] if writing else [], [], timeout)
         return bool(readable or writable)
     poller = select.poll()

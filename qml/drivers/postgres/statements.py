@@ -39,6 +39,7 @@ class Statements(Mapping[str, str]):
             self._texts[f"{name}_queues"] = self._whole(page, name, "queues")
         self._texts["claim_chosen"] = self._whole(page, "claim", "chosen", "all")
         self._texts["claim_chosen_queues"] = self._whole(page, "claim", "chosen", "queues")
+        self._locks = {purpose: self._lock(purpose) for purpose in (RIPENING, LANES, MIGRATION)}
         self.plans = {
             name: plan(name, self[name], self["prepare"], self[execute])
             for name, execute in PLANNED.items()
@@ -62,6 +63,9 @@ class Statements(Mapping[str, str]):
 
     def lock(self, purpose: str) -> int:
         """The number of an advisory lock of this schema."""
+        return self._locks[purpose]
+
+    def _lock(self, purpose: str) -> int:
         digest = hashlib.sha256(f"{purpose} {self.schema}".encode()).digest()
         return int.from_bytes(digest[:4], signed=True)
 

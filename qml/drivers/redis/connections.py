@@ -23,12 +23,14 @@ import redis
 from redis.backoff import NoBackoff
 from redis.connection import BlockingConnectionPool, UnixDomainSocketConnection, parse_url
 from redis.retry import Retry
+from redis.utils import HIREDIS_AVAILABLE
 
 from ...values import urls
 from ...values.config import RedisConfig
 from ...values.errors import ConfigurationError, StorageClosed, StorageError, StorageUnavailable
 from .. import forks
 from . import faults
+from .packing import Packer
 from .scripts import Script
 
 T = TypeVar("T")
@@ -231,6 +233,8 @@ def _options(config: RedisConfig) -> dict[str, Any]:
     try:
         given: dict[str, Any] = parse_url(config.url)
         options = given | _relied_on(config)
+        if not HIREDIS_AVAILABLE:
+            options["command_packer"] = Packer()
         if given.get("connection_class") is not UnixDomainSocketConnection:
             options |= {"socket_keepalive": True, "socket_keepalive_options": _keepalive()}
         BlockingConnectionPool(**options).make_connection()

@@ -12,6 +12,7 @@ from ...seam.alike import in_common
 from ...seam.lanes import Used
 from ...seam.rows import Change, Claim, Finished, Hold, Move, Overdue, Row, Verdict, Write, as_row
 from ...seam.tallies import Parents, Tally
+from ...values import jsontext
 
 Texts = list[Any]
 
@@ -45,14 +46,13 @@ def seq_text(seq: int | None) -> str | None:
     return None if seq is None else f"{seq:0{SEQ}d}"
 
 
-# Made once: the functions of json make one with each call.
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+# Made once: the function of json makes one with each call.
 _decode = json.JSONDecoder(strict=False).decode
 
 
 def dumps(order: Any) -> bytes:
     """An order for a script."""
-    return _encode(order).encode()
+    return jsontext.dumps(order).encode()
 
 
 def loads(answer: Answer) -> Any:
