@@ -27,6 +27,9 @@ RESCUE = "rescue of orphans"
 ALONE = 1.0
 """Seconds between two looks at the neighbours while there are none."""
 
+PURGED = 15.0
+"""Seconds between two looks for jobs to remove while there are none: four questions each time."""
+
 
 class Keeper:
     """Keeps claims alive: renews leases, sees cancelled jobs, enforces time limits, and writes
@@ -200,9 +203,10 @@ class Upkeep:
                 ", ".join(f"{job.id} ({job.method})" for job in expired[:10]),
             )
 
-    def purge(self) -> None:
-        """Remove finished jobs whose retention is over, in steps that hold nobody up."""
-        self._purge.take()
+    def purge(self) -> float | None:
+        """Remove finished jobs whose retention is over, in steps that hold nobody up; less often
+        while there are none."""
+        return None if self._purge.take() else PURGED
 
     def heartbeat(self) -> None:
         """Set this server's clock by the store's, and say that it lives."""

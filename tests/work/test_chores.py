@@ -11,6 +11,7 @@ import pytest
 import qml
 from qml import Job, StateKind, StorageUnavailable
 from qml.storage import servers
+from qml.work import chores
 from qml.work import rounds as rounds_module
 from qml.work.chores import Keeper, Upkeep
 from qml.work.executor import Succeeded
@@ -254,7 +255,19 @@ def test_law13_purge_removes_what_is_old_in_small_steps(storage, clock):
     assert storage.get_job_counts()["succeeded"] == 1500
     clock.advance(1)
     left = {kind: 1 if kind is StateKind.ENQUEUED else 0 for kind in StateKind}
-    eventually(lambda: upkeep.purge() or storage.get_job_counts() == left)
+    eventually(lambda: upkeep.purge() is not None)
+    assert storage.get_job_counts() == left
+
+
+def test_where_nothing_is_to_be_removed_it_is_looked_for_less_often(storage, clock):
+    upkeep = Upkeep(storage, lambda: None, Outage())
+    [chore] = [chore for chore in upkeep.chores() if chore.step == upkeep.purge]
+    storage.enqueue(Job("t"))
+    storage.finish(storage.fetch_and_lock_job("w"), DONE)
+    assert chore.step() == chores.PURGED == 3 * chore.period
+    clock.advance(8 * 86_400)
+    assert chore.step() is None
+    assert chore.step() == chores.PURGED
 
 
 def test_a_heartbeat_sets_the_clock_and_tells_who_lives(storage, clock, monkeypatch):
