@@ -221,7 +221,9 @@ def test_a_lost_reply_of_a_server_that_stays_away(line):
 
 
 def test_a_server_that_is_away_from_the_start(line):
-    line.driver._connections._let_go()
+    pool = line.driver._connections._pool
+    while pool._idle:
+        pool.drop(pool.take())
     line.proxy.refuse()
     begun = time.monotonic()
     with pytest.raises(StorageUnavailable, match="nothing was changed"):

@@ -258,7 +258,7 @@ def test_no_url_changes_what_qml_relies_on(server, client):
     assert made.retry.get_retries() == 0 if hasattr(made.retry, "get_retries") else True
     assert made.retry._retries == 0
     assert (made.socket_timeout, made.protocol) == (7, 2)
-    assert driver._connections._pool.max_connections == 2
+    assert driver._connections._pool.most == 2
     driver.close()
 
 

@@ -8,20 +8,17 @@ place.lua): the same call may be made again, by us and by a network that deliver
 # mypy: allow-untyped-calls
 # (much of redis-py has no types)
 
-import contextlib
-import inspect
 import os
 import socket
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import count
-from queue import Empty
 from typing import Any, TypeVar
 
 import redis
 from redis.backoff import NoBackoff
-from redis.connection import BlockingConnectionPool, UnixDomainSocketConnection, parse_url
+from redis.connection import UnixDomainSocketConnection, parse_url
 from redis.retry import Retry
 from redis.utils import HIREDIS_AVAILABLE
 
@@ -31,6 +28,7 @@ from ...values.errors import ConfigurationError, StorageClosed, StorageError, St
 from .. import forks
 from . import faults
 from .packing import Packer
+from .pool import Exhausted, Pool
 from .scripts import Script
 
 T = TypeVar("T")
@@ -43,6 +41,9 @@ KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 a firewall forgets an idle connection and tells nobody."""
 
 
+OF_POOLS = ("max_connections", "timeout")
+"""What a URL may say of redis-py's own pools."""
+
 LONGEST = 500_000_000
 """Bytes of an order. A server cuts the line of who sends more than its proto-max-bulk-len, which
 is 512 MiB unless it is set otherwise."""
@@ -54,11 +55,6 @@ class NotSent(Exception):
 
 REFUSED = (NotSent, redis.AuthenticationError, redis.BusyLoadingError)
 """The call was not carried out."""
-
-
-_NAMED = inspect.signature(BlockingConnectionPool.get_connection).parameters["command_name"]
-_LEND = ("any",) if _NAMED.default is inspect.Parameter.empty else ()
-"""redis-py before 5.3 wants to be told a command when it lends a connection; later ones warn."""
 
 
 class Lane:
@@ -85,7 +81,8 @@ class Connections:
         forks.guard(self)
 
     def _fresh(self) -> None:
-        self._pool = BlockingConnectionPool(**self._options)
+        config = self._config
+        self._pool = Pool(self._options, config.max_connections, config.pool_timeout)
         self._lanes: deque[Lane] = deque()
         self._named = count()
         # What the names of lanes begin with, by which hints are known that come from here.
@@ -132,19 +129,20 @@ class Connections:
         """Not by redis-py's ``execute_command``: an interrupt between its request and its reply
         leaves the reply in the line, and the next caller takes it for its own."""
         try:
-            connection = self._pool.get_connection(*_LEND)
+            line = self._pool.take()
         except (redis.RedisError, OSError) as error:
             raise NotSent from error
         try:
-            connection.send_command(*command)
-            return connection.read_response()
+            line.connection.send_command(*command)
+            answer = line.connection.read_response()
         except redis.ResponseError:
+            self._pool.give_back(line)
             raise  # an answer, like others
         except BaseException:
-            connection.disconnect()
+            self._pool.drop(line)
             raise
-        finally:
-            self._pool.release(connection)
+        self._pool.give_back(line)
+        return answer
 
     def _patiently(self, call: Callable[[], T]) -> T:
         """The call's answer. When a reply was lost the call is made again, for a while."""
@@ -165,9 +163,6 @@ class Connections:
                     raise self._unreachable(error, lost) from error
             except redis.RedisError as error:
                 raise faults.translated(self.name, error, sent=lost is not None) from error
-            finally:
-                if self._closed:
-                    self._let_go()
             time.sleep(PAUSE)
 
     def check_open(self) -> None:
@@ -176,7 +171,7 @@ class Connections:
             raise StorageClosed(f"{self.name}: this storage is closed; connect again")
 
     def _unreachable(self, error: BaseException, lost: Exception | None) -> StorageUnavailable:
-        if lost is None and isinstance(error.__context__, Empty):
+        if lost is None and isinstance(error, Exhausted):
             return StorageUnavailable(
                 f"{self.name}: all {self._config.max_connections} connections were in use for "
                 f"{self._config.pool_timeout:g} s; raise max_connections, or use fewer threads"
@@ -188,27 +183,15 @@ class Connections:
     def alone(self) -> Any:
         """A new connection outside the pool."""
         self.check_open()
-        return self._pool.connection_class(**self._pool.connection_kwargs)
+        return self._pool.make()
 
     # -- the end, and forks --------------------------------------------------------------------
-
-    def _let_go(self) -> None:
-        """Close the connections that are not in use. The pool's own ``disconnect`` takes the others
-        from under the calls that use them."""
-        idle = []
-        with contextlib.suppress(Empty):
-            while True:
-                idle.append(self._pool.pool.get_nowait())
-        for connection in idle:
-            if connection is not None:
-                connection.disconnect()
-            self._pool.pool.put_nowait(connection)
 
     def close(self) -> None:
         """Close every connection, those in use when their call has ended. Later calls are
         StorageUnavailable."""
         self._closed = True
-        self._let_go()
+        self._pool.close()
 
     def before_fork(self) -> None:
         """Nothing: no lock is held during a call."""
@@ -232,12 +215,13 @@ def _options(config: RedisConfig) -> dict[str, Any]:
     first connection is made."""
     try:
         given: dict[str, Any] = parse_url(config.url)
+        given = {name: value for name, value in given.items() if name not in OF_POOLS}
         options = given | _relied_on(config)
         if not HIREDIS_AVAILABLE:
             options["command_packer"] = Packer()
         if given.get("connection_class") is not UnixDomainSocketConnection:
             options |= {"socket_keepalive": True, "socket_keepalive_options": _keepalive()}
-        BlockingConnectionPool(**options).make_connection()
+        Pool(options, 1, 0.0).make()
     except (TypeError, ValueError, redis.RedisError) as error:
         told = urls.without_passwords(str(error), config.url)
         raise ConfigurationError(f"RedisConfig url: {told}") from None
@@ -247,8 +231,6 @@ def _options(config: RedisConfig) -> dict[str, Any]:
 def _relied_on(config: RedisConfig) -> dict[str, Any]:
     """What no URL changes: above all, redis-py repeats nothing of itself."""
     return {
-        "max_connections": config.max_connections,
-        "timeout": config.pool_timeout,
         "socket_timeout": config.answer_timeout,
         "socket_connect_timeout": config.connect_timeout,
         "retry": Retry(NoBackoff(), 0),

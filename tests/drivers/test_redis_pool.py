@@ -1,0 +1,105 @@
+"""Redis: the pool lends each connection to one at a time, and none that has ended."""
+
+import threading
+
+import pytest
+import redis
+from redis.connection import parse_url
+
+from qml.drivers.redis.pool import Exhausted, Pool
+from tests.servers import redis_url
+from tests.work.support import eventually
+
+OPTIONS = {"protocol": 2, "decode_responses": False}
+
+
+@pytest.fixture
+def make():
+    made = []
+
+    def make(most=2, patience=5.0, **options):
+        made.append(Pool({**parse_url(redis_url()), **OPTIONS, **options}, most, patience))
+        return made[-1]
+
+    yield make
+    for pool in made:
+        pool.close()
+
+
+def ask(line, *command):
+    line.connection.send_command(*command)
+    return line.connection.read_response()
+
+
+def test_the_last_given_back_is_lent_first(make):
+    pool = make()
+    one, other = pool.take(), pool.take()
+    pool.give_back(one)
+    pool.give_back(other)
+    assert [pool.take(), pool.take()] == [other, one]
+
+
+def test_who_finds_none_waits_for_one(make):
+    pool = make(most=1)
+    line, taken = pool.take(), []
+    threads = [threading.Thread(target=lambda: taken.append(pool.take())) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    eventually(lambda: pool._waiting == 2)
+    assert not taken
+    pool.give_back(line)
+    eventually(lambda: taken == [line])
+    pool.drop(line)  # another may be made in its place
+    eventually(lambda: len(taken) == 2)
+    assert taken[1] is not line
+    assert pool._made == 1
+
+
+def test_nobody_waits_for_ever(make):
+    pool = make(most=1, patience=0.05)
+    line = pool.take()
+    with pytest.raises(Exhausted):
+        pool.take()
+    pool.give_back(line)
+    assert pool.take() is line
+
+
+def test_one_that_was_ended_by_the_server_is_not_lent(make):
+    pool = make()
+    line, killer = pool.take(), pool.take()
+    number = ask(line, "CLIENT", "ID")
+    pool.give_back(line)
+    assert ask(killer, "CLIENT", "KILL", "ID", number) == 1
+    other = pool.take()
+    assert other is not line
+    assert ask(other, "PING") == b"PONG"
+    assert pool._made == 2
+
+
+def test_one_with_a_reply_that_nobody_waits_for_is_not_lent(make):
+    pool = make()
+    line = pool.take()
+    line.connection.send_command("ECHO", "mine")
+    eventually(lambda: line._look(0))
+    pool.give_back(line)
+    assert ask(pool.take(), "ECHO", "yours") == b"yours"
+
+
+def test_what_cannot_be_opened_does_not_count(make):
+    pool = make(most=1, host="127.0.0.1", port=1)
+    for _ in range(3):
+        with pytest.raises(redis.ConnectionError):
+            pool.take()
+    assert pool._made == 0
+
+
+def test_what_is_lent_while_it_is_closed_ends_when_it_comes_back(make):
+    pool = make()
+    idle, lent = pool.take(), pool.take()
+    pool.give_back(idle)
+    pool.close()
+    assert idle.connection._sock is None
+    assert ask(lent, "PING") == b"PONG"
+    pool.give_back(lent)
+    assert lent.connection._sock is None
+    assert pool._made == 0
