@@ -1,5 +1,7 @@
-"""Connections of redis-py, lent for a call each: the last given back first, and who finds none
-waits. redis-py's own pool is a third of what Python does for a call."""
+"""Connections of redis-py, lent for a call each: the last given back first; who finds none waits.
+
+redis-py's own pool takes a third of the Python calls of a call to the server.
+"""
 
 # mypy: allow-untyped-calls
 
