@@ -93,6 +93,18 @@ def test_what_cannot_be_opened_does_not_count(make):
     assert pool._made == 0
 
 
+def test_a_call_in_the_middle_of_another_as_of_a_signal(make):
+    pool, taken = make(), []
+
+    def interrupted():
+        with pool._lock:
+            taken.append(pool.take())
+            pool.give_back(taken[0])
+
+    threading.Thread(target=interrupted, daemon=True).start()
+    eventually(lambda: taken and pool._idle == taken)
+
+
 def test_what_is_lent_while_it_is_closed_ends_when_it_comes_back(make):
     pool = make()
     idle, lent = pool.take(), pool.take()

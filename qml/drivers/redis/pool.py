@@ -54,7 +54,7 @@ class Pool:
         self._kind, self._options = given.connection_class, given.connection_kwargs
         self.most = most
         self.patience = patience
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # what handles a signal may make a call, too
         self._change = threading.Condition(self._lock)
         self._waiting = 0
         self._made = 0
