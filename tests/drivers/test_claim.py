@@ -251,6 +251,17 @@ def test_rows_beyond_the_limit_are_marked(driver):
     assert [r.attempt for r in rows] == [1, 1, 1, 1]
 
 
+@pytest.mark.parametrize(
+    ("before", "limit", "after"),
+    [(NOT_AHEAD, 0, AHEAD), (NOT_AHEAD, 1, NOT_AHEAD), (NEVER_AHEAD, 1, NEVER_AHEAD)],
+)
+def test_a_single_row_is_marked_alike(driver, before, limit, after):
+    put(driver, row("a", ahead=before))
+    [claimed] = driver.claim(claim(limit, ahead=1 - limit)).rows
+    assert claimed.ahead == after
+    assert driver.load(["a"]) == [claimed]
+
+
 def test_without_ahead_nothing_is_marked(driver):
     put(driver, row("a"), row("b"))
     assert [r.ahead for r in driver.claim(claim(2)).rows] == [NOT_AHEAD, NOT_AHEAD]
