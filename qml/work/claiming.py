@@ -138,6 +138,7 @@ class ClaimLoop:
             free, ahead = server.retirement.room(free, ahead, taken)
         if not free and not ahead:
             return None
+        self._keep()  # runs of another share may have begun, and the store may take long
         batch, runs = server.claimer.take(free, ahead, share.queues)
         share.pool.put(runs)
         self.answered = True

@@ -100,6 +100,11 @@ class Run:
         """Whether it has said something that is not written yet."""
         return self._notes is not None and self._notes.news
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether its task may still come to something."""
+        return not self.ended and not self.overdue
+
     def start(self) -> None:
         """The task begins; its time limit counts from here."""
         self.started_at = self.steady()
@@ -143,6 +148,7 @@ class Runs:
         self._emptied = emptied
         self._lock = threading.Lock()
         self._held: dict[Run, None] = {}
+        self._told: set[Run] = set()  # that they are to be handed back
         self._late: dict[str, list[Run]] = {}
         self._changed = threading.Condition(self._lock)
 
@@ -156,6 +162,7 @@ class Runs:
         with self._lock:
             for run in runs:
                 self._held.pop(run, None)
+                self._told.discard(run)
             emptied = not self._held
             if emptied:
                 self._changed.notify_all()
@@ -166,6 +173,13 @@ class Runs:
         """Every run that is held."""
         with self._lock:
             return list(self._held)
+
+    def to_hand_back(self) -> list[Run]:
+        """Those that are unfinished, each told once: a stop may come twice at a time."""
+        with self._lock:
+            found = [run for run in self._held if run.unfinished and run not in self._told]
+            self._told.update(found)
+            return found
 
     def __len__(self) -> int:
         return len(self._held)

@@ -98,7 +98,7 @@ class Server:
         self.retired: str | None = None
         self.retirement = Retirement(max_jobs, max_memory_mb, steady=steady)
         self._stopping = threading.Event()
-        self.signals, self.ending = Signals(), threading.Lock()
+        self.signals = Signals()
         self._wire(policy_of, declared or {})
 
     def _wire(self, policy_of: Callable[[Job], RetryPolicy], declared: Declared) -> None:
@@ -138,9 +138,9 @@ class Server:
         stopped or drained before, or has retired."""
         claiming = self._claiming
         claiming.burst = burst
-        asked = False
-        with self.signals as signals:
+        with Signals() as signals:
             self.start()
+            self.signals = signals  # of the run that was not refused; now, before it looks
             try:
                 while not claiming.ended.is_set() and not self._stopping.is_set():
                     signals.wait()

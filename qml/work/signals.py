@@ -22,7 +22,7 @@ class Signals:
         self.count = 0
         self.drain = False
         self._before: dict[int, Any] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # what handles a signal may call ``wake``
         self._bell: tuple[socket.socket, socket.socket] | None = None
         self._is_rung = False  # by the system, at each signal, whatever thread gets it
 
@@ -31,12 +31,12 @@ class Signals:
             self._bell = socket.socketpair()
             self._bell[1].setblocking(False)
         if threading.current_thread() is threading.main_thread():
+            self._is_rung = _ring_at_signals(self._bell[1])  # first: a signal that counts rings
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._before[number] = signal.signal(number, self._note)
             drains = getattr(signal, "SIGUSR1", None)  # Windows has none
             if drains is not None and signal.getsignal(drains) is signal.SIG_DFL:
                 self._before[drains] = signal.signal(drains, self._note_drain)
-            self._is_rung = _ring_at_signals(self._bell[1])
             self._bell[0].settimeout(None if self._is_rung else POLL)
         return self
 

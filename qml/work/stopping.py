@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from threading import Lock, Thread
+from threading import Thread
 from typing import Protocol
 
 from ..storage import servers
@@ -34,7 +34,6 @@ class Stoppable(Protocol):
     shares: list[Share]
     finisher: Finisher
     activity: Activity
-    ending: Lock
 
     def hand_back(self, runs: Sequence[Run]) -> None:
         """Give runs up."""
@@ -63,8 +62,7 @@ def come_to_rest(server: Stoppable, grace: float, hurried: Callable[[], bool]) -
     for share in server.shares:
         share.pool.close()
     patience = Patience(PATIENCE)
-    with server.ending:  # a stop may come from two threads: what it hands back, it does once
-        _hand_back_unfinished(server, patience)
+    _hand_back_unfinished(server, patience)
     server.runs.wait_until_empty(min(LAST_WORDS, patience.left()))
     server.finisher.stop()
     finishing.join(patience.left())
@@ -105,7 +103,7 @@ def _await_runs(server: Stoppable, patience: Patience, hurried: Callable[[], boo
 
 
 def _hand_back_unfinished(server: Stoppable, patience: Patience) -> None:
-    unfinished = [run for run in server.runs.held() if not run.ended and not run.overdue]
+    unfinished = server.runs.to_hand_back()
     if unfinished:
         log.warning(
             "%d jobs still run and are handed back: %s",
@@ -113,6 +111,8 @@ def _hand_back_unfinished(server: Stoppable, patience: Patience) -> None:
             ", ".join(f"{run.job.id} ({run.job.method})" for run in unfinished[:10]),
         )
         aside(lambda: server.hand_back(unfinished)).join(patience.left())
+    elif any(run.unfinished for run in server.runs.held()):  # another stop hands them back
+        server.runs.wait_until_empty(patience.left())
 
 
 def _leave(server: Stoppable) -> None:

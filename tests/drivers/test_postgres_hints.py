@@ -1,5 +1,8 @@
 """Rows are stored and told of in one round trip."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import psycopg2
 import pytest
 
@@ -126,3 +129,17 @@ def test_rows_that_are_refused_cost_no_session(driver):
     assert driver.insert(alike(row("b"), "a")).obstacles
     assert driver.load(["b", "c"]) == [None, None]
     assert driver._connections.pool._all == before
+
+
+@SOME
+def test_twins_that_another_stores_meanwhile_are_not_ours(driver, tmp_path, rows):
+    """They stand in the way, though they are equal to the letter."""
+    other = psycopg2.connect(postgres_store.config(tmp_path).database_url)
+    driver.insert_in(other, rows)
+    with ThreadPoolExecutor(1) as pool:
+        told = pool.submit(driver.insert, rows)
+        time.sleep(0.3)  # it waits for the other's commit
+        other.commit()
+        seqs, obstacles = told.result(10)
+    other.close()
+    assert (seqs, obstacles) == ([], [Obstacle(n, "id", one.id) for n, one in enumerate(rows)])

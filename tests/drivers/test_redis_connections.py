@@ -50,7 +50,7 @@ def connected(client, driver):
 def free(driver):
     """How many connections may be taken without a wait."""
     pool = driver._connections._pool
-    return pool.most - pool._made + len(pool._idle)
+    return pool.most - len(pool._lines) + len(pool._idle)
 
 
 class Asked:
@@ -81,7 +81,7 @@ def test_never_more_connections_than_allowed_and_everybody_is_served(make, clien
     taken = [job for part in in_threads(8, work) for job in part]
     assert sorted(taken) == sorted(str(number) for number in range(200))
     assert max(most, default=base) <= base + 1  # one was there
-    assert driver._connections._pool._made == 2
+    assert len(driver._connections._pool._lines) == 2
 
 
 def test_a_pool_that_is_exhausted_says_so(make, tmp_path):

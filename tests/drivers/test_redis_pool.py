@@ -1,12 +1,13 @@
 """Redis: the pool lends each connection to one at a time, and none that has ended."""
 
+import gc
 import threading
 
 import pytest
 import redis
 from redis.connection import parse_url
 
-from qml.drivers.redis.pool import Exhausted, Pool
+from qml.drivers.redis.pool import Exhausted, Line, Pool
 from tests.servers import redis_url
 from tests.work.support import eventually
 
@@ -52,7 +53,7 @@ def test_who_finds_none_waits_for_one(make):
     pool.drop(line)  # another may be made in its place
     eventually(lambda: len(taken) == 2)
     assert taken[1] is not line
-    assert pool._made == 1
+    assert len(pool._lines) == 1
 
 
 def test_nobody_waits_for_ever(make):
@@ -73,7 +74,7 @@ def test_one_that_was_ended_by_the_server_is_not_lent(make):
     other = pool.take()
     assert other is not line
     assert ask(other, "PING") == b"PONG"
-    assert pool._made == 2
+    assert len(pool._lines) == 2
 
 
 def test_one_with_a_reply_that_nobody_waits_for_is_not_lent(make):
@@ -90,7 +91,57 @@ def test_what_cannot_be_opened_does_not_count(make):
     for _ in range(3):
         with pytest.raises(redis.ConnectionError):
             pool.take()
-    assert pool._made == 0
+    assert len(pool._lines) == 0
+
+
+@pytest.mark.parametrize("moment", ["open", "usable"])
+def test_an_interrupt_costs_no_connection(make, monkeypatch, moment):
+    pool = make(most=1)
+    if moment == "usable":
+        pool.give_back(pool.take())
+
+    def interrupt(*given):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Line, moment, interrupt if moment == "open" else property(interrupt))
+        with pytest.raises(KeyboardInterrupt):
+            pool.take()
+    assert ask(pool.take(), "PING") == b"PONG"
+
+
+def test_one_that_nobody_has_does_not_count(make):
+    pool = make(most=1)
+    pool.take()  # and its caller is interrupted before he knows it
+    gc.collect()
+    assert ask(pool.take(), "PING") == b"PONG"
+
+
+def test_an_interrupt_as_it_is_given_back(make):
+    pool = make(most=1)
+    line = pool.take()
+    pool.give_back(line)
+    pool.drop(line)
+    assert pool.take() is not line
+
+
+def test_who_waits_hears_of_the_end(make):
+    pool, told = make(most=1), []
+    line = pool.take()
+
+    def work():
+        with pytest.raises(Exhausted):
+            pool.take()
+        told.append(True)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    eventually(lambda: pool._waiting)
+    pool.close()
+    thread.join(5)
+    assert told
+    pool.give_back(line)
+    assert not pool._idle
 
 
 def test_a_call_in_the_middle_of_another_as_of_a_signal(make):
@@ -114,4 +165,4 @@ def test_what_is_lent_while_it_is_closed_ends_when_it_comes_back(make):
     assert ask(lent, "PING") == b"PONG"
     pool.give_back(lent)
     assert lent.connection._sock is None
-    assert pool._made == 0
+    assert len(pool._lines) == 0

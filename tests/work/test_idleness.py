@@ -7,7 +7,8 @@ import threading
 
 import pytest
 
-from qml import StorageUnavailable
+from qml import ConfigurationError, StorageUnavailable
+from qml.storage import claims
 from qml.work import signals
 from qml.work.claiming import SOON
 from qml.work.outage import Outage
@@ -55,8 +56,8 @@ class Claiming:
 
 def test_who_runs_a_server_sleeps_until_there_is_a_reason(memory_app, monkeypatch):
     server, waits, looks = memory_app.server(threads=1), [], []
-    real, claim = server.signals.wait, server.claimer.claim
-    monkeypatch.setattr(server.signals, "wait", lambda: waits.append(1) or real())
+    real, claim = Signals.wait, server.claimer.claim
+    monkeypatch.setattr(Signals, "wait", lambda found: waits.append(1) or real(found))
     monkeypatch.setattr(server.claimer, "claim", lambda *args: looks.append(1) or claim(*args))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -76,6 +77,56 @@ def test_a_signal_wakes_whichever_thread_gets_it():
         thread.join()
     assert found.count == 1
     assert signal.set_wakeup_fd(-1) == -1
+
+
+def test_a_run_that_is_refused_takes_nothing_from_the_other(memory_app):
+    server, told = memory_app.server(threads=1), []
+
+    def again():
+        eventually(lambda: server.running and server.health().ready)
+        with pytest.raises(ConfigurationError, match="was started before"):
+            server.run()
+        told.append(True)
+        signal.raise_signal(signal.SIGTERM)
+
+    thread = threading.Thread(target=again)
+    thread.start()
+    server.run()
+    thread.join()
+    assert told
+    assert server.signalled
+    assert signal.set_wakeup_fd(-1) == -1
+
+
+def test_a_signal_that_comes_as_it_begins_to_listen(monkeypatch):
+    real = signal.signal
+
+    def at_once(number, handler):
+        before = real(number, handler)
+        if number == signal.SIGINT and not found.count:
+            signal.raise_signal(signal.SIGTERM)
+        return before
+
+    found = Signals()
+    monkeypatch.setattr(signals.signal, "signal", at_once)
+    with found:
+        assert found.count == 1
+        found._bell[0].settimeout(10)  # it would sleep for ever
+        assert found._bell[0].recv(1) == bytes([signal.SIGTERM])
+
+
+def test_what_handles_a_signal_may_wake_whom_it_has_interrupted():
+    with Signals() as found:
+
+        def interrupted():
+            with found._lock:
+                found.wake()
+
+        thread = threading.Thread(target=interrupted)
+        thread.start()
+        thread.join(10)
+        found._bell[0].settimeout(10)
+        assert found._bell[0].recv(1) == b"!"
 
 
 def test_what_wakes_it_before_it_sleeps_is_not_lost():
@@ -208,3 +259,24 @@ def test_what_begins_while_rounds_look_whether_they_may_sleep_wakes_them():
     rounds.stop()
     thread.join(30)
     assert not thread.is_alive()
+
+
+def test_it_is_awake_while_the_claim_of_another_share_takes_long(memory_app, monkeypatch):
+    gate = Gate()
+    task = memory_app.task(name="t", timeout_seconds=0.05)(gate.wait)
+    server, held = memory_app.server(queues={"a": 1, "b": 1}, lease_seconds=LONG), []
+    claim, failed = server.claimer.claim, threading.Event()
+
+    def slow(free, ahead, queues=None):
+        if held:
+            failed.wait(20)
+        held.extend(jobs := claim(free, ahead, queues).jobs)
+        return claims.Batch(jobs, None)
+
+    with server:
+        eventually(lambda: server.keeping.sleeps)
+        monkeypatch.setattr(server.claimer, "claim", slow)
+        job = task.using(queue="a").enqueue()
+        eventually(lambda: memory_app.storage.get(job.id).failures, 15)
+        failed.set()
+        gate.open()

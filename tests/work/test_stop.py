@@ -258,6 +258,26 @@ def test_a_stop_from_two_threads_hands_back_once(memory_app):
     gate.open()
 
 
+def test_a_stop_within_a_stop_as_a_signal_makes_it(memory_app):
+    gate, within = Gate(), []
+    memory_app.task(name="t")(gate.wait).enqueue()
+    server = memory_app.server(threads=1, lease_seconds=LONG).start()
+    gate.someone_waits()
+    real, main = server.runs.wait_until_empty, threading.current_thread()
+
+    def interrupted(seconds):
+        if threading.current_thread() is main and not within:
+            within.append(True)
+            server.stop(0)
+        return real(seconds)
+
+    server.runs.wait_until_empty = interrupted
+    server.stop(0)
+    assert within
+    assert server.handed_back == 1
+    gate.open()
+
+
 # -- signals -------------------------------------------------------------------------------------
 
 

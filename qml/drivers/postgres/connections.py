@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import psycopg2
-from psycopg2.errors import DuplicatePreparedStatement, InvalidSqlStatementName
+from psycopg2.errors import DuplicatePreparedStatement, InvalidSqlStatementName, UniqueViolation
 
 from ...values.config import PostgresConfig
 from ...values.errors import StorageError, StorageUnavailable
@@ -79,6 +79,9 @@ class Call:
         before = self.sql["begin"] + ";" + self._head + self.sql["keep"]
         try:
             [(seqs,)] = self._planned(f"{name}_kept", values, before, self.sql["hint"])
+        except UniqueViolation:  # before the commit: it was not carried out
+            self._roll_back()
+            return []
         except psycopg2.Error:
             self.again = True
             self._roll_back()

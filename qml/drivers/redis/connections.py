@@ -135,13 +135,13 @@ class Connections:
         try:
             line.connection.send_command(*command)
             answer = line.connection.read_response()
+            self._pool.give_back(line)
         except redis.ResponseError:
             self._pool.give_back(line)
             raise  # an answer, like others
         except BaseException:
             self._pool.drop(line)
             raise
-        self._pool.give_back(line)
         return answer
 
     def _patiently(self, call: Callable[[], T]) -> T:
@@ -153,6 +153,7 @@ class Connections:
             try:
                 return call()
             except REFUSED as error:
+                self.check_open()
                 failure = error.__cause__ or error
                 if lost is None or time.monotonic() > give_up:
                     raise self._unreachable(failure, lost) from lost or failure
