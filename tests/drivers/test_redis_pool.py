@@ -94,7 +94,7 @@ def test_what_cannot_be_opened_does_not_count(make):
     assert len(pool._lines) == 0
 
 
-@pytest.mark.parametrize("moment", ["open", "usable"])
+@pytest.mark.parametrize("moment", ["connect", "usable"])
 def test_an_interrupt_costs_no_connection(make, monkeypatch, moment):
     pool = make(most=1)
     if moment == "usable":
@@ -104,7 +104,7 @@ def test_an_interrupt_costs_no_connection(make, monkeypatch, moment):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken:
-        broken.setattr(Line, moment, interrupt if moment == "open" else property(interrupt))
+        broken.setattr(Line, moment, interrupt if moment == "connect" else property(interrupt))
         with pytest.raises(KeyboardInterrupt):
             pool.take()
     assert ask(pool.take(), "PING") == b"PONG"

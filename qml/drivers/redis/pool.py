@@ -24,20 +24,20 @@ class Exhausted(OSError):
 
 
 class Line:
-    """A connection, which is made by ``open``."""
+    """A connection, which is made by ``connect``."""
 
     def __init__(self, connection: Any) -> None:
         self.connection = connection
         self._look: Callable[[int], object] | None = None
 
-    def open(self) -> None:
-        """Connect. What redis-py raises when it finds no server."""
+    def connect(self) -> None:
+        """Make it. What redis-py raises when it finds no server."""
         self.connection.connect()
         self._look = _readable(self.connection)
 
     @property
     def is_new(self) -> bool:
-        """Whether it was not opened."""
+        """Whether it was never connected."""
         return self._look is None
 
     @property
@@ -89,7 +89,7 @@ class Pool:
             line = self._turn()
             try:
                 if line.is_new:
-                    line.open()
+                    line.connect()
                     return line
                 if line.usable:
                     return line
