@@ -5,10 +5,10 @@ from contextlib import ExitStack
 from functools import partial
 from itertools import islice
 
-from qml import Job, Processing, Succeeded, connect
+from qml import Job, Succeeded, connect
 from qml.seam.codec import encode_job
 from qml.seam.rows import Claim, Row
-from qml.seam.standing import encode_state
+from qml.seam.standing import encode_claim
 from qml.storage.storage import Storage
 from qml.values.ids import new_id
 
@@ -107,10 +107,7 @@ def _store(storage: Storage, rows: Iterator[Row]) -> None:
 
 def _run(storage: Storage) -> None:
     """Claim for a day what may run."""
-    now, state = (
-        storage.clock.micros(),
-        encode_state(Processing(worker_id="limits", server_name="")),
-    )
-    claim = Claim("limits", now, now + DAY, STEP, 0, None, state)
+    now = storage.clock.micros()
+    claim = Claim("limits", now, now + DAY, STEP, 0, None, encode_claim(now, ""))
     while storage.driver.claim(claim).rows:
         pass
