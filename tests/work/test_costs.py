@@ -116,12 +116,13 @@ def ends(held):
 
 
 def test_calls_for_an_enqueue(memory, sqlite):
-    within(calls(lambda: memory.task.enqueue(PAYLOAD)), 115)
-    within(calls(lambda: sqlite.task.enqueue(PAYLOAD)), 105)
+    """The bounds leave room for the random ends of ids, which one of 64 draws."""
+    within(calls(lambda: memory.task.enqueue(PAYLOAD)), 125)
+    within(calls(lambda: sqlite.task.enqueue(PAYLOAD)), 110)
 
 
 def test_calls_for_an_enqueue_on_a_server(server):
-    bound = {"postgres": 145, "redis": 215}[server.name]  # of psycopg2 and redis-py, too
+    bound = {"postgres": 150, "redis": 220}[server.name]  # of psycopg2 and redis-py, too
     within(calls(lambda: server.task.enqueue(PAYLOAD)), bound)
 
 
