@@ -4,11 +4,16 @@ import smtplib
 
 import pytest
 from shop import create_app
+from shop.extensions import db, jobs
 
 
 @pytest.fixture
 def app(tmp_path):
-    return create_app(TESTING=True, SQLALCHEMY_DATABASE_URI=f"sqlite:///{tmp_path}/shop.db")
+    app = create_app(TESTING=True, SQLALCHEMY_DATABASE_URI=f"sqlite:///{tmp_path}/shop.db")
+    yield app
+    with app.app_context():
+        jobs.close()
+        db.engine.dispose()
 
 
 @pytest.fixture
