@@ -11,7 +11,7 @@ from ..values.job import Job
 from ..values.states import Enqueued, JobState
 from ..values.times import to_micros
 from . import codec, settings
-from .rows import Row
+from .rows import Row, as_row
 
 _OWN = (
     *("id", "arguments", "kwargs", "metadata", "unique_key", "max_attempts", "seq"),
@@ -109,7 +109,7 @@ class Pattern:
             moment = self._moment = Moment(job.state, job.created_at, *columns)
         texts = codec.encode_texts(job, max_bytes, self._set_once)
         written = (*moment.before, key, *moment.between, *texts)
-        return Row._make((None, job.id, *written, self._notes))
+        return as_row((None, job.id, *written, self._notes))
 
     def fits(self, new: Alike, max_bytes: int) -> bool:
         """Whether it lasts, and these jobs are like this one; from now on it knows what they are
@@ -123,14 +123,14 @@ class Pattern:
         """The rows of jobs that it fits. SerializationError when one is larger than allowed."""
         assert self._lasting is not None
         like, set_once, notes = new.like, self._set_once, self._notes
-        metadata = codec.encode_metadata(like) if like.metadata else "{}"
+        metadata = codec.encode_metadata(like)
         before, between = self._lasting.at(new.micros)
         shared = (*before, like.unique_key, *between, metadata)
         rows = []
         for job_id, (arguments, kwargs, _) in zip(new.ids, new.calls, strict=True):
             parts = [arguments, kwargs, *set_once]
             payload = codec.payload(job_id, like.method, parts, metadata, max_bytes)
-            rows.append(Row._make((None, job_id, *shared, payload, notes)))
+            rows.append(as_row((None, job_id, *shared, payload, notes)))
         return rows
 
 

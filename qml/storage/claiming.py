@@ -80,8 +80,7 @@ class Claiming(Reading):
         batch, expired = claims.take(self.driver, order)
         if expired:
             self._tell(EventKind.EXPIRED, expired)
-        if batch.jobs and self.hooks:
-            self._tell(EventKind.CLAIMED, batch.jobs)
+        self._tell(EventKind.CLAIMED, batch.jobs)
         return batch
 
     def try_acquire_job_lock(self, job_id: str, worker_id: str, timeout_seconds: float) -> bool:
@@ -179,7 +178,7 @@ class Claiming(Reading):
     def _changed(self, kind: EventKind, jobs: Sequence[Job]) -> None:
         """Others may have something to do now."""
         self.driver.notify()
-        self.hooks.tell(kind, jobs, self.now)
+        self._tell(kind, jobs)
 
     def _all_told(self, kind: EventKind, jobs: Iterable[Job]) -> int:
         """How many jobs these are, each of them told of."""

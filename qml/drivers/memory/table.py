@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from itertools import takewhile
 
-from ...seam.rows import KEY_FREE, PROCESSING, Row, holder
+from ...seam.rows import KEY_FREE, PROCESSING, Row, as_row, holder
 from ...seam.tallies import is_dormant, woken
 from ..lanes import place
 from .heap import LazyHeap
@@ -63,7 +63,7 @@ class Table:
         """Put in a row with a new id, under the next seq, which is returned."""
         self._last_seq += 1
         self._ids[row.id] = self._last_seq
-        row = Row._make((self._last_seq, *row[1:]))
+        row = as_row((self._last_seq, *row[1:]))
         self._put(self._last_seq, row, ripe=False)
         self.tallies.inserted(row)
         return self._last_seq
