@@ -24,13 +24,14 @@ from ...seam.rows import (
 from ...seam.tallies import Parents, Tally
 from ...values.config import RedisConfig
 from ..listening import Hinted, Wakeups
-from . import examination, schema, texts
+from . import adding, examination, schema, texts
 from .connections import Connections
 from .feed import Hints, channel
 from .mending import Mending
 from .pages import Pages
-from .scripts import reading, writing
+from .scripts import alone, reading, writing
 
+ADD = alone("add")
 INSERT, SWAP = writing("append", "records", "insert"), writing("append", "swap")
 CLAIM, HOLD, LET_GO = (
     writing("lapse", "choose", "claim"),
@@ -66,13 +67,20 @@ class RedisDriver:
         """See Driver.insert."""
         if not rows and record is None:
             return Inserted([], [])
+        if record is None and not parents and (order := adding.words(rows)):
+            first = self._connections.write(ADD, order[0], order[1:])
+            if first:
+                return self._inserted(int(first), len(rows))
         beside = texts.Beside()
         order = texts.insert_texts(rows, record, parents, beside)
         first, obstacles = texts.loads(self._write(INSERT, order, beside))
         if obstacles:
             return Inserted([], [Obstacle(int(at), by, holder) for at, by, holder in obstacles])
+        return self._inserted(int(first), len(rows))
+
+    def _inserted(self, first: int, many: int) -> Inserted:
         self._told(True)
-        return Inserted([*range(int(first), int(first) + len(rows))], [])
+        return Inserted([*range(first, first + many)], [])
 
     def load(self, ids: Sequence[str]) -> list[Row | None]:
         """See Driver.load."""

@@ -1,6 +1,5 @@
--- All rows or none, and a record with them. Order: rows, each with its texts, or its id and payload
--- if it is like the one before it in all else; the record's name,
--- body and expected version, or null; and of rows that wait for others their index, the ids of
+-- All rows or none, and a record with them. Order: rows, each with its texts; the record's name, body
+-- and expected version, or null; and of rows that wait for others their index, the ids of
 -- those, and the name of the tally as JSON; no ids = that tally has to be there. Answer: the first
 -- seq, and the others follow it; or obstacles, each with its index, what it is ("id", "key",
 -- "tally", "record"), and the id that holds it or the name of the tally or record.
@@ -11,15 +10,6 @@ end
 
 local ordered, record, waits = unpack(ORDER)
 local obstacles, ids, keys = {}, {}, {}
--- Only rows of which nothing is asked but whether the id is free are left as short as they came.
-local plain
-for index, order in ipairs(ordered) do
-  if not is_like(order) then
-    plain = #waits == 0 and not held_key(order[1]) and not shares(order[1])
-  elseif not plain then
-    ordered[index] = whole(order, ordered[index - 1])
-  end
-end
 for _, wait in ipairs(waits) do
   local awaits = ordered[wait[1] + 1][1][COL.awaits]
   if wait[2] == cjson.null and not tallies().at(awaits) then
@@ -35,9 +25,7 @@ if record ~= cjson.null and record_version(record[1]) ~= record[3] then
 end
 local taken = any_stored(ordered)
 for index, order in ipairs(ordered) do
-  local like = is_like(order)
-  local id = like and order[1] or order[1][COL.id]
-  local unique_key = not like and held_key(order[1])
+  local id, unique_key = order[1][COL.id], held_key(order[1])
   local by, found
   if ids[id] or taken and is_stored(id) then
     by, found = 'id', id

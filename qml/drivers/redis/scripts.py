@@ -31,3 +31,8 @@ def reading(name: str) -> Script:
 def writing(*names: str) -> Script:
     """A script that may be called twice and is carried out once: what it shares, then its own."""
     return _read("rows", "calls", "lanes", "places", "place", "tallies", *names)
+
+
+def alone(name: str) -> Script:
+    """A script that does all by itself."""
+    return _read(name)

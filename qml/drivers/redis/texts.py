@@ -5,10 +5,9 @@ Only texts, since cjson keeps 14 digits of a number; false for an empty column o
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ...seam.alike import in_common
 from ...seam.lanes import Used
 from ...seam.rows import Change, Claim, Finished, Hold, Move, Overdue, Row, Verdict, Write, as_row
 from ...seam.tallies import Parents, Tally
@@ -76,7 +75,7 @@ class Beside(list[bytes]):
         return len(self) + 4  # after what names the call, and the JSON
 
 
-_UNWRITTEN = {"failures": "[]", "metadata": "{}", "notes": ""}
+UNWRITTEN = {"failures": "[]", "metadata": "{}", "notes": ""}
 """Texts that say nothing: a new row has no field for them, which costs room and time."""
 
 
@@ -107,7 +106,7 @@ def _reader(column: str) -> Callable[[str], Any] | None:
 _NEEDS_ALL, _TEXTS = map(Row._fields.index, ("needs_all", "detail"))
 _WRITERS = tuple(map(_writer, Row._fields[:_TEXTS]))
 _READERS = tuple(map(_reader, Row._fields[:_TEXTS]))
-_NOTHING = tuple(map(_UNWRITTEN.get, Row._fields[_TEXTS:]))
+_NOTHING = tuple(map(UNWRITTEN.get, Row._fields[_TEXTS:]))
 _PAYLOAD, _NOTES = (Row._fields.index(column) - _TEXTS for column in ("payload", "notes"))
 
 _HERE = (False, False)
@@ -117,12 +116,13 @@ _HERE = (False, False)
 def row_texts(row: Row, beside: Beside) -> tuple[Texts, Texts]:
     """A row's columns, and its texts; see rows.lua."""
     texts: Texts = [*row[_TEXTS:]]
-    return _columns(row), [
+    return columns(row), [
         text != nothing and beside.put(text) for text, nothing in zip(texts, _NOTHING, strict=True)
     ]
 
 
-def _columns(row: Row) -> Texts:
+def columns(row: Row) -> Texts:
+    """A row's columns, and two more that a script fills in: see rows.lua."""
     values = zip(row, _WRITERS, strict=False)  # without the texts
     written = [
         False if value is None else value if write is None else write(value)
@@ -142,8 +142,8 @@ def row_of(given: tuple[Texts, Texts], answer: Answer) -> Row:
     ]
     values[_NEEDS_ALL] = values[_NEEDS_ALL] or 0
     detail, failures, metadata, payload, notes = texts
-    failures = _UNWRITTEN["failures"] if failures is False else failures
-    metadata = _UNWRITTEN["metadata"] if metadata is False else metadata
+    failures = UNWRITTEN["failures"] if failures is False else failures
+    metadata = UNWRITTEN["metadata"] if metadata is False else metadata
     return as_row([*values, detail, failures, metadata, payload, notes or ""])
 
 
@@ -169,21 +169,7 @@ def insert_texts(
         ]
         for one in parents
     ]
-    return [[*_one_after_another(rows, beside)], written, waits]
-
-
-def _one_after_another(
-    rows: Sequence[Row], beside: Beside
-) -> Iterator[Texts | tuple[Texts, Texts]]:
-    """New rows. Of one that is like the one before it but for its id and payload, these alone."""
-    shared: tuple[object, ...] = ()
-    for row in rows:
-        others = in_common(row)
-        if others == shared:
-            yield [row.id, beside.put(row.payload)]
-        else:
-            yield row_texts(row, beside)
-        shared = others
+    return [[row_texts(row, beside) for row in rows], written, waits]
 
 
 def change_texts(change: Change, beside: Beside) -> Texts:
@@ -199,7 +185,7 @@ def change_texts(change: Change, beside: Beside) -> Texts:
         new[_PAYLOAD] = False
     new = [text and beside.put(text) for text in new]
     guards, keeps_lease = (seq_text(change.seq), str(change.version), None), change.keeps_lease
-    return ["rewrite", change.row.id, *guards, _columns(change.row), new, str(int(keeps_lease))]
+    return ["rewrite", change.row.id, *guards, columns(change.row), new, str(int(keeps_lease))]
 
 
 def _moved(move: Move) -> Texts:
