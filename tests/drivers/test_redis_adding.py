@@ -16,6 +16,7 @@ PLAIN = {
     "soon, or never": row("a", expires_at=NOW + 9),
     "in a batch": row("a", batch="night"),
     "in words": row('ä/"\\', queue="мейл", method="naïve", batch="nächte", payload="ü" * 9_000),
+    "noted": row("a", notes="n"),
     "told": row("a", notes="n", failures="[1]", metadata='{"a":1}', timeout_seconds=1.5),
     "with a key that is free": row("a", unique_key="k", key_held=0),
     "from before 1970": row("a", due_at=-7, created_at=-9),
