@@ -55,7 +55,11 @@ def _of(driver):
 @pytest.mark.parametrize("kind", PLAIN)
 def test_both_ways_store_the_same(both, kind, monkeypatch):
     first = PLAIN[kind]
-    rows = [first, row("x"), *(first._replace(id=name, payload=name) for name in "bc")]
+    rows = [
+        first,
+        row("x", detail=first.detail),
+        *(first._replace(id=name, payload=name) for name in "bc"),
+    ]
     assert adding.words(rows)
     put(both[0], *rows)
     monkeypatch.setattr(adding, "words", lambda _: None)
