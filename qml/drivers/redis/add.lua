@@ -1,14 +1,14 @@
 -- New rows of which nothing is asked but whether their ids are free, and which have nothing to do with
 -- others, but that they may be in one batch: most that come, one by one. A script's text is carried out
--- whole, and what the others have at their head takes the server longer than such a row; so this is
--- read alone, and is told where the rows belong, see adding.py.
+-- whole, and what the others have at their head takes the server longer than such a row; so this
+-- stands alone, and says of places.lua what it means for them.
 --
 -- ARGV[1], ARGV[2], ARGV[3] = see calls.lua; how many rows; their ids; and of each run of rows that
 -- have all else in common, as far as their payloads: how many they are; their columns after the id, as
--- JSON; what they are counted under; how many sets they belong in, each with the letters its members
--- begin with; how many other texts they have, each with its name; their payloads. Answer: the first
--- seq, and the others follow it; or '' if an id is taken: then nothing is stored, and insert.lua tells
--- which.
+-- JSON; of these the state, queue, method, the rank, the due time of those that wait for it, when they
+-- expire, and the batch, as the members of sets begin with them, or ''; how many other texts they have,
+-- each with its name; their payloads. Answer: the first seq, and the others follow it; or '' if an id
+-- is taken: then nothing is stored, and insert.lua tells which.
 
 local BASE, IDS, AT_ONCE = KEYS[1], 4, 2000  -- a call takes less than 8,000 values
 local call, many = BASE .. 'call:' .. ARGV[1], tonumber(ARGV[4])
@@ -39,33 +39,55 @@ if seq == 0 then  -- if the counter vanished, seqs must not be used again
 end
 local first, number, at = string.format('%.0f', seq + 1), 0, IDS + many + 1
 
+local comes, counts = {}, {}
 while number < many do
-  local alike, columns, total, sets = tonumber(ARGV[at]), ARGV[at + 1], ARGV[at + 2], at + 4
-  local texts = sets + 2 * ARGV[at + 3]
-  local payloads = texts + 1 + 2 * ARGV[texts]
-  local fields, tails = {'row', '', 'payload', '', unpack(ARGV, texts + 1, payloads - 1)}, {}
+  local alike, columns, state, queue, method, rank, due, expires, batch, others =
+    unpack(ARGV, at, at + 9)
+  local letters, to = 'r', at + 10 + 2 * others
+  local sets = {
+    all = '', ['state:' .. state] = '', ['of:' .. #queue .. ' ' .. queue .. method] = '',
+  }
+  if due == '' then
+    sets.ready, sets['ready:' .. queue] = rank, rank
+  else
+    sets.waiting, letters = due, 'w'
+  end
+  if expires ~= '' then
+    sets.expiring, letters = expires, letters .. 'e'
+  end
+  if batch ~= '' then
+    sets.batched, letters = batch .. #state .. ':' .. state, letters .. 'b'
+  end
+  local total = letters .. ' ' .. #state .. ' ' .. #queue .. ' ' .. state .. queue .. method
+  counts[total] = (counts[total] or 0) + alike
+  local fields, tails = {'row', '', 'payload', '', unpack(ARGV, at + 10, to - 1)}, {}
   for place = 1, alike do
     local id, digits = ARGV[IDS + number + place], string.format('%016.0f', seq + number + place)
     fields[2] = '["' .. digits .. '",' .. cjson.encode(id) .. ',' .. columns
-    fields[4] = ARGV[payloads + place - 1]
+    fields[4] = ARGV[to + place - 1]
     redis.call('HSET', BASE .. 'job:' .. id, unpack(fields))
     tails[place] = digits .. id
   end
-  for set = sets, texts - 1, 2 do
-    local name, letters = BASE .. ARGV[set], ARGV[set + 1]
-    for from = 1, alike, AT_ONCE do
-      local members = {}
-      for place = from, math.min(from + AT_ONCE - 1, alike) do
-        members[#members + 1] = '0'
-        members[#members + 1] = letters .. tails[place]
-      end
-      redis.call('ZADD', name, unpack(members))
+  for set, begins in pairs(sets) do
+    local members = comes[set] or {}
+    comes[set] = members
+    for _, tail in ipairs(tails) do
+      members[#members + 1] = '0'  -- a number would be made a text
+      members[#members + 1] = begins .. tail
     end
   end
-  redis.call('HINCRBY', BASE .. 'totals', total, alike)
-  number, at = number + alike, payloads + alike
+  number, at = number + alike, to + alike
 end
 
+for set, members in pairs(comes) do
+  for from = 1, #members, AT_ONCE do
+    local to = math.min(from + AT_ONCE - 1, #members)
+    redis.call('ZADD', BASE .. set, unpack(members, from, to))
+  end
+end
+for total, rows in pairs(counts) do
+  redis.call('HINCRBY', BASE .. 'totals', total, rows)
+end
 redis.call('SET', call, ARGV[2] .. ' ' .. first, 'EX', ARGV[3])
 redis.pcall('PUBLISH', BASE .. 'hints', ARGV[1])
 return first

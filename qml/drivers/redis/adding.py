@@ -1,7 +1,7 @@
 """The order of add.lua: new rows that reserve no key, and are in no lane and nobody's tally.
 
-Where such rows belong is said here in the words of places.lua. It is asked once for all that have
-it in common, as one task's jobs have: what is left for each is its id, its moment and its texts.
+What rows have in common, as one task's jobs have, is written once for all of them: what is left for
+each is its id, its moment and its texts.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,12 +29,12 @@ MOST = 100_000
 
 
 class Kind(NamedTuple):
-    """What new rows share: their columns before and after the moment of their creation, and where
-    they belong, as add.lua takes it."""
+    """What new rows share: their columns before and after the moment of their creation, as JSON;
+    and those by which they are placed."""
 
     head: str
     tail: str
-    places: Sequence[bytes]
+    placed_by: Sequence[bytes]
 
 
 def words(rows: Sequence[Row]) -> list[bytes] | None:
@@ -50,7 +50,7 @@ def words(rows: Sequence[Row]) -> list[bytes] | None:
             return None
         columns = f"{kind.head}{texts.moment(row.created_at)}{kind.tail}"
         others = _texts(row)
-        found += (b"%d" % len(run), columns.encode(), *kind.places, b"%d" % (len(others) // 2))
+        found += (b"%d" % len(run), columns.encode(), *kind.placed_by, b"%d" % (len(others) // 2))
         found += (*others, *[row.payload.encode() for row in run])
     return found
 
@@ -72,37 +72,15 @@ def _kind(before: tuple[object, ...], after: tuple[object, ...]) -> Kind | None:
     columns = texts.columns(row)
     columns[-2:] = ["1" if row.due_at <= 0 else False, "1" if row.batch is not None else False]
     head, tail = texts.dumps(columns[_VERSION:_CREATED]), texts.dumps(columns[_CREATED + 1 :])
-    sets = _sets(row, columns)
-    letters = [word.encode() for each in sets.items() for word in each]
-    places = [_total(row).encode(), b"%d" % len(sets), *letters]
-    return Kind(f'{head[1:-1].decode()},"', f'",{tail[1:].decode()}', places)
+    return Kind(f'{head[1:-1].decode()},"', f'",{tail[1:].decode()}', _placed_by(row, columns))
 
 
-def _sets(row: Row, columns: texts.Texts) -> dict[str, str]:
-    """The sets of such rows, and the letters their members begin with."""
-    queue, rank = row.queue, f"{RANKS - row.priority:0{texts.RANK}d}"
-    sets = {"all": "", f"state:{row.state}": "", f"of:{_length(queue)} {queue}{row.method}": ""}
-    if columns[_RIPE]:
-        sets |= {"ready": rank, f"ready:{queue}": rank}
-    else:
-        sets["waiting"] = columns[_DUE]
-    if row.expires_at is not None:
-        sets["expiring"] = columns[_EXPIRES]
-    if row.batch is not None:
-        sets["batched"] = texts.grouped(row.batch) + texts.grouped(row.state)
-    return sets
-
-
-def _total(row: Row) -> str:
-    """What such rows are counted under."""
-    letters = "r" if row.due_at is not None and row.due_at <= 0 else "w"
-    letters += "e" * (row.expires_at is not None) + "b" * (row.batch is not None)
-    lengths = f"{_length(row.state)} {_length(row.queue)}"
-    return f"{letters} {lengths} {row.state}{row.queue}{row.method}"
-
-
-def _length(name: str) -> int:
-    return len(name.encode())
+def _placed_by(row: Row, columns: texts.Texts) -> list[bytes]:
+    rank = f"{RANKS - row.priority:0{texts.RANK}d}"
+    due = "" if columns[_RIPE] else columns[_DUE]
+    batch = "" if row.batch is None else texts.grouped(row.batch)
+    given = (row.state, row.queue, row.method, rank, due, columns[_EXPIRES] or "", batch)
+    return [text.encode() for text in given]
 
 
 def _texts(row: Row) -> list[bytes]:
