@@ -13,11 +13,11 @@ from tests.house.rules import REPO
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the controller forks")
 
 KILLS = {
-    "sqlite": ("--kills=120", "--interval=0.15"),
-    "postgres": ("--kills=60", "--interval=0.1", "--server-kills=5"),
-    "redis": ("--kills=60", "--interval=0.1", "--server-kills=5"),
+    "sqlite": ("--kills=80", "--interval=0.15"),
+    "postgres": ("--kills=40", "--interval=0.1", "--server-kills=3"),
+    "redis": ("--kills=40", "--interval=0.1", "--server-kills=3"),
 }
-"""What half a minute each allows; thousands by hand."""
+"""What twenty seconds each allow; thousands by hand."""
 
 
 def run(*arguments):

@@ -44,7 +44,8 @@ CHANGES = {
         "notify",
     },
     "redis": {
-        *("SET", "PUBLISH", "insert", "swap", "claim", "hold", "let_go", "erase", "write_record"),
+        *("SET", "PUBLISH", "add", "insert", "swap", "claim", "hold", "let_go", "erase"),
+        "write_record",
     },
 }
 """What a store is told that changes something."""

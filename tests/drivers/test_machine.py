@@ -435,15 +435,24 @@ class DriverMachine(RuleBasedStateMachine):
         assert len(held) == len(set(held))
 
 
-def run_machine(machine):
+def run_machine(machine, share):
+    """``share``: of the profile's examples."""
     run_state_machine_as_test(
         machine,
-        settings=settings(stateful_step_count=40, suppress_health_check=[HealthCheck.too_slow]),
+        settings=settings(
+            max_examples=int(settings.default.max_examples * share),
+            stateful_step_count=40,
+            suppress_health_check=[HealthCheck.too_slow],
+        ),
     )
+
+
+SHARES = {"memory": 1, "sqlite": 0.6, "postgres": 0.4, "redis": 0.4}
 
 
 @pytest.mark.parametrize("kind", MAKERS)
 def test_any_order_of_verbs(kind):
     run_machine(
-        type(f"{kind.title()}Machine", (DriverMachine,), {"make": staticmethod(MAKERS[kind])})
+        type(f"{kind.title()}Machine", (DriverMachine,), {"make": staticmethod(MAKERS[kind])}),
+        SHARES[kind],
     )

@@ -8,10 +8,10 @@ import pytest
 from qml.testing.interleaving import SITUATIONS, check_interleavings, replay
 from tests.storage import interleavings
 
-PAIRS = {"memory": 3_400, "sqlite": 540, "postgres": 96, "redis": 220}
+PAIRS = {"memory": 1_700, "sqlite": 270, "postgres": 64, "redis": 120}
 """How many pairs of operations. The command runs all on each."""
 
-TRIPLES = {"memory": 400, "sqlite": 100, "postgres": 30, "redis": 60}
+TRIPLES = {"memory": 200, "sqlite": 50, "postgres": 20, "redis": 30}
 
 
 def test_hands_take_turns(make_storage):

@@ -8,7 +8,7 @@ from qml.testing import WrappedDriver
 from qml.testing.machine import usual_settings
 from qml.testing.simulation import Simulation
 
-EXAMPLES = {"memory": 1, "sqlite": 0.6, "postgres": 0.15, "redis": 0.15}  # times the profile's
+EXAMPLES = {"memory": 0.6, "sqlite": 0.3, "postgres": 0.1, "redis": 0.1}  # times the profile's
 
 
 def examples(make, share=1.0):

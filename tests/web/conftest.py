@@ -4,7 +4,7 @@ import pytest
 from flask import Flask
 
 from qml import Qml
-from qml.web import dashboard
+from qml.web import dashboard, looks
 from tests.web.asking import Client
 from tests.work.fixtures import clock, make_storage, memory_app, storage
 
@@ -14,6 +14,12 @@ __all__ = ["clock", "make_storage", "memory_app", "storage"]
 @pytest.fixture
 def jobs(storage):
     return Qml(storage, retry=storage.retry_policy)
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """A page that is asked for once has its answers, also on a machine that is busy."""
+    monkeypatch.setattr(looks, "SOON", 20.0)
 
 
 @pytest.fixture
