@@ -1,7 +1,7 @@
--- New rows of which nothing is asked but whether their ids are free, and which have nothing to do with
--- others, but that they may be in one batch: most that come, one by one. A script's text is carried out
--- whole, and what the others have at their head takes the server longer than such a row; so this
--- stands alone, and says of places.lua what it means for them.
+-- New rows of which nothing is asked but whether their ids are free, and which have to do with no
+-- others, but that they may be in a batch: most that come, and they come one by one. A script is
+-- carried out from its first line each time, and what the others share takes the server longer than
+-- such a row. So this stands alone, and has of places.lua what such rows need.
 --
 -- ARGV[1], ARGV[2], ARGV[3] = see calls.lua; how many rows; their ids; and of each run of rows that
 -- have all else in common, as far as their payloads: how many they are; their columns after the id, as

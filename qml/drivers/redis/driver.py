@@ -29,7 +29,7 @@ from .connections import Connections
 from .feed import Hints, channel
 from .mending import Mending
 from .pages import Pages
-from .scripts import alone, reading, writing
+from .scripts import Script, alone, reading, writing
 
 ADD = alone("add")
 INSERT, SWAP = writing("append", "records", "insert"), writing("append", "swap")
@@ -68,7 +68,7 @@ class RedisDriver:
         if not rows and record is None:
             return Inserted([], [])
         if record is None and not parents and (order := adding.words(rows)):
-            first = self._connections.write(ADD, order[0], order[1:])
+            first = self._send(ADD, order[0], order[1:])
             if first:
                 return self._inserted(int(first), len(rows))
         beside = texts.Beside()
@@ -223,9 +223,12 @@ class RedisDriver:
         if told:
             self._wakeups.wake()
 
-    def _write(self, script: Any, order: Any, beside: Sequence[bytes] = ()) -> Any:
+    def _write(self, script: Script, order: Any, beside: Sequence[bytes] = ()) -> Any:
+        return self._send(script, texts.dumps(order), beside)
+
+    def _send(self, script: Script, order: bytes, beside: Sequence[bytes]) -> Any:
         self._hinted.in_step = False
-        return self._connections.write(script, texts.dumps(order), beside)
+        return self._connections.write(script, order, beside)
 
 
 def _record(name: str, stored: str) -> Record:

@@ -64,7 +64,8 @@ def watch(points: Points, ledger: Ledger) -> None:
 def _names(module: ModuleType) -> dict[Any, str]:
     """The scripts of a module that write, by hash and by text."""
     scripts = [thing for thing in vars(module).values() if isinstance(thing, Script)]
-    writing = [script for script in scripts if b"\n-- place.lua\n" in script.text]
+    head, alone = b"\n-- place.lua\n", b"-- add.lua\n"
+    writing = [one for one in scripts if head in one.text or one.text.startswith(alone)]
     return {form: script.name for script in writing for form in (script.sha, script.text)}
 
 
