@@ -447,7 +447,7 @@ def run_machine(machine, share):
     )
 
 
-SHARES = {"memory": 1, "sqlite": 0.6, "postgres": 0.4, "redis": 0.4}
+SHARES = {"memory": 0.6, "sqlite": 0.5, "postgres": 0.4, "redis": 0.4}
 
 
 @pytest.mark.parametrize("kind", MAKERS)

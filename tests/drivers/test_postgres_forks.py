@@ -68,7 +68,7 @@ def driver(tmp_path):
     driver.close()
 
 
-def test_two_hundred_forks_leave_the_parents_sessions_be(driver):
+def test_eighty_forks_leave_the_parents_sessions_be(driver):
     put(driver, row("a"))
     before = sessions_of("forks")
 
@@ -77,7 +77,7 @@ def test_two_hundred_forks_leave_the_parents_sessions_be(driver):
         assert driver.load(["a"])[0].id == "a"
         driver.close()
 
-    for _ in range(200):
+    for _ in range(80):
         assert fork(work) == 0
         assert driver.load(["a"])[0].id == "a"
     assert settled_sessions() == before

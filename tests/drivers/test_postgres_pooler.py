@@ -57,7 +57,7 @@ def test_any_order_of_verbs(pooler):
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=15, stateful_step_count=30, suppress_health_check=[HealthCheck.too_slow]
+            max_examples=10, stateful_step_count=30, suppress_health_check=[HealthCheck.too_slow]
         ),
     )
 

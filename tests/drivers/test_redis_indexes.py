@@ -38,7 +38,7 @@ def test_any_order_of_verbs_leaves_the_indexes_right():
     run_state_machine_as_test(
         IndexMachine,
         settings=settings(
-            max_examples=50,
+            max_examples=30,
             stateful_step_count=30,
             suppress_health_check=[HealthCheck.too_slow],
         ),

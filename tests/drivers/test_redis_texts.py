@@ -54,7 +54,7 @@ def any_row(draw):
     )
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(rows=st.lists(any_row(), min_size=1, max_size=4), new=any_row(), data=st.data())
 def test_any_row_comes_back_and_stands_where_it_should(store, rows, new, data):
     driver, client, prefix = store

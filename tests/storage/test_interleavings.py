@@ -8,7 +8,7 @@ import pytest
 from qml.testing.interleaving import SITUATIONS, check_interleavings, replay
 from tests.storage import interleavings
 
-PAIRS = {"memory": 1_700, "sqlite": 270, "postgres": 64, "redis": 120}
+PAIRS = {"memory": 1_200, "sqlite": 270, "postgres": 64, "redis": 120}
 """How many pairs of operations. The command runs all on each."""
 
 TRIPLES = {"memory": 200, "sqlite": 50, "postgres": 20, "redis": 30}

@@ -7,7 +7,7 @@ from qml import RetryPolicy
 from qml.testing import StorageMachine
 from qml.testing.machine import usual_settings
 
-EXAMPLES = {"memory": 1, "sqlite": 0.3, "postgres": 0.3, "redis": 0.3}  # times the profile's
+EXAMPLES = {"memory": 0.6, "sqlite": 0.3, "postgres": 0.3, "redis": 0.3}  # times the profile's
 
 
 def examples(make, share=1.0):

@@ -312,6 +312,9 @@ class TheSlotIsWhenItWasIssued(Timed):
 
 
 SELDOM_MET = {
+    "NotesAreTakenFromAnybody",
+    "NotesAskForTheWorkerAlone",
+    "TheSlotIsWhenItWasIssued",
     "ClaimStartsWhatExpiresNow",
     "EveryEndIsFollowed",
     "AddingAgainEndsAPause",

@@ -123,7 +123,7 @@ def faults(calls):
     return verdict.faults
 
 
-FEW = max(1, settings().max_examples // 4)
+FEW = max(1, settings().max_examples // 8)
 """Examples of each edit."""
 
 chances = st.randoms(use_true_random=False)

@@ -8,6 +8,7 @@ import pytest
 from qml import Cron, Every, Job, StateKind
 from qml.storage import batches, servers
 from qml.values.states import Failed, Succeeded
+from qml.web import looks
 from tests.web.asking import links, text
 from tests.work.support import eventually
 
@@ -314,6 +315,7 @@ def test_large_batches_are_listed_before_they_are_counted(small, monkeypatch):
         return progress(driver, name)
 
     monkeypatch.setattr(batches, "progress", count)
+    monkeypatch.setattr(looks, "SOON", 0.05)
     assert "large being counted" in text(small.get("/batches"))
     counted.set()
     assert eventually(lambda: "being counted" not in small.get("/batches").text)
