@@ -20,7 +20,6 @@ import redis
 from redis.backoff import NoBackoff
 from redis.connection import UnixDomainSocketConnection, parse_url
 from redis.retry import Retry
-from redis.utils import HIREDIS_AVAILABLE
 
 from ...values import urls
 from ...values.config import RedisConfig
@@ -218,8 +217,6 @@ def _options(config: RedisConfig) -> dict[str, Any]:
         given: dict[str, Any] = parse_url(config.url)
         given = {name: value for name, value in given.items() if name not in OF_POOLS}
         options = given | _relied_on(config)
-        if not HIREDIS_AVAILABLE:
-            options["command_packer"] = Packer()
         if given.get("connection_class") is not UnixDomainSocketConnection:
             options |= {"socket_keepalive": True, "socket_keepalive_options": _keepalive()}
         Pool(options, 1, 0.0).make()
@@ -240,6 +237,7 @@ def _relied_on(config: RedisConfig) -> dict[str, Any]:
         "health_check_interval": 0,
         "protocol": 2,
         "decode_responses": False,
+        "command_packer": Packer(),
     }
 
 
