@@ -314,7 +314,6 @@ class TheSlotIsWhenItWasIssued(Timed):
 SELDOM_MET = {
     "NotesAreTakenFromAnybody",
     "NotesAskForTheWorkerAlone",
-    "TheSlotIsWhenItWasIssued",
     "ClaimStartsWhatExpiresNow",
     "EveryEndIsFollowed",
     "AddingAgainEndsAPause",

@@ -68,7 +68,6 @@ local COL = {
 
 -- The texts of a row, which may be large, are an array of their own.
 local TEXTS = {'detail', 'failures', 'metadata', 'payload', 'notes'}
-local PAYLOAD = 4
 
 -- Bytes of a text that does not go into the JSON: cjson, and what is made of its text, take the
 -- server 10 us per 1,000.

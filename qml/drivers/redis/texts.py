@@ -49,6 +49,11 @@ def seq_text(seq: int | None) -> str | None:
 _decode = json.JSONDecoder(strict=False).decode
 
 
+def rank(priority: int) -> str:
+    """A priority as digits that sort the highest first, see rows.lua."""
+    return f"{2**31 - priority:0{RANK}d}"
+
+
 def dumps(order: Any) -> bytes:
     """An order for a script."""
     return jsontext.dumps(order).encode()
