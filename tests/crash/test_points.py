@@ -17,9 +17,9 @@ from tests.house.rules import REPO
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")
 
 SHARE = {
-    "sqlite": ("--every=9", "--first=2"),
-    "postgres": ("--every=23", "--first=7"),
-    "redis": ("--every=17", "--first=4"),
+    "sqlite": ("--every=15", "--first=2"),
+    "postgres": ("--every=37", "--first=7"),
+    "redis": ("--every=29", "--first=4"),
 }
 """What some seconds each allow; the same points each time."""
 
