@@ -5,23 +5,23 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 from qml import Qml
 
 from ..loops import BATCH, PAYLOAD, THREADS, URL
+from ..resident import mebibytes
 
 PARTS = 10
 
 
 def run(url: str, jobs: int) -> Iterator[float]:
-    """Resident megabytes before any job, and after each tenth of them."""
+    """Resident MiB before any job, and after each tenth of them."""
     ran: list[None] = []
     with Qml(url) as app:
         task = app.task(name="nothing")(lambda text: ran.append(None))
         with app.server(threads=THREADS):
             time.sleep(0.1)
-            yield resident()
+            yield mebibytes()
             for part in range(1, PARTS + 1):
                 some = jobs * part // PARTS - jobs * (part - 1) // PARTS
                 for start in range(0, some, BATCH):
@@ -30,13 +30,7 @@ def run(url: str, jobs: int) -> Iterator[float]:
                     while len(ran) < many:
                         time.sleep(0.001)
                     ran.clear()
-                yield resident()
-
-
-def resident() -> float:
-    """Megabytes that this process has in memory; Linux tells."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+                yield mebibytes()
 
 
 if __name__ == "__main__":

@@ -35,18 +35,15 @@ def show(stores: Sequence[Store], size: Size) -> bool:
     for store in stores:
         jobs = size.sqlite if store.kind == "sqlite" else size.others
         taken = measure(store, jobs)
-        rows = [
-            [f"{jobs * part // PARTS:,}", f"{megabytes:.1f}"]
-            for part, megabytes in enumerate(taken)
-        ]
-        print(table(f"{store.name}: jobs run by one server", ["", "MB"], rows), flush=True)
+        rows = [[f"{jobs * part // PARTS:,}", f"{memory:.1f}"] for part, memory in enumerate(taken)]
+        print(table(f"{store.name}: jobs run by one server", ["", "MiB"], rows), flush=True)
         kept = kept and (jobs < 200_000 or taken[-1] <= GROWTH * taken[PARTS // 5])
     print(f"Memory is {'' if kept else 'NOT '}flat\n", flush=True)
     return kept
 
 
 def measure(store: Store, jobs: int) -> list[float]:
-    """The megabytes of a process that has nothing but qml, before any job and after each tenth."""
+    """The MiB of a process that has nothing but qml, before any job and after each tenth."""
     with store.new() as url, child(url, lasting.__name__, str(jobs)) as process:
         answer, _ = process.communicate()
     if process.returncode:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from qml import Qml, connect
 
-from .. import idle
+from .. import idle, sitting
 from ..stores import Store
 from ..together.kept_back import plain
 from ..together.turns import beside, quartiles
@@ -48,6 +48,8 @@ def declare(url: str, schedules: int) -> None:
     """Have a server write them down."""
     with Qml(url) as jobs:
         for number in range(schedules):
-            jobs.cron("0 3 29 2 *", name=f"schedule {number}")(jobs.task(name="never")(idle.never))
+            jobs.cron("0 3 29 2 *", name=f"schedule {number}")(
+                jobs.task(name="never")(sitting.never)
+            )
         jobs.server(threads=1).tick()
         assert len(jobs.schedules.list()) == schedules

@@ -1,14 +1,20 @@
 """A page of named SQL statements: ``-- name: x`` lines part a file into texts."""
 
+import pkgutil  # importlib.resources would bring zipfile, tempfile and more into each server
 import re
 from collections.abc import Sequence
-from importlib.resources import files
+
+
+def text_of(package: str, file: str) -> str:
+    """A text file that lies beside a package's modules."""
+    data = pkgutil.get_data(package, file)
+    assert data is not None, f"{package} has no {file}"
+    return data.decode().replace("\r\n", "\n")
 
 
 def read_page(package: str, file: str, mark: str = "name") -> dict[str, str]:
     """The texts of a page by name, in the page's order, without the comment lines at their head."""
-    text = files(package).joinpath(file).read_text(encoding="utf-8")
-    parts = re.split(rf"^-- {mark}: (\S+)\n", text, flags=re.MULTILINE)
+    parts = re.split(rf"^-- {mark}: (\S+)\n", text_of(package, file), flags=re.MULTILINE)
     names, bodies = parts[1::2], parts[2::2]
     return {
         name: re.sub(r"\A(--.*\n)+", "", body).strip()

@@ -25,7 +25,7 @@ APART = ("howto", "transactions")
 
 
 def build(root, target):
-    """What Sphinx complains of comes before pages are written; so none are, nor the sources' own."""
+    """What Sphinx complains of comes before it writes pages; so none are written."""
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-b", "dummy", "docs", target]
     command += ["-D", "extensions=sphinx.ext.autodoc"]
     return subprocess.run(

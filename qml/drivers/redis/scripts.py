@@ -1,8 +1,9 @@
 """The Lua scripts, each an atomic step of the server: a head that they share, and a few lines."""
 
 import hashlib
-from importlib.resources import files
 from typing import NamedTuple
+
+from ..statements import text_of
 
 
 class Script(NamedTuple):
@@ -15,10 +16,7 @@ class Script(NamedTuple):
 
 def _read(*names: str) -> Script:
     """One script of several files; a comment says where each begins, for the server's messages."""
-    pages = [
-        f"-- {name}.lua\n" + files(__package__).joinpath(f"{name}.lua").read_text(encoding="utf-8")
-        for name in names
-    ]
+    pages = [f"-- {name}.lua\n" + text_of("qml.drivers.redis", f"{name}.lua") for name in names]
     text = "\n".join(pages).encode()
     return Script(names[-1], text, hashlib.sha1(text, usedforsecurity=False).hexdigest())
 
