@@ -178,7 +178,7 @@ class Wakeups:
     def _look_after_writes(self, watch: WalWatch) -> None:
         # There may have been a commit before there was the watch.
         written, before, is_own = time.monotonic(), self._version, False
-        own: int | None = None  # writes of this storage of which all was told
+        own: int | None = self._ask_writes().count  # those of this storage of which all was told
         while not watch.over and (is_own or self._look_if_wanted()):
             age, is_own = time.monotonic() - written, False
             if age < COMMITTING and self._version == before:
