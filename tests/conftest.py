@@ -24,6 +24,22 @@ def pytest_cmdline_main(config):
         config.option.dist = "worksteal"
 
 
+LONG = """sqlite_carried contract copy copying docs example finds_faults forks health kills machine
+map_kills outage points pooler prove redis_indexes redis_texts release strategies tools tutorials
+whole"""
+"""Where there are tests that take ten seconds or more: ``test_machine.py`` and so on."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Each worker begins with what takes long, or at the end one would be at it alone."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    long = {f"test_{name}" for name in LONG.split()}
+    share = len(items) / workers  # what lies together goes to one worker first
+    keys = {id(it): (at // share, it.path.stem not in long) for at, it in enumerate(items)}
+    items.sort(key=lambda it: keys[id(it)])
+
+
 def pytest_collection_finish(session):
     """Thousands of tests need not be looked through each time that Python looks for garbage."""
     gc.freeze()
