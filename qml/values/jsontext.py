@@ -38,6 +38,10 @@ def _made_once(encoder: json.JSONEncoder) -> Callable[[Any], str]:
 
 _encode = _made_once(_encoder)
 
+_encode_in_order = json.JSONEncoder(
+    allow_nan=False, check_circular=False, sort_keys=True, separators=(",", ":")
+).encode
+
 
 class _Refused(Exception):
     """Why a value is refused."""
@@ -190,6 +194,16 @@ def dumps(value: Any) -> str:
         raise SerializationError(
             "nested deeper than the calls under way leave room for; enqueue from fewer calls, or "
             "give the value as text"
+        ) from error
+
+
+def in_order(value: Any) -> str:
+    """The text of a value, the keys of objects sorted at every level."""
+    try:
+        return _encode_in_order(value)
+    except RecursionError as error:
+        raise SerializationError(
+            "nested deeper than the calls under way leave room for; compare from fewer calls"
         ) from error
 
 

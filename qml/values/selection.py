@@ -102,12 +102,4 @@ def _before(now: int, seconds: float) -> datetime:
 
 def _same(one: Any, other: Any) -> bool:
     """Equal as JSON: 1, 1.0 and true differ, the order of keys does not."""
-    return _sorted(one) == _sorted(other)
-
-
-def _sorted(value: Any) -> str:
-    if isinstance(value, dict):
-        value = {name: _sorted(value[name]) for name in sorted(value)}
-    elif isinstance(value, list):
-        value = [_sorted(item) for item in value]
-    return jsontext.dumps(value)
+    return jsontext.in_order(one) == jsontext.in_order(other)
