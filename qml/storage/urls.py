@@ -9,6 +9,7 @@ import attrs
 
 from ..values.config import MemoryConfig, PostgresConfig, RedisConfig, SqliteConfig
 from ..values.errors import ConfigurationError
+from ..values.urls import HIDDEN
 
 SCHEMES = "sqlite:///relative.db, sqlite:////absolute.db, memory://, postgresql://, redis://"
 
@@ -60,9 +61,11 @@ def _of_server(
 
 
 def _scheme(url: str) -> str:
-    """What may be shown of a URL that is not understood: no more than its scheme."""
+    """What may be shown of a URL that is not understood: no more than its scheme. Not all that has
+    none is a file: "host=db password=..." is how libpq may be told it."""
     scheme, mark, _ = url.partition("://")
-    return scheme + mark if mark else url.partition(":")[0]
+    found = scheme + mark if mark else url.partition(":")[0]
+    return HIDDEN if any(sign in found for sign in "=@?") else found
 
 
 def _settings(kind: type[Any], parts: SplitResult, options: dict[str, Any]) -> dict[str, Any]:

@@ -186,6 +186,10 @@ def test_options_stand_above_the_query(folder):
         "mysql:user:secret@host",
         "user:secret@host/db",
         "://user:secret@host",
+        "host=db user=jobs password=secret",
+        'password = "secret"',
+        "secret@host/db",
+        "jobs.db?password=secret",
     ],
 )
 def test_an_unknown_scheme_lists_those_that_work_and_tells_no_password(url):
