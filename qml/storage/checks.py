@@ -51,10 +51,24 @@ def queue_name(queue: object) -> str:
 
 def text(name: str, value: object) -> str | None:
     """Text to filter by, or None."""
-    if value is not None and not isinstance(value, str):
+    if value is not None and (not isinstance(value, str) or "\0" in value):
         raise ConfigurationError(f"{name} is {value!r}; give text, or None for all")
     jsontext.checked(value, name)
     return value
+
+
+def sought(name: str, value: object) -> str:
+    """What something is looked for by, as ``name`` says: text that every store can be asked for."""
+    if not isinstance(value, str) or "\0" in value:
+        raise ConfigurationError(f"{name} is {value!r}; give text, which has no NUL in it")
+    if not value.isascii():
+        jsontext.checked(value, name)
+    return value
+
+
+def job_id(value: object) -> str:
+    """The id of a job, which there may be or not."""
+    return sought("job id", value)
 
 
 def span(name: str, seconds: object) -> int:
@@ -90,6 +104,11 @@ def number(name: str, value: object, default: int | None = None) -> int | None:
     if type(value) is not int or value < 0:
         raise ConfigurationError(f"{name} is {value!r}; give a whole number, 0 or more, or None")
     return value
+
+
+def most(limit: object) -> int:
+    """How many jobs to change at most."""
+    return within("limit", limit, 0, 2**63 - 1)
 
 
 def within(name: str, value: object, least: int, most: int) -> int:

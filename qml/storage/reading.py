@@ -32,7 +32,8 @@ class Reading:
 
     def get_many(self, job_ids: Sequence[str]) -> builtins.list[Job | None]:
         """The jobs with these ids, in this order; None for an unknown one."""
-        rows = self.driver.load(list(job_ids)) if job_ids else []
+        ids = [checks.job_id(job_id) for job_id in job_ids]
+        rows = self.driver.load(ids) if ids else []
         return [row and decode_job(row) for row in rows]
 
     def list(
@@ -106,7 +107,7 @@ class Reading:
     def wait(self, job_id: str, timeout: float | None = None) -> Job:
         """The job once it is Succeeded, Failed or Deleted. WaitTimeout after ``timeout`` seconds
         (None = no limit), JobNotFound when there is no such job or it is deleted meanwhile."""
-        return waiting.wait(self.driver, job_id, timeout)
+        return waiting.wait(self.driver, checks.job_id(job_id), timeout)
 
     def kept_back(self, jobs: Sequence[Job]) -> builtins.list[str | None]:
         """For each of these jobs in words what keeps it from being claimed although its time has

@@ -21,7 +21,7 @@ from ..values.job import Job
 from ..values.schedule import Every, Schedule
 from ..values.states import FINAL, Enqueued
 from ..values.times import from_micros
-from . import storing
+from . import checks, storing
 from .hooks import EventKind, Hooks
 from .storing import Limits
 
@@ -75,7 +75,7 @@ class Schedules:
 
     def known(self, name: str) -> Known | None:
         """The schedule of this name and its version, or None."""
-        record = self._driver.read(PREFIX + name)
+        record = self._driver.read(PREFIX + checks.sought("schedule name", name))
         return record and readable(record)
 
     # -- changing ------------------------------------------------------------------------------
@@ -120,6 +120,7 @@ class Schedules:
     def remove(self, name: str) -> bool:
         """Forget a schedule; the jobs it issued stay. False: there was none. One that code
         declares comes back when a server of that code starts."""
+        checks.sought("schedule name", name)
         body = f"{REMOVED}{self._clock.micros()}}}"
         while (record := self._driver.read(PREFIX + name)) and not is_removed(record):
             if self._driver.write(record.name, body, record.version) is Verdict.DONE:

@@ -116,14 +116,14 @@ class Storage(Transacting):
 
     def delete(self, job_id: str) -> bool:
         """Remove the record and its lock, whatever its state. False: there was none."""
-        removed = self.driver.erase([job_id], 1) == 1
+        removed = self.driver.erase([checks.job_id(job_id)], 1) == 1
         self.driver.notify()
         return removed
 
     def cancel(self, job_id: str, reason: str | None = None) -> Job:
         """The job becomes Deleted, at once. Of a running one the run is told, its end is JobLost,
         and its lease stays until then. JobNotFound, InvalidTransition."""
-        now = self.clock.micros()
+        now, job_id = self.clock.micros(), checks.job_id(job_id)
         job = changes.apply(self.driver, job_id, lambda j: rules.cancel(j, reason, now))
         self._changed(EventKind.CANCELLED, [job])
         return job
@@ -151,7 +151,7 @@ class Storage(Transacting):
     def retry(self, job_id: str) -> Job:
         """A failed, scheduled or waiting job is ready now, with at least one attempt left.
         JobNotFound, InvalidTransition, UniqueKeyTaken when another holds its key by now."""
-        now = self.clock.micros()
+        now, job_id = self.clock.micros(), checks.job_id(job_id)
         job = changes.apply(self.driver, job_id, lambda j: rules.retry(j, now))
         self._changed(EventKind.RETRIED, [job])
         return job
@@ -160,7 +160,8 @@ class Storage(Transacting):
         """Take jobs from workers whose lease has lapsed, and return those: to be retried by the
         policy's delay, or Failed with WorkerLost when no attempt is left. One that somebody changes
         at the same moment is left to the next rescue."""
-        rescued = upkeep.rescue(self.driver, self.retry_policy, self.clock.micros(), limit)
+        now, limit = self.clock.micros(), checks.most(limit)
+        rescued = upkeep.rescue(self.driver, self.retry_policy, now, limit)
         if rescued:
             self._told(events.of_rescues(rescued))
         return rescued
@@ -168,14 +169,15 @@ class Storage(Transacting):
     def expire(self, limit: int = 1000) -> builtins.list[Job]:
         """End the waiting jobs that were not started in time, at most ``limit``; those that were.
         A claim that comes upon one does the same."""
-        expired = upkeep.expire(self.driver, self.clock.micros(), limit)
+        expired = upkeep.expire(self.driver, self.clock.micros(), checks.most(limit))
         if expired:
             self._changed(EventKind.EXPIRED, expired)
         return expired
 
     def purge(self, limit: int = 1000) -> int:
         """Remove finished jobs whose retention is over, at most ``limit``; how many."""
-        return upkeep.purge(self.driver, self.retention, self.clock.micros(), limit)
+        now, limit = self.clock.micros(), checks.most(limit)
+        return upkeep.purge(self.driver, self.retention, now, limit)
 
     def close(self) -> None:
         """Let go of every connection. Calling it again does nothing."""

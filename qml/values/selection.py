@@ -16,6 +16,13 @@ from .times import from_micros, span_micros
 def _text(where: object, field: "attrs.Attribute[Any]", value: object) -> None:
     if value is not None and (not isinstance(value, str) or not value):
         raise ConfigurationError(f"JobFilter {field.name} is {value!r}; give text, or None for all")
+    jsontext.checked(value, f"JobFilter {field.name}")
+
+
+def _name(where: object, field: "attrs.Attribute[Any]", value: object) -> None:
+    _text(where, field, value)
+    if isinstance(value, str) and "\0" in value:
+        raise ConfigurationError(f"JobFilter {field.name} is {value!r}; no name has a NUL in it")
 
 
 def _age(name: str) -> Any:
@@ -37,8 +44,9 @@ def _ids(value: Any) -> tuple[str, ...] | None:
     if value is None:
         return None
     ids = (None,) if isinstance(value, str) or not isinstance(value, Iterable) else tuple(value)
-    if not all(isinstance(one, str) for one in ids):
+    if not all(isinstance(one, str) and "\0" not in one for one in ids):
         raise ConfigurationError(f"JobFilter ids is {value!r}; give ids of jobs, or None for all")
+    jsontext.checked(ids, "JobFilter ids")
     return tuple(dict.fromkeys(ids))
 
 
@@ -58,9 +66,9 @@ class JobFilter:
     What is not given leaves all."""
 
     states: tuple[StateKind, ...] | None = attrs.field(default=None, converter=kinds)
-    queue: str | None = attrs.field(default=None, validator=_text)
-    method: str | None = attrs.field(default=None, validator=_text)
-    batch: str | None = attrs.field(default=None, validator=_text)
+    queue: str | None = attrs.field(default=None, validator=_name)
+    method: str | None = attrs.field(default=None, validator=_name)
+    batch: str | None = attrs.field(default=None, validator=_name)
     ids: tuple[str, ...] | None = attrs.field(default=None, converter=_ids)
     older_than: float | None = _age("older_than")
     newer_than: float | None = _age("newer_than")
