@@ -18,6 +18,7 @@ from ..values.cron import Cron
 from ..values.errors import ConfigurationError, SerializationError
 from ..values.ids import new_id
 from ..values.job import Job
+from ..values.jobfields import check_names
 from ..values.schedule import Every, Schedule
 from ..values.states import FINAL, Enqueued
 from ..values.times import from_micros
@@ -88,8 +89,10 @@ class Schedules:
 
     def put(self, schedule: Schedule) -> Schedule:
         """Store a schedule, which keeps the place of the one that is known by its name.
-        SerializationError when its job is larger than allowed."""
+        SerializationError when its job is larger than allowed, ConfigurationError when its names
+        are longer than every store can index."""
         encode_texts(schedule.job, self._limits.max_bytes)  # now, and not at each slot
+        check_names(schedule.job)
         while True:
             record = self._driver.read(PREFIX + schedule.name)
             known = record and readable(record)

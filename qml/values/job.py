@@ -41,6 +41,7 @@ def _followup(job: object, field: "attrs.Attribute[Any]", value: Any) -> None:
     if value is not None:
         jobfields.instance(Followup)(job, field, value)
         Job(**value.job_fields())
+        jobfields.check_names(value)
 
 
 _INT32 = 2**31 - 1

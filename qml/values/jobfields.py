@@ -15,6 +15,11 @@ from .times import aware_utc, utc_now
 UNIQUE_WHILE = ("unfinished", "queued")
 
 
+LONGEST = 2_500
+"""Bytes of a name that every store can index. PostgreSQL can some more, and much more where a text
+can be compressed."""
+
+
 def invalid(field: str, value: object, remedy: str) -> ConfigurationError:
     """The error for a field that is wrong."""
 
@@ -143,3 +148,19 @@ def ids(value: Any) -> tuple[str, ...]:
 def text() -> Any:
     """A field that holds a name, None by default."""
     return attrs.field(default=None, kw_only=True, validator=optional_name)
+
+
+def check_names(later: Any) -> None:
+    """ConfigurationError for a Followup, or a schedule's job, with names that not every store can
+    index. It would be too late to find out when another job has ended, or a slot has come: that and
+    what is enqueued then are recorded in one step, or neither is."""
+    lane = (later.queue, later.concurrency_key, later.rate_key)
+    unique = (getattr(later, "unique_key", None),)
+    named = {"method": (later.method,), "queue and keys": lane, "unique_key": unique}
+    for fields, names in named.items():
+        size = sum(len(name.encode()) for name in names if name is not None)
+        if size > LONGEST:
+            raise ConfigurationError(
+                f"{type(later).__name__} {fields}: {size:,} bytes, more than the {LONGEST:,} that "
+                "every store can index; give shorter names"
+            )

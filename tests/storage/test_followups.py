@@ -1,11 +1,14 @@
 """What follows on a failure: once, in the same step, whoever else is there."""
 
+import random
+
 import attrs
 import pytest
 
-from qml import ConfigurationError, Failed, Job, JobLost, RetryPolicy
+from qml import ConfigurationError, Failed, Job, JobLost, Rate, RetryPolicy
 from qml.testing import ManualClock
 from qml.values.followup import Followup
+from qml.values.jobfields import LONGEST
 from tests.work.support import Counting, Failing, Paused
 
 MEND = Followup("mend")
@@ -133,3 +136,34 @@ def test_what_could_not_be_enqueued_is_refused_before_the_job_is(wrong):
     """Or the job could never be ended."""
     with pytest.raises(ConfigurationError, match=next(iter(wrong))):
         Job("t", on_failure=Followup("mend", **wrong))
+
+
+def incompressible(size):
+    """Text of so many bytes that no index makes shorter."""
+    draw = random.Random(size)
+    return "".join(chr(draw.randrange(33, 127)) for _ in range(size))
+
+
+LANE = {"queue": 1_000, "concurrency_key": 800, "rate_key": 700}
+
+
+@pytest.mark.parametrize("lengths", [{"method": LONGEST}, {"queue": LONGEST}, LANE])
+def test_names_as_long_as_may_be_are_stored_when_the_job_has_ended(storage, lengths):
+    names = {name: incompressible(length) for name, length in lengths.items()}
+    given = {"method": "mend", **names} | ({"concurrency_limit": 1} if len(names) > 1 else {})
+    after = Followup(**given, rate=Rate(1) if "rate_key" in names else None)
+    fail(storage, claimed(storage, on_failure=after))
+    [follower] = [job for job in storage.list() if job.id != "a"]
+    assert (follower.method, follower.queue) == (after.method, after.queue)
+
+
+@pytest.mark.parametrize("name", ["method", "queue", "concurrency_key"])
+def test_longer_names_are_refused_before_the_job_is(name):
+    """PostgreSQL refused them at the end of the job, which could not be recorded; nor could a
+    rescue be, of this job or any other."""
+    limit = 1 if name == "concurrency_key" else None
+    given = {"method": "mend", name: "ä" * (LONGEST // 2 + 1), "concurrency_limit": limit}
+    for role in ("on_failure", "on_success"):
+        for after in (Followup(**given), Followup("first", on_success=Followup(**given))):
+            with pytest.raises(ConfigurationError, match=r"2,5\d\d bytes, more than the 2,500"):
+                Job("t", **{role: after})

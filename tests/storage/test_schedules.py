@@ -266,6 +266,15 @@ def test_a_job_that_could_not_be_stored_is_refused_when_it_is_added(make_storage
     assert storage.schedules.list() == []
 
 
+@pytest.mark.parametrize("name", ["method", "queue", "unique_key"])
+def test_names_that_not_every_store_can_index_are_refused_before_the_slots(storage, name):
+    """PostgreSQL refused each of its jobs, and the schedules behind it were not looked at."""
+    job = Job(**{"method": "t", name: "ä" * 1_251})
+    with pytest.raises(ConfigurationError, match="2,502 bytes"):
+        storage.schedules.add("long", Every(60), job)
+    assert storage.schedules.get("long") is None
+
+
 @pytest.mark.parametrize("verb", ["pause", "resume", "trigger"])
 def test_an_unknown_name_is_named(storage, verb):
     with pytest.raises(ConfigurationError, match="no schedule 'nightly'"):
