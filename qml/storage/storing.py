@@ -10,7 +10,7 @@ from ..seam.driver import Driver
 from ..seam.rows import Obstacle, Row, Write
 from ..values import trusted
 from ..values.alike import Alike
-from ..values.errors import JobAlreadyExists, StorageError
+from ..values.errors import ConfigurationError, JobAlreadyExists, StorageError
 from ..values.job import Job
 from ..values.retry import RetryPolicy
 from ..values.states import Processing
@@ -19,6 +19,10 @@ from . import changes, joining, rules
 
 PATTERNS_KEPT = 256
 """Of so many methods the last row is kept, to make others like it; then all begin anew."""
+
+COUNTED_AT_MOST = 2**52
+"""What a job may have counted when it is stored. Beyond 2**53 Redis rounds; at 2**63 PostgreSQL
+refuses the claim, of this job and all others."""
 
 
 @attrs.frozen
@@ -120,6 +124,7 @@ def _rows(jobs: Sequence[Job], now: int, limits: Limits) -> list[Row]:
 
 
 def _row(job: Job, now: int, limits: Limits) -> Row:
+    _check_counters(job)
     row = codec.encode_job(
         job,
         max_attempts=rules.attempts_allowed(job, limits.policy),
@@ -133,6 +138,16 @@ def _row(job: Job, now: int, limits: Limits) -> Row:
     # How long it is kept counts from now, by the storage's clock, whatever its state says.
     purge_at = standing.purge_at(job.state.kind, now, job.retention)
     return row._replace(finished_at=now, purge_at=purge_at)
+
+
+def _check_counters(job: Job) -> None:
+    """ConfigurationError for a job that was made by hand so that a store's numbers might end."""
+    for name in ("version", "attempt", "fence"):
+        if getattr(job, name) > COUNTED_AT_MOST:
+            raise ConfigurationError(
+                f"job {job.id} ({job.method}): its {name} is {getattr(job, name):,}; a job is "
+                f"stored with {COUNTED_AT_MOST:,} at most, since each change adds to it"
+            )
 
 
 def refusal(jobs: Sequence[Job], obstacles: Sequence[Obstacle]) -> StorageError:

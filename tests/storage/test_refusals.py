@@ -268,3 +268,17 @@ def test_upkeep_is_told_how_many_by_a_number(storage, limit):
         with pytest.raises(ConfigurationError, match="limit is"):
             upkeep(limit)
         assert not upkeep(0)
+
+
+@pytest.mark.parametrize("counter", ["version", "attempt", "fence"])
+def test_a_record_made_by_hand_leaves_room_to_count_on(storage, counter):
+    """At the end of its numbers PostgreSQL refused each claim, of this job and all others."""
+    for most in (2**53, 2**63 - 1):
+        with pytest.raises(ConfigurationError, match=f"its {counter} is {most:,}; a job is stored"):
+            storage.enqueue(Job("t", **{counter: most}))
+    storage.enqueue_many([Job("t", id="a", **{counter: 2**52}), Job("t", id="b")])
+    first, second = storage.fetch_available_jobs_atomic("w")
+    assert getattr(first, counter) == 2**52 + 1
+    storage.finish_many([(first, Failed(exception="E")), (second, Succeeded())])
+    assert storage.retry("a").state.kind == "enqueued"
+    assert storage.fetch_and_lock_job("w").id == "a"
