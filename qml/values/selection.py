@@ -10,7 +10,7 @@ from . import jsontext, searching
 from .errors import ConfigurationError
 from .job import Job
 from .states import StateKind, kinds
-from .times import from_micros, span_micros
+from .times import FIRST, from_micros, span_micros
 
 
 def _text(where: object, field: "attrs.Attribute[Any]", value: object) -> None:
@@ -105,7 +105,7 @@ class JobFilter:
 
 
 def _before(now: int, seconds: float) -> datetime:
-    return from_micros(now - span_micros(seconds))
+    return from_micros(max(FIRST, now - span_micros(seconds)))
 
 
 def _same(one: Any, other: Any) -> bool:

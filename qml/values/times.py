@@ -11,8 +11,9 @@ from .errors import ConfigurationError
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+FIRST = (datetime.min.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
 LAST = (datetime.max.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
-"""The last moment of the calendar, in microseconds since 1970."""
+"""The first and the last moment of the calendar, in microseconds since 1970."""
 
 
 def to_micros(moment: datetime) -> int:

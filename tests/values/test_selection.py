@@ -3,6 +3,7 @@
 import pytest
 
 from qml import Job, JobFilter
+from qml.values.times import to_micros
 
 
 def nested(levels, innermost):
@@ -26,3 +27,11 @@ def test_metadata_is_equal_as_json_however_deeply_it_is_nested(levels):
         assert not passes(stored, nested(levels, other))
     assert not passes(stored, None)
     assert not passes("text", stored)
+
+
+@pytest.mark.parametrize("seconds", [3e9, 6.4e10, 9.9e10])
+def test_no_job_is_older_than_the_calendar(seconds):
+    job = Job("t")
+    now = to_micros(job.created_at)
+    assert not JobFilter(older_than=seconds).passes(job, now)
+    assert JobFilter(newer_than=seconds).passes(job, now)
