@@ -1,6 +1,7 @@
 """Checks of what callers hand to a storage: names, spans, limits."""
 
 from collections.abc import Iterable
+from math import isnan
 
 from ..values import jsontext
 from ..values.errors import ConfigurationError
@@ -95,6 +96,15 @@ def lease(seconds: object) -> int:
 def delay(name: str, seconds: object) -> int:
     """A span of 0 seconds or more, in microseconds."""
     return 0 if seconds == 0 else span(name, seconds)
+
+
+def patience(timeout: object) -> float | None:
+    """Seconds to wait for, at most; None = without end."""
+    if timeout is not None and (
+        isinstance(timeout, bool) or not isinstance(timeout, int | float) or isnan(timeout)
+    ):
+        raise ConfigurationError(f"timeout is {timeout!r}; give seconds, or None for no limit")
+    return timeout
 
 
 def number(name: str, value: object, default: int | None = None) -> int | None:

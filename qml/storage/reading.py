@@ -107,7 +107,7 @@ class Reading:
     def wait(self, job_id: str, timeout: float | None = None) -> Job:
         """The job once it is Succeeded, Failed or Deleted. WaitTimeout after ``timeout`` seconds
         (None = no limit), JobNotFound when there is no such job or it is deleted meanwhile."""
-        return waiting.wait(self.driver, checks.job_id(job_id), timeout)
+        return waiting.wait(self.driver, checks.job_id(job_id), checks.patience(timeout))
 
     def kept_back(self, jobs: Sequence[Job]) -> builtins.list[str | None]:
         """For each of these jobs in words what keeps it from being claimed although its time has

@@ -113,9 +113,7 @@ class Job:
     )
     after: tuple[str, ...] = attrs.field(default=(), kw_only=True, converter=jobfields.ids)
     after_batch: str | None = jobfields.text()
-    needs_success: bool = attrs.field(
-        default=True, kw_only=True, validator=attrs.validators.instance_of(bool)
-    )
+    needs_success: bool = attrs.field(default=True, kw_only=True, validator=jobfields.flag)
     id: str = attrs.field(
         default=None, kw_only=True, converter=jobfields.given_or_new, validator=jobfields.name
     )

@@ -1,5 +1,6 @@
 """The fields of a job: what each takes, and what is said of anything else."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -110,6 +111,13 @@ def is_state(job: object, field: "attrs.Attribute[Any]", value: object) -> None:
         raise invalid(field.name, value, "give a state, such as Enqueued()")
 
 
+def flag(job: object, field: "attrs.Attribute[Any]", value: object) -> None:
+    """Checks for True or False."""
+
+    if not isinstance(value, bool):
+        raise invalid(field.name, value, "give True or False")
+
+
 def optional_moment() -> Any:
     """A field that holds an aware datetime in UTC, or None."""
 
@@ -140,9 +148,10 @@ def rate(value: object) -> Rate | None:
 def ids(value: Any) -> tuple[str, ...]:
     """The ids of jobs, each once."""
 
-    if isinstance(value, str) or not all(isinstance(one, str) and one for one in value):
+    given = (None,) if isinstance(value, str) or not isinstance(value, Iterable) else tuple(value)
+    if not all(isinstance(one, str) and one for one in given):
         raise ConfigurationError(f"Job after is {value!r}; give the ids of jobs")
-    return tuple(dict.fromkeys(value))
+    return tuple(dict.fromkeys(given))
 
 
 def text() -> Any:

@@ -68,6 +68,13 @@ class Every:
         return f"every {self.seconds:g} s"
 
 
+def _rule(schedule: object, field: "attrs.Attribute[Any]", value: object) -> None:
+    if not isinstance(value, Cron | Every):
+        raise ConfigurationError(
+            f"schedule rule is {value!r}; give a Cron, such as Cron('0 9 * * 1-5'), or an Every"
+        )
+
+
 def _choice(schedule: object, field: "attrs.Attribute[Any]", value: object) -> None:
     if value not in CATCH_UP:
         raise ConfigurationError(f"schedule catch_up is {value!r}; give one of {CATCH_UP}")
@@ -115,7 +122,7 @@ class Schedule:
     """
 
     name: str = attrs.field(validator=_name)
-    rule: Cron | Every = attrs.field(validator=attrs.validators.instance_of((Cron, Every)))
+    rule: Cron | Every = attrs.field(validator=_rule)
     job: Job = attrs.field(converter=_pattern)
     catch_up: str = attrs.field(default="one", validator=_choice)
     overlap: bool = attrs.field(default=True, validator=_flag)

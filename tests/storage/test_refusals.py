@@ -282,3 +282,16 @@ def test_a_record_made_by_hand_leaves_room_to_count_on(storage, counter):
     storage.finish_many([(first, Failed(exception="E")), (second, Succeeded())])
     assert storage.retry("a").state.kind == "enqueued"
     assert storage.fetch_and_lock_job("w").id == "a"
+
+
+@pytest.mark.parametrize("timeout", ["5", True, float("nan"), [1]])
+def test_how_long_to_wait_is_a_number(storage, timeout):
+    storage.enqueue(Job("t", id="a"))
+    with pytest.raises(ConfigurationError, match="timeout is "):
+        storage.wait("a", timeout)
+
+
+@pytest.mark.parametrize("rule", ["0 9 * * *", 60, None])
+def test_a_schedule_goes_by_a_rule(storage, rule):
+    with pytest.raises(ConfigurationError, match=r"schedule rule is .*; give a Cron, such as"):
+        storage.schedules.add("s", rule, Job("t"))

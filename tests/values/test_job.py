@@ -110,6 +110,8 @@ WRONG = [
         for value in (0, -1, True, "1", float("nan"), float("inf"), 1e9)
     ],
     *[("unique_while", value, "give one of unfinished, queued") for value in ("", "ever", None)],
+    *[("needs_success", value, "give True or False") for value in (None, 1, "yes")],
+    *[("after", value, "give the ids of jobs") for value in (None, 5, "a", [5], [""])],
     *[("arguments", value, "give a list") for value in ("abc", {"a": 1}, 5, None, {1})],
     *[("kwargs", value, "give a dict") for value in ([], (), [("a", 1)], None, "x")],
     *[("metadata", value, "give a dict") for value in ([], (), None, "x")],
