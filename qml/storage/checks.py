@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from math import isnan
 
 from ..values import jsontext
-from ..values.errors import ConfigurationError
+from ..values.errors import ConfigurationError, JobNotFound, SerializationError
 from ..values.selection import JobFilter
 from ..values.times import span_micros
 
@@ -67,9 +67,23 @@ def sought(name: str, value: object) -> str:
     return value
 
 
-def job_id(value: object) -> str:
-    """The id of a job, which there may be or not."""
-    return sought("job id", value)
+def askable(job_id: object) -> str:
+    """What to ask a store for a job by: its id, or for a text that can be no job's id the empty
+    one, which no job has either."""
+    try:
+        return sought("job id", job_id)
+    except (ConfigurationError, SerializationError):
+        if isinstance(job_id, str):
+            return ""
+        raise
+
+
+def job_id(value: str) -> str:
+    """The id of a job that has to be there; JobNotFound for a text that can be no job's."""
+    if askable(value) != value:
+        why = "does not exist: no id holds what is no text"
+        raise JobNotFound(f"job {value!a} {why}", job_id=value)
+    return value
 
 
 def span(name: str, seconds: object) -> int:

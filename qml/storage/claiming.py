@@ -89,13 +89,13 @@ class Claiming(Reading):
         Over a lapsed claim it makes the old hand stale."""
         now = self.clock.micros()
         until = now + checks.span("timeout_seconds", timeout_seconds)
-        hold = Hold(checks.job_id(job_id), None, checks.worker_name(worker_id), None, now, until)
+        hold = Hold(checks.askable(job_id), None, checks.worker_name(worker_id), None, now, until)
         return self.driver.hold([hold]) == [Verdict.DONE]
 
     def release_job_lock(self, job_id: str, worker_id: str) -> bool:
         """End what ``worker_id`` holds: True only for the live holder. On a job being processed
         the lease ends at once, and rescue takes it."""
-        job_id, worker = checks.job_id(job_id), checks.worker_name(worker_id)
+        job_id, worker = checks.askable(job_id), checks.worker_name(worker_id)
         done = self.driver.let_go(job_id, worker, self.clock.micros()) is Verdict.DONE
         if done:
             self.driver.notify()

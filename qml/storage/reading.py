@@ -32,7 +32,7 @@ class Reading:
 
     def get_many(self, job_ids: Sequence[str]) -> builtins.list[Job | None]:
         """The jobs with these ids, in this order; None for an unknown one."""
-        ids = [checks.job_id(job_id) for job_id in job_ids]
+        ids = [checks.askable(job_id) for job_id in job_ids]
         rows = self.driver.load(ids) if ids else []
         return [row and decode_job(row) for row in rows]
 

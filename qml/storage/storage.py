@@ -116,7 +116,7 @@ class Storage(Transacting):
 
     def delete(self, job_id: str) -> bool:
         """Remove the record and its lock, whatever its state. False: there was none."""
-        removed = self.driver.erase([checks.job_id(job_id)], 1) == 1
+        removed = self.driver.erase([checks.askable(job_id)], 1) == 1
         self.driver.notify()
         return removed
 

@@ -1,0 +1,89 @@
+"""What callers may give by mistake: refused alike by every store, and by name."""
+
+import pytest
+
+from qml import (
+    ConfigurationError,
+    Failed,
+    Job,
+    JobFilter,
+    JobNotFound,
+    SerializationError,
+    Succeeded,
+)
+
+
+@pytest.mark.parametrize("wrong", ["\0", "a\0b", "\ud800"])
+def test_what_can_be_no_id_is_no_job_s_in_any_store(storage, wrong):
+    """A shell hands over a byte that is no text as a lone surrogate: qml jobs show $'\\xff'."""
+    storage.enqueue(Job("t", id="a"))
+    assert storage.get(wrong) is None
+    assert [job and job.id for job in storage.get_many([wrong, "a"])] == [None, "a"]
+    assert not storage.delete(wrong)
+    assert not storage.try_acquire_job_lock(wrong, "w", 5)
+    assert not storage.release_job_lock(wrong, "w")
+    for verb in (storage.cancel, storage.retry, storage.wait):
+        with pytest.raises(JobNotFound, match="does not exist"):
+            verb(wrong)
+
+
+@pytest.mark.parametrize("wrong", [None, 7, b"id", ["a"]])
+def test_an_id_is_text(storage, wrong):
+    verbs = (storage.get, storage.delete, storage.cancel, storage.retry, storage.wait)
+    for verb in verbs:
+        with pytest.raises(ConfigurationError, match="job id is"):
+            verb(wrong)
+
+
+@pytest.mark.parametrize("wrong", ["\0", "\ud800", None, 7])
+def test_what_no_schedule_is_called_is_refused_alike(storage, wrong):
+    schedules = storage.schedules
+    for verb in (schedules.get, schedules.remove, schedules.trigger, schedules.pause):
+        with pytest.raises((ConfigurationError, SerializationError)):
+            verb(wrong)
+
+
+@pytest.mark.parametrize("wrong", ["\0", "\ud800", 7])
+@pytest.mark.parametrize("field", ["queue", "method", "batch"])
+def test_a_filter_by_what_is_no_name_is_refused(storage, field, wrong):
+    with pytest.raises((ConfigurationError, SerializationError)):
+        storage.count(JobFilter(**{field: wrong}))
+    if field != "batch":
+        with pytest.raises((ConfigurationError, SerializationError)):
+            storage.list(**{field: wrong})
+
+
+@pytest.mark.parametrize("limit", [None, -1, "", 1.5, True, 2**63])
+def test_upkeep_is_told_how_many_by_a_number(storage, limit):
+    """SQLite takes -1 for all; others had errors of their own."""
+    for upkeep in (storage.rescue, storage.expire, storage.purge):
+        with pytest.raises(ConfigurationError, match="limit is"):
+            upkeep(limit)
+        assert not upkeep(0)
+
+
+@pytest.mark.parametrize("counter", ["version", "attempt", "fence"])
+def test_a_record_made_by_hand_leaves_room_to_count_on(storage, counter):
+    """At the end of its numbers PostgreSQL refused each claim, of this job and all others."""
+    for most in (2**53, 2**63 - 1):
+        with pytest.raises(ConfigurationError, match=f"its {counter} is {most:,}; a job is stored"):
+            storage.enqueue(Job("t", **{counter: most}))
+    storage.enqueue_many([Job("t", id="a", **{counter: 2**52}), Job("t", id="b")])
+    first, second = storage.fetch_available_jobs_atomic("w")
+    assert getattr(first, counter) == 2**52 + 1
+    storage.finish_many([(first, Failed(exception="E")), (second, Succeeded())])
+    assert storage.retry("a").state.kind == "enqueued"
+    assert storage.fetch_and_lock_job("w").id == "a"
+
+
+@pytest.mark.parametrize("timeout", ["5", True, float("nan"), [1]])
+def test_how_long_to_wait_is_a_number(storage, timeout):
+    storage.enqueue(Job("t", id="a"))
+    with pytest.raises(ConfigurationError, match="timeout is "):
+        storage.wait("a", timeout)
+
+
+@pytest.mark.parametrize("rule", ["0 9 * * *", 60, None])
+def test_a_schedule_goes_by_a_rule(storage, rule):
+    with pytest.raises(ConfigurationError, match=r"schedule rule is .*; give a Cron, such as"):
+        storage.schedules.add("s", rule, Job("t"))
