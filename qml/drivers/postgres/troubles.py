@@ -26,9 +26,9 @@ UNAVAILABLE_CLASSES = ("08", "40", "53", "55", "57", "58")
 """Of connections, rollbacks, resources, states, an operator's doing, the system."""
 
 TOO_LONG = {
-    "54000": "PostgreSQL cannot index a name longer than about 2,600 bytes (id, queue, state, "
-    "unique_key, batch), nor a queue, concurrency_key and rate_key that are longer together; give "
-    "shorter ones",
+    "54000": "PostgreSQL cannot index a name longer than about 2,600 bytes (id, method, queue, "
+    "state, unique_key, batch), nor a queue, concurrency_key and rate_key that are longer "
+    "together; give shorter ones",
 }
 """Said in the place of the server's own words, which are of its indexes."""
 
