@@ -1,10 +1,13 @@
 """Runs one job and says what came of it, with no storage in sight."""
 
+import contextlib
 import contextvars
+import os
+import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import attrs
 
@@ -20,6 +23,7 @@ from ..values.errors import (
 )
 from ..values.job import Job
 from ..values.retry import RetryPolicy
+from ..values.texts import complain
 from . import context
 from .context import CurrentJob
 from .control import Discard, Retry, Snooze
@@ -107,10 +111,27 @@ def execute(run: Run, tasks: Mapping[str, Runnable], max_result_bytes: int) -> O
     task = tasks.get(job.method)
     if task is None:
         return Raised(_unknown(job.method, tasks), "")
+    ours = os.getpid()
     try:
         return contextvars.copy_context().run(_call, run, task, max_result_bytes)
     except BaseException as error:  # such as a Snooze without its delay: no thread may end of it
         return Raised(describe(error), _trace(error))
+    finally:
+        if os.getpid() != ours:
+            _end_copy()
+
+
+def _end_copy() -> NoReturn:
+    """End a process that the task has forked, and that came back from the task. The job is its
+    parent's; of all else it has copies: of the jobs that wait for a thread, of a pipe."""
+    with contextlib.suppress(Exception):
+        complain(
+            "a process that a task has forked is ended: it came back from the task; have it "
+            "end with os._exit()"
+        )
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(1)
 
 
 def _unknown(method: str, tasks: Mapping[str, Runnable]) -> str:

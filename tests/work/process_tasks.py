@@ -45,6 +45,14 @@ def sleeper(folder):
 
 
 @jobs.task(process=True)
+def come_back_twice():
+    if other := os.fork():
+        os.waitpid(other, 0)
+        return "parent"
+    return "child"
+
+
+@jobs.task(process=True)
 def where(*values, **named):
     return [os.getpid(), list(values), named]
 

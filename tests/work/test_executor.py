@@ -1,5 +1,6 @@
 """The executor: whatever a task does, there is an outcome, and it can be written down."""
 
+import os
 import re
 import sys
 import threading
@@ -232,6 +233,20 @@ def test_the_thread_goes_on(app, kind):
             with pytest.raises(JobFailed):
                 app.result(failed, timeout=20)
     assert names == ["only-worker"] * 3
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_process_that_its_task_forked_ends_with_the_task(capfd):
+    def task():
+        other = os.fork()
+        return os.waitstatus_to_exitcode(os.waitpid(other, 0)[1]) if other else "a copy"
+
+    ours = os.getpid()
+    outcome = outcome_of(task)
+    if os.getpid() != ours:
+        os._exit(0)
+    assert outcome.result == 1
+    assert "os._exit()" in capfd.readouterr().err
 
 
 def test_an_outcome_is_not_confused_with_a_state():

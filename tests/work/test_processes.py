@@ -134,6 +134,12 @@ def test_what_a_task_may_say(shared):
     assert outcome_of(shared, tasks.act, "exit").exception == "SystemExit: 4"
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_what_a_task_forked_answers_nothing_in_its_place(shared):
+    assert outcome_of(shared, tasks.come_back_twice).result == "parent"
+    assert outcome_of(shared, tasks.where, 1).result[1] == [1]
+
+
 @pytest.mark.parametrize(
     ("what", "says"),
     [("object", "is an object, which JSON cannot keep"), ("long", "more than the 1,000 allowed")],
