@@ -18,7 +18,7 @@ from . import codes, settings, stores
 from .settings import Setting
 
 PORT = Setting(
-    "port", "QML_DASHBOARD_PORT", settings.number(0), 8787, "port to listen on (8787)", "N"
+    "port", "QML_DASHBOARD_PORT", settings.number(0, 65535), 8787, "port to listen on (8787)", "N"
 )
 HOST = Setting(
     "host",

@@ -1,6 +1,7 @@
 """The entry: arguments in, exit code out, every error of qml one sentence on stderr."""
 
 import contextlib
+import errno
 import os
 import sys
 
@@ -15,6 +16,9 @@ from . import codes, settings
 from .inside import Inside
 from .parser import make_parser
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What the system says where an output goes to a file that cannot take it."""
+
 
 def main(argv: list[str] | None = None, inside: Inside | None = None) -> int:
     """Carry out ``qml`` with these arguments (default: the process's own); the exit code.
@@ -24,6 +28,7 @@ def main(argv: list[str] | None = None, inside: Inside | None = None) -> int:
     exception.
     """
     try:
+        _have_streams()
         code = _main(argv, inside)
         sys.stdout.flush()
         return code
@@ -36,6 +41,12 @@ def main(argv: list[str] | None = None, inside: Inside | None = None) -> int:
     except BrokenPipeError:
         _forget_stdout()
         return codes.NO_READER
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        _forget_stdout()
+        complain(f"what was to be printed cannot be written: {error.strerror}")
+        return codes.FAILED
 
 
 def _main(argv: list[str] | None, inside: Inside | None) -> int:
@@ -58,6 +69,13 @@ def code_of(error: QmlError) -> int:
         return codes.USAGE
     about_a_job = error.job_id is not None and not isinstance(error, StorageUnavailable)
     return codes.FAILED if about_a_job else codes.UNAVAILABLE
+
+
+def _have_streams() -> None:
+    """Who has closed an output, or has none (``pythonw``), does not want what goes there."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
 
 
 def _forget_stdout() -> None:

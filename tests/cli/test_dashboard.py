@@ -89,6 +89,12 @@ def test_a_port_that_is_taken(app, start, qml):
     assert f"port {port}" in called.err
 
 
+def test_a_port_that_cannot_be(app, qml):
+    called = qml("dashboard", "--url", "sqlite:///jobs.db", "--port", 99999)
+    assert called.code == 2
+    assert "--port is '99999'; give a whole number from 0 to 65535" in called.err
+
+
 def test_a_store_that_is_not_there(folder, qml):
     called = qml("dashboard", "--url", "sqlite:///none.db")
     assert called.code == 3

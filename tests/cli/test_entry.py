@@ -1,5 +1,6 @@
 """Arguments in, exit code out; every error is a sentence."""
 
+import os
 import subprocess
 import sys
 
@@ -113,3 +114,28 @@ def test_no_library_is_loaded_before_it_is_needed():
     probe = "import sys, qml.cli; print('sqlite3' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def closed_output():
+    os.close(1)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+def test_output_that_cannot_be_written_is_a_sentence(app, folder):
+    app.enqueue(library.Job("m"))
+    command = [sys.executable, "-m", "qml", "jobs", "list", "--url", "sqlite:///jobs.db"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, check=False, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("qml: what was to be printed cannot be written: ")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no preexec_fn there")
+def test_without_an_output_there_is_no_traceback(app, folder):
+    app.enqueue(library.Job("m"))
+    command = [sys.executable, "-m", "qml", "jobs", "list", "--url", "sqlite:///jobs.db"]
+    done = subprocess.run(
+        command, check=False, preexec_fn=closed_output, stderr=subprocess.PIPE, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
