@@ -15,10 +15,22 @@ MAIN = ("__main__", "__mp_main__")
 def method_name(function: Callable[..., Any]) -> str:
     """``module.function``, where ``__main__`` counts as the script's own module name: so that
     ``python app.py`` runs what ``import app`` enqueued, and the other way round."""
-    module = function.__module__
+    module, qualname = (getattr(function, own, None) for own in ("__module__", "__qualname__"))
+    if not isinstance(module, str) or not isinstance(qualname, str):
+        raise _nameless(function)
     if module in MAIN:
         module = main_module_name(module)
-    return f"{module}.{function.__qualname__.rpartition('<locals>.')[2]}"
+    return f"{module}.{qualname.rpartition('<locals>.')[2]}"
+
+
+def _nameless(function: Any) -> ConfigurationError:
+    """What to do with a thing that has no name of its own, or is no function at all."""
+    given = f"@task is given {function!r}"
+    if callable(function):
+        return ConfigurationError(f'{given}, which has no name to be stored by: @task(name="...")')
+    return ConfigurationError(
+        f'{given}, which cannot be called; put @task on a def. A name goes so: @task(name="...")'
+    )
 
 
 def main_module_name(name: str = "__main__") -> str:

@@ -196,10 +196,19 @@ def start(run_after: After, now: datetime) -> datetime | None:
     if isinstance(run_after, datetime):
         return aware_utc("run_after", run_after)
     if isinstance(run_after, timedelta):
-        return now + run_after
+        return _after(now, run_after, run_after)
     if isinstance(run_after, bool) or not isinstance(run_after, int | float) or not run_after >= 0:
         raise ConfigurationError(
             f"run_after is {run_after!r}; give seconds, 0 or more, a timedelta, an aware datetime, "
             "or the jobs to wait for"
         )
-    return now + timedelta(seconds=run_after)
+    return _after(now, run_after, run_after if run_after < 1e12 else timedelta.max)
+
+
+def _after(now: datetime, run_after: After, span: float | timedelta) -> datetime:
+    try:
+        return now + (span if isinstance(span, timedelta) else timedelta(seconds=span))
+    except OverflowError:
+        raise ConfigurationError(
+            f"run_after is {run_after!r}, which is beyond the end of the calendar"
+        ) from None

@@ -1,11 +1,14 @@
 """Task names: a script runs what an import of it enqueued, and the other way round."""
 
+import functools
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from qml import ConfigurationError, Qml
 
 REPO = Path(__file__).parents[2]
 
@@ -103,3 +106,22 @@ def test_a_script_that_imports_itself_does_not_conflict(folder):
     (folder / "app.py").write_text(SCRIPT.replace("def main():", "def main():\n    import app"))
     assert python(folder, "app.py", "enqueue") == "app.double app.Sums.add"
     assert python(folder, "app.py") == DONE.format("app")
+
+
+class Doubles:
+    def __call__(self, n):
+        return n * 2
+
+
+@pytest.mark.parametrize("function", [functools.partial(pow, 2), Doubles(), [].append])
+def test_what_has_no_name_of_its_own_needs_one(function):
+    app = Qml("memory://")
+    with pytest.raises(ConfigurationError, match="no name to be stored by"):
+        app.task(function)
+    assert app.task(name="it")(function).name == "it"
+
+
+@pytest.mark.parametrize("given", ["send_mail", 5])
+def test_what_is_no_function_is_no_task(given):
+    with pytest.raises(ConfigurationError, match=f"is given {given!r}, which cannot be called"):
+        Qml("memory://").task(given)
