@@ -138,7 +138,9 @@ class Hooks:
             if kind in (None, event.kind):
                 try:
                     hook(event)
-                except Exception:
+                except KeyboardInterrupt:  # Ctrl-C, in the thread of who has enqueued
+                    raise
+                except BaseException:  # such as SystemExit, of which a server's thread would end
                     log.exception(
                         "a hook failed on %s of job %s (%s); the job is not harmed",
                         *(event.kind, event.job.id, event.job.method),

@@ -99,7 +99,7 @@ class Timetable:
             if not isinstance(error, SerializationError):
                 raise
             log.exception("schedule %s issues nothing now", name)
-        except Exception:  # what before_enqueue raises, say
+        except (Exception, SystemExit):  # what before_enqueue raises, say
             log.exception("schedule %s issues nothing now", name)
 
     def _look_up(self) -> bool:

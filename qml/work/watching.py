@@ -31,7 +31,9 @@ def watched(watchers: Sequence[Watcher], execute: Callable[[Run], Outcome], run:
 def _watch(watcher: Watcher, run: Run, call: Callable[[], object]) -> None:
     try:
         watcher(run.job, call)
-    except Exception:
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # such as SystemExit, of which the pool's thread would end
         log.exception(
             "a watcher failed on job %s (%s); the job is not harmed", run.job.id, run.job.method
         )

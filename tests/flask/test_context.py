@@ -137,19 +137,20 @@ def test_hooks_are_told_in_the_context_of_the_jobs_app(jobs, make_app, run):
     assert not has_app_context()
 
 
-def test_a_hook_that_fails_or_leaves_a_bad_context_harms_nobody(jobs, make_app, caplog):
+@pytest.mark.parametrize("error", [ValueError, SystemExit])
+def test_a_hook_that_fails_or_leaves_a_bad_context_harms_nobody(jobs, make_app, caplog, error):
     app = make_app(jobs)
     task = jobs.task(name="t")(lambda: 1)
 
     @jobs.on("claimed")
     def fail(event):
         g.bad = True
-        raise ValueError("of the hook")
+        raise error("of the hook")
 
     @app.teardown_appcontext
-    def end(error):
+    def end(_):
         if "bad" in g:
-            raise ValueError("of the teardown")
+            raise error("of the teardown")
 
     assert run_by_step(jobs, task.enqueue()).state.result == 1
     assert "of the hook" in caplog.text

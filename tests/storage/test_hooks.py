@@ -203,9 +203,10 @@ def test_a_hook_may_use_the_storage(storage, told):
     assert told[2:] == [("failed", "a"), ("retried", "a")]
 
 
-def test_a_hook_that_raises_harms_neither_job_nor_caller_nor_other_hooks(storage, caplog):
+@pytest.mark.parametrize("error", [RuntimeError, SystemExit, GeneratorExit])
+def test_a_hook_that_raises_harms_neither_job_nor_caller_nor_other_hooks(storage, caplog, error):
     def bad(event):
-        raise RuntimeError("no such thing")
+        raise error("no such thing")
 
     events = []
     storage.hooks.on(None, bad)
@@ -214,8 +215,18 @@ def test_a_hook_that_raises_harms_neither_job_nor_caller_nor_other_hooks(storage
         job = storage.finish(claimed(storage), Succeeded())
     assert storage.get("a") == job
     assert [event.kind for event in events] == ["enqueued", "claimed", "succeeded"]
-    assert caplog.text.count("RuntimeError: no such thing") == 3
+    assert caplog.text.count(f"{error.__name__}: no such thing") == 3
     assert "a hook failed on claimed of job a (t); the job is not harmed" in caplog.text
+
+
+def test_ctrl_c_in_a_hook_is_no_fault_of_the_hook(storage):
+    def slow(event):
+        raise KeyboardInterrupt
+
+    storage.hooks.on("enqueued", slow)
+    with pytest.raises(KeyboardInterrupt):
+        storage.enqueue(Job("t", id="a"))
+    assert storage.get("a").state.kind == "enqueued"
 
 
 def test_each_kind_goes_to_those_who_asked(storage, clock):

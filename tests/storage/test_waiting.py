@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from qml import Job, JobNotFound, MemoryStorage, Succeeded, WaitTimeout
+from qml import ConfigurationError, Job, JobNotFound, MemoryStorage, Succeeded, WaitTimeout
 from qml.drivers.memory import MemoryDriver
 from qml.storage import waiting
 from qml.storage.storage import Storage
@@ -79,6 +79,13 @@ def test_it_waits_no_longer_than_it_may():
     with pytest.raises(WaitTimeout, match=r"job a .* is still enqueued after 0.05 s"):
         storage.wait("a", timeout=0.05)
     assert max(storage.driver.waits) <= 0.05
+
+
+def test_a_term_that_no_clock_reaches_is_refused():
+    with MemoryStorage() as storage:
+        job = storage.enqueue(Job("t"))
+        with pytest.raises(ConfigurationError, match="timeout is nan; give seconds"):
+            storage.wait(job.id, timeout=float("nan"))
 
 
 def test_a_job_that_is_deleted_meanwhile_is_told():

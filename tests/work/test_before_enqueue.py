@@ -175,7 +175,8 @@ def test_a_schedules_slots_in_the_server_that_issues_them(ticking):
     assert stored(ticking) == dict.fromkeys(seen, True)
 
 
-def test_a_slot_that_is_stopped_is_not_lost_and_stops_no_other(ticking, caplog):
+@pytest.mark.parametrize("error", [Refused, SystemExit])
+def test_a_slot_that_is_stopped_is_not_lost_and_stops_no_other(ticking, caplog, error):
     ticking.cron("*/5 * * * *", name="other")(ticking.task(name="other")(print))
     ticking.server().tick()
     ticking.storage.clock.advance(300)
@@ -184,7 +185,7 @@ def test_a_slot_that_is_stopped_is_not_lost_and_stops_no_other(ticking, caplog):
     @ticking.before_enqueue
     def check(job):
         if broken and job.method == "other":
-            raise Refused("not now")
+            raise error("not now")
         return job
 
     server = ticking.server()

@@ -50,8 +50,9 @@ def test_the_first_is_the_outermost(jobs):
     assert order == ["first", "second", "second", "first"]
 
 
+@pytest.mark.parametrize("error", [RuntimeError, SystemExit])
 @pytest.mark.parametrize("when", ["before", "after", "never calls", "calls twice"])
-def test_what_goes_wrong_in_one_harms_no_job(jobs, caplog, when):
+def test_what_goes_wrong_in_one_harms_no_job(jobs, caplog, when, error):
     runs = []
     jobs.task(name="counted")(lambda: runs.append(1))
 
@@ -62,7 +63,7 @@ def test_what_goes_wrong_in_one_harms_no_job(jobs, caplog, when):
         if when == "calls twice":
             call()
         if when != "never calls":
-            raise RuntimeError("watch out")
+            raise error("watch out")
 
     jobs.tasks["counted"].enqueue()
     assert jobs.server().step() == 1
