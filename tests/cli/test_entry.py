@@ -87,6 +87,19 @@ def test_ctrl_c_is_no_traceback(qml, monkeypatch):
     assert (called.code, called.err) == (130, "qml: interrupted\n")
 
 
+def test_ctrl_c_while_it_is_imported_is_no_traceback(monkeypatch, capsys):
+    class Interrupted:
+        def find_spec(self, name, path=None, target=None):
+            if name == entry.__name__:
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, entry.__name__)
+    monkeypatch.delattr(library.cli, "entry")
+    monkeypatch.setattr(sys, "meta_path", [Interrupted(), *sys.meta_path])
+    assert library.cli.main(["jobs", "list"]) == 130
+    assert capsys.readouterr().err == "qml: interrupted\n"
+
+
 def test_a_fault_of_qml_itself_is_not_hidden(monkeypatch):
     monkeypatch.setattr(jobs, "show", lambda arguments: 1 / 0)
     with pytest.raises(ZeroDivisionError):
