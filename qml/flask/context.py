@@ -48,10 +48,7 @@ class HooksInApp(Hooks):
         try:
             with self._app.app_context():
                 super()._tell(event)
-        except (
-            Exception,
-            SystemExit,
-        ):  # of a teardown function; what a hook raises is seen to by then
+        except (Exception, SystemExit):  # of a teardown function; a hook's are seen to by then
             log.exception("the context of a hook on %s could not be torn down", event.kind)
 
 
