@@ -106,7 +106,7 @@ def _hand_back_unfinished(server: Stoppable, patience: Patience) -> None:
     unfinished = server.runs.to_hand_back()
     if unfinished:
         log.warning(
-            "%d jobs still run and are handed back: %s",
+            "still running, and handed back (%d): %s",
             len(unfinished),
             ", ".join(f"{run.job.id} ({run.job.method})" for run in unfinished[:10]),
         )

@@ -49,6 +49,11 @@ def test_a_missing_folder_is_named_and_not_made(tmp_path):
     assert files(tmp_path) == []
 
 
+def test_a_folder_is_no_file(tmp_path):
+    with pytest.raises(StorageUnavailable, match=f"{tmp_path}: it is a folder"):
+        connect(SqliteConfig(tmp_path))
+
+
 def test_a_file_that_is_something_else(tmp_path):
     path = tmp_path / "notes.txt"
     path.write_text("Dear diary, " * 1_000)

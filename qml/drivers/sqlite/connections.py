@@ -63,6 +63,8 @@ class Connections:
         path = self._config.path
         if not path.parent.is_dir():
             raise StorageUnavailable(f"{self.name}: the folder {path.parent} does not exist")
+        if path.is_dir():
+            raise StorageUnavailable(f"{self.name}: it is a folder; give the file's path within it")
         mode = "rwc" if self._config.create else "rw"
         connection: Connection = sqlite.connect(
             f"{path.as_uri()}?mode={mode}",
