@@ -9,6 +9,7 @@ from flask import Flask
 
 from ..storage.hooks import Event, Hooks
 from ..storage.storage import Storage
+from ..values.interrupts import is_for_the_program
 from ..values.retry import RetryPolicy
 from ..work.context import CurrentJob
 from ..work.executor import Middleware
@@ -48,7 +49,9 @@ class HooksInApp(Hooks):
         try:
             with self._app.app_context():
                 super()._tell(event)
-        except (Exception, SystemExit):  # of a teardown function; a hook's are seen to by then
+        except BaseException as error:  # of a teardown function; a hook's are seen to by then
+            if is_for_the_program(error):
+                raise
             log.exception("the context of a hook on %s could not be torn down", event.kind)
 
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 import attrs
 
 from ..values.errors import ConfigurationError
+from ..values.interrupts import is_for_the_program
 from ..values.job import Job
 from . import arounds
 from .arounds import Around, Jobs, Store
@@ -138,9 +139,9 @@ class Hooks:
             if kind in (None, event.kind):
                 try:
                     hook(event)
-                except KeyboardInterrupt:  # Ctrl-C, in the thread of who has enqueued
-                    raise
-                except BaseException:  # such as SystemExit, of which a server's thread would end
+                except BaseException as error:
+                    if is_for_the_program(error):
+                        raise
                     log.exception(
                         "a hook failed on %s of job %s (%s); the job is not harmed",
                         *(event.kind, event.job.id, event.job.method),

@@ -11,6 +11,7 @@ from ..storage import schedules
 from ..storage.schedules import Known
 from ..storage.storage import Storage
 from ..values.errors import SerializationError, StorageError
+from ..values.interrupts import is_for_the_program
 from ..values.schedule import Schedule
 from .rounds import Chore
 
@@ -99,7 +100,9 @@ class Timetable:
             if not isinstance(error, SerializationError):
                 raise
             log.exception("schedule %s issues nothing now", name)
-        except (Exception, SystemExit):  # what before_enqueue raises, say
+        except BaseException as error:  # what before_enqueue raises, say
+            if is_for_the_program(error):
+                raise
             log.exception("schedule %s issues nothing now", name)
 
     def _look_up(self) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from ..storage.hooks import Watcher
+from ..values.interrupts import is_for_the_program
 from .executor import Outcome
 from .runs import Run
 
@@ -31,9 +32,9 @@ def watched(watchers: Sequence[Watcher], execute: Callable[[Run], Outcome], run:
 def _watch(watcher: Watcher, run: Run, call: Callable[[], object]) -> None:
     try:
         watcher(run.job, call)
-    except KeyboardInterrupt:
-        raise
-    except BaseException:  # such as SystemExit, of which the pool's thread would end
+    except BaseException as error:
+        if is_for_the_program(error):
+            raise
         log.exception(
             "a watcher failed on job %s (%s); the job is not harmed", run.job.id, run.job.method
         )

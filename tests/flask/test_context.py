@@ -9,6 +9,7 @@ from qml import RetryPolicy, Snooze, current_job
 from qml.flask import QmlFlask
 from qml.testing import drain
 from tests.cli.calls import until
+from tests.threads import in_a_thread
 
 from .notes import Note, database
 
@@ -152,7 +153,7 @@ def test_a_hook_that_fails_or_leaves_a_bad_context_harms_nobody(jobs, make_app, 
         if "bad" in g:
             raise error("of the teardown")
 
-    assert run_by_step(jobs, task.enqueue()).state.result == 1
+    assert in_a_thread(lambda: run_by_step(jobs, task.enqueue())).state.result == 1
     assert "of the hook" in caplog.text
     assert "of the teardown" in caplog.text
 

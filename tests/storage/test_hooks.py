@@ -25,6 +25,7 @@ from qml import (
 from qml.storage.hooks import Event, EventKind, Hooks
 from qml.testing import ManualClock
 from qml.values.followup import Followup
+from tests.threads import in_a_thread
 from tests.work.support import Counting, Failing
 
 
@@ -212,19 +213,22 @@ def test_a_hook_that_raises_harms_neither_job_nor_caller_nor_other_hooks(storage
     storage.hooks.on(None, bad)
     storage.hooks.on(None, events.append)
     with caplog.at_level(logging.ERROR, "qml.hooks"):
-        job = storage.finish(claimed(storage), Succeeded())
+        job = in_a_thread(lambda: storage.finish(claimed(storage), Succeeded()))
     assert storage.get("a") == job
     assert [event.kind for event in events] == ["enqueued", "claimed", "succeeded"]
     assert caplog.text.count(f"{error.__name__}: no such thing") == 3
     assert "a hook failed on claimed of job a (t); the job is not harmed" in caplog.text
 
 
-def test_ctrl_c_in_a_hook_is_no_fault_of_the_hook(storage):
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_a_signal_in_a_hook_is_no_fault_of_the_hook(storage, error):
+    """It comes in the main thread, be it Ctrl-C or a handler that calls sys.exit()."""
+
     def slow(event):
-        raise KeyboardInterrupt
+        raise error
 
     storage.hooks.on("enqueued", slow)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(error):
         storage.enqueue(Job("t", id="a"))
     assert storage.get("a").state.kind == "enqueued"
 

@@ -8,6 +8,7 @@ import pytest
 from qml import ConfigurationError, Job, ManualClock, Qml, RetryPolicy, UniqueKeyTaken, connect
 from qml.testing import drain
 from tests.storage.callers import DATABASES, Database
+from tests.threads import in_a_thread
 
 from .support import MAKERS, memory_storage
 
@@ -189,7 +190,7 @@ def test_a_slot_that_is_stopped_is_not_lost_and_stops_no_other(ticking, caplog, 
         return job
 
     server = ticking.server()
-    server.tick()
+    in_a_thread(server.tick)
     assert "schedule other issues nothing now" in caplog.text
     assert {job.method for job in ticking.storage.list()} == {"tick"}
     broken.clear()
