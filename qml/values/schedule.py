@@ -35,7 +35,7 @@ class Rule(Protocol):
 
 def _period(every: object, field: "attrs.Attribute[Any]", value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0.1 <= value < 1e9:
-        raise ConfigurationError(f"Every seconds is {value!r}; give seconds, 0.1 or more")
+        raise ConfigurationError(f"Every seconds is {value!r}; give seconds, 0.1 to a billion")
 
 
 def _seconds(value: Any) -> Any:

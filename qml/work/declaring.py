@@ -34,7 +34,7 @@ class Declaration:
                 f"{', '.join(OPTIONS)}. How its jobs are run, the options of its task say"
             )
         self.task.check(*self.args, **self.kwargs)
-        self.like(Job(self.task.name))
+        self.like(Job(self.task.name, [*self.args], self.kwargs))
 
     def like(self, job: Job) -> Schedule:
         """The schedule, whose jobs are like ``job``."""
@@ -73,7 +73,8 @@ class Declare:
         self._options = options
 
     def __call__(self, task: T) -> T:
-        """Declare the schedule. InvalidArguments, if the arguments do not fit the task."""
+        """Declare the schedule. InvalidArguments, if the arguments do not fit the task;
+        SerializationError, if JSON cannot hold them."""
         found = task if isinstance(task, Task) else self._app.task(task)
         name = self._name or found.name
         made = Declaration(name, self._rule, found, *self._call, self._options)

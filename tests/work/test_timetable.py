@@ -7,7 +7,7 @@ import pytest
 
 from qml import ConfigurationError, Cron, Every, InvalidArguments, ManualClock, Qml, current_job
 from qml.testing import FaultyDriver
-from qml.values.errors import StorageUnavailable
+from qml.values.errors import SerializationError, StorageUnavailable
 
 from .support import MAKERS, eventually
 
@@ -79,6 +79,10 @@ def test_what_does_not_fit_is_refused_where_it_is_declared():
         jobs.every(60, args=[1], catch_up="some")(task)
     with pytest.raises(ConfigurationError, match="unknown option queue of a schedule"):
         jobs.every(60, args=[1], queue="q")(task)
+    with pytest.raises(SerializationError, match=r"arguments\[0\]"):
+        jobs.every(60, args=[object()])(task)
+    with pytest.raises(ConfigurationError, match=r"Every seconds is 1e\+300; give seconds, 0.1"):
+        jobs.every(1e300)
     with pytest.raises(ConfigurationError, match="Cron"):
         jobs.cron("* * *")
     with pytest.raises(ConfigurationError, match="Every seconds"):
