@@ -109,7 +109,12 @@ def lease(seconds: object) -> int:
 
 def delay(name: str, seconds: object) -> int:
     """A span of 0 seconds or more, in microseconds."""
-    return 0 if seconds == 0 else span(name, seconds)
+    if seconds == 0:
+        return 0
+    try:
+        return span(name, seconds)
+    except ConfigurationError:
+        raise ConfigurationError(f"{name} is {seconds!r}; give seconds, 0 or more") from None
 
 
 def patience(timeout: object) -> float | None:

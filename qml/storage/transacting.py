@@ -120,7 +120,11 @@ class Transacting(Claiming):
 
 def _check_alone(job: Job) -> None:
     """A job of a batch, or after others, counts in a row that they share: it would be locked for
-    all of them until the caller commits."""
+    all of them until the caller commits. ConfigurationError for it, and for what is no job."""
+    if not isinstance(job, Job):
+        raise ConfigurationError(
+            f"{job!r} is no job, and was not enqueued; give a Job, such as task.job(...) makes"
+        )
     if job.batch is not None or job.waits:
         what = "to start after others" if job.waits else f"part of batch {job.batch!r}"
         raise ConfigurationError(

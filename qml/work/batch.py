@@ -18,6 +18,12 @@ from .task import Task
 from .waiting import Named
 
 
+def needs_task(what: str, given: object) -> None:
+    """ConfigurationError for what is no task, such as a function that was not declared as one."""
+    if not isinstance(given, Task):
+        raise ConfigurationError(f"{what} is {given!r}; give a task, made by @jobs.task")
+
+
 class App(Protocol):
     """What a batch needs of its app."""
 
@@ -52,6 +58,9 @@ class Batch(Named):
         self.name = jsontext.checked(name, "batch name")
         self._app = app
         self._after = {"on_success": on_success, "on_finish": on_finish}
+        for role, task in self._after.items():
+            if task is not None:
+                needs_task(role, task)
 
     # -- making --------------------------------------------------------------------------------
 

@@ -5,8 +5,9 @@ from typing import Any, ParamSpec, TypeVar
 
 from ..storage.queues import Queues
 from ..storage.storage import Storage
+from ..values.errors import ConfigurationError
 from ..values.ids import new_id
-from .batch import Batch
+from .batch import Batch, needs_task
 from .mapper import Mapper
 from .mapping import Plan
 from .mapreport import Report
@@ -83,7 +84,11 @@ class Grouping:
         Ctrl-C lets running jobs end and hands the rest back; a second one hands those back, too.
         """
         plan = Plan(window=window, retry_failed=retry_failed, forget=forget)
-        group = self.batch(batch or new_id(), on_success=on_success, on_finish=on_finish)
+        needs_task("map's task", task)
+        if server is not None and not isinstance(server, Server):
+            raise ConfigurationError(f"server is {server!r}; give one made by jobs.server(...)")
+        name = new_id() if batch is None else batch
+        group = self.batch(name, on_success=on_success, on_finish=on_finish)
         total = len(inputs) if isinstance(inputs, Sized) else None
         report = Report(group.name, total, Progress() if progress else None)
         tasks = [one for one in (task, on_success, on_finish) if one is not None]

@@ -224,7 +224,7 @@ def test_a_lease_is_a_span(memory, wrong):
 @pytest.mark.parametrize("wrong", [-1, True, "1", float("nan")])
 def test_a_delay_may_be_0_and_not_below(memory, wrong):
     job = claimed(memory)
-    with pytest.raises(ConfigurationError, match=r"^delay is .*; give seconds, more than 0"):
+    with pytest.raises(ConfigurationError, match=r"^delay is .*; give seconds, 0 or more"):
         memory.release(job, wrong)
     assert memory.release(job, 0).state.kind == "awaiting_retry"
     assert memory.fetch_and_lock_job("w1").fence == 2

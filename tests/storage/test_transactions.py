@@ -413,3 +413,11 @@ def test_the_place_is_asked_once(server):
             storage.enqueue_in(caller, [Job("a")])
             caller.commit()
     assert asked.count("whereabouts") == 1
+
+
+@pytest.mark.parametrize("given", ["send", print, None])
+def test_what_is_no_job_is_refused(given, storage, caller):
+    with pytest.raises(ConfigurationError, match=r" is no job, and was not enqueued; give a Job"):
+        storage.enqueue_in(caller, [Job("a"), given])
+    caller.commit()
+    assert storage.list() == []

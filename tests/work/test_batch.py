@@ -130,6 +130,13 @@ def test_what_is_no_name(app, name):
         app.batch(name)
 
 
+@pytest.mark.parametrize("role", ["on_success", "on_finish"])
+@pytest.mark.parametrize("given", ["finish", print, 7])
+def test_what_comes_after_it_is_a_task(app, role, given):
+    with pytest.raises(ConfigurationError, match=rf"^{role} is .*; give a task, made by"):
+        app.batch("b", **{role: given})
+
+
 def test_two_of_one_name_are_one(app, ran, work, finish):
     with app.batch("b", on_finish=finish) as one, app.batch("b", on_finish=finish) as other:
         one.enqueue(work, 1)

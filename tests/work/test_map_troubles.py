@@ -315,3 +315,19 @@ def test_what_is_no_text_is_no_name(app):
     for name in ("", "a\0b", "\ud800", 5):
         with pytest.raises((SerializationError, ValueError), match="batch name"):
             app.batch(name)
+
+
+def test_what_is_no_task_or_server_is_refused_and_nothing_is_stored(app):
+    work = app.task(name="work")(lambda n: n)
+    with pytest.raises(ConfigurationError, match=r"^map's task is .*; give a task, made by @jobs"):
+        app.map(print, [1])
+    with pytest.raises(ConfigurationError, match=r"^on_finish is 'finish'; give a task"):
+        work.map([1], on_finish="finish")
+    with pytest.raises(ConfigurationError, match=r"^server is 8; give one made by jobs.server"):
+        work.map([1], server=8)
+    assert app.storage.list() == []
+
+
+def test_an_empty_name_is_no_new_one(app):
+    with pytest.raises(ConfigurationError, match=r"^batch name is ''; give text"):
+        app.task(name="work")(lambda n: n).map([1], batch="")
