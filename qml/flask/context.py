@@ -49,7 +49,7 @@ class HooksInApp(Hooks):
         try:
             with self._app.app_context():
                 super()._tell(event)
-        except BaseException as error:  # of a teardown function; a hook's are seen to by then
+        except (Exception, SystemExit) as error:  # of a teardown function; not a hook's own
             if is_for_the_program(error):
                 raise
             log.exception("the context of a hook on %s could not be torn down", event.kind)

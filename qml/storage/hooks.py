@@ -139,7 +139,7 @@ class Hooks:
             if kind in (None, event.kind):
                 try:
                     hook(event)
-                except BaseException as error:
+                except (Exception, SystemExit) as error:
                     if is_for_the_program(error):
                         raise
                     log.exception(

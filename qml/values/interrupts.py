@@ -4,8 +4,8 @@ import threading
 
 
 def is_for_the_program(error: BaseException) -> bool:
-    """Whether it may come from a signal: Ctrl-C, or a handler that calls ``sys.exit()``. Python
-    raises it in the main thread, wherever that is. Elsewhere it would end but one thread."""
-    if not isinstance(error, KeyboardInterrupt | SystemExit):
+    """Whether it may come from the handler of a signal, which calls ``sys.exit()``. Python raises
+    it in the main thread, wherever that is. Elsewhere it would end but one thread."""
+    if not isinstance(error, SystemExit):
         return False
     return threading.current_thread() is threading.main_thread()

@@ -53,10 +53,13 @@ class Keeper:
         self._lease = lease_seconds
         self._steady = steady
 
+    def limits(self) -> list[Chore]:
+        """What must not wait for the store: who holds it up may be a run whose time is over."""
+        return [Chore("time limits", 0.25, self.limit)]
+
     def chores(self) -> list[Chore]:
-        """Its steps with their periods; a lease is renewed three times within its term."""
+        """Its other steps with their periods; a lease is renewed three times within its term."""
         return [
-            Chore("time limits", 0.25, self.limit),
             Chore("notes of running jobs", 0.25, self.note, patience=5.0),
             Chore("renewal of leases", self._lease / 8, self.renew),
             Chore("watch for cancelled jobs", 1.0, self.watch),

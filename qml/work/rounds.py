@@ -39,14 +39,20 @@ class Chore:
 class Rounds:
     """The loop around chores: one thread, each chore in its time, an outage waited out. ``idle``:
     for how many seconds none of them has anything to do, unless somebody calls ``wake``.
-    ``sleeps``: whether it rests for that reason."""
+    ``sleeps``: whether it rests for that reason. ``beside``: what does not sleep, either, while
+    this does not."""
 
     def __init__(
-        self, chores: Sequence[Chore], outage: Outage, idle: Callable[[], float] = lambda: 0.0
+        self,
+        chores: Sequence[Chore],
+        outage: Outage,
+        idle: Callable[[], float] = lambda: 0.0,
+        beside: "Rounds | None" = None,
     ) -> None:
         self._chores = chores
         self._outage = outage
         self._idle = idle
+        self._beside = beside
         self._stopped = False
         self._woken = threading.Event()
         self.sleeps = False
@@ -66,6 +72,8 @@ class Rounds:
         fails = any(chore.backoff.tries for chore in self._chores)  # and is to be tried again
         seconds = 0.0 if fails else self._idle()
         self.sleeps = seconds > 0
+        if self._beside is not None and self._beside.sleeps and not self.sleeps:
+            self._beside.wake()
         return seconds
 
     def _rest(self, seconds: float) -> None:
@@ -101,3 +109,14 @@ class Rounds:
         """Let ``loop`` end after the step under way."""
         self._stopped = True
         self._woken.set()
+
+
+def rounds_of(
+    chores: Sequence[Sequence[Chore]], outage: Outage, idle: Callable[[], float]
+) -> list[Rounds]:
+    """Those of a server. The first two keep its claims, and sleep while they are ``idle``: the
+    first never waits for the store, and has the second up while it is up itself."""
+    limits, keeping, *others = chores
+    second = Rounds(keeping, outage, idle)
+    first = Rounds(limits, outage, idle, second)
+    return [first, second, *(Rounds(some, outage) for some in others)]

@@ -30,7 +30,7 @@ from .outage import Outage
 from .pool import Pool
 from .processes import Processes
 from .retirement import Retirement
-from .rounds import Chore, Rounds
+from .rounds import Chore, Rounds, rounds_of
 from .runs import Run, Runs
 from .shares import Queues, divide, shares
 from .signals import Signals
@@ -125,8 +125,8 @@ class Server:
             *(self.storage, self._beat, self.outage, self._look_for_orders, self.activity.add)
         )
         self.timetable = Timetable(self.storage, declared, self.tasks)
-        self.keeping = Rounds(self.keeper.chores(), self.outage, self.keeper.idle)
-        self._rounds = [self.keeping, *(Rounds(some, self.outage) for some in self._chores()[1:])]
+        self._rounds = rounds_of(self._chores(), self.outage, self.keeper.idle)
+        self.keeping = self._rounds[0]
 
     # -- running -------------------------------------------------------------------------------
 
@@ -256,7 +256,7 @@ class Server:
     def _chores(self) -> Sequence[Sequence[Chore]]:
         """What each of its threads does beside running jobs."""
         upkeep = [*self.upkeep.chores(), *self.activity.chores()]
-        return self.keeper.chores(), upkeep, self.timetable.chores()
+        return self.keeper.limits(), self.keeper.chores(), upkeep, self.timetable.chores()
 
     def withdraw(self) -> None:
         """Hand back what waits for a thread."""

@@ -24,7 +24,7 @@ def test_a_step_claims_runs_and_records_what_fits(app):
 
 def test_a_step_takes_the_best_first(app):
     order = []
-    task = app.task(order.append)
+    task = app.task(name="t")(order.append)
     task.enqueue("plain 1")
     task.using(priority=5).enqueue("urgent")
     task.enqueue("plain 2")

@@ -273,6 +273,31 @@ def test_a_time_limit_undoes_it_and_lets_others_write(database, jobs):
     assert database.lines() == []
 
 
+def test_a_time_limit_is_kept_while_it_holds_up_all_that_is_to_be_written(database, jobs):
+    """Its own server's notes and renewals, too."""
+    gate, noted = Gate(), threading.Event()
+
+    @jobs.task(timeout_seconds=0.5)
+    def hangs(*, tx):
+        tx.execute(database.writes("late"))
+        noted.set()
+        gate.wait()
+
+    @jobs.task
+    def says():
+        noted.wait(PATIENCE)
+        current_job().log("to be written at once")
+
+    with jobs.server(threads=2):
+        says.enqueue()
+        job = hangs.enqueue()
+        gate.someone_waits()
+        with pytest.raises(JobFailed, match="TimeoutError"):
+            jobs.result(job, timeout=PATIENCE)
+        gate.open()
+    assert database.lines() == []
+
+
 def test_what_a_stop_hands_back_is_undone(database, jobs):
     gate = Gate()
 
