@@ -4,6 +4,7 @@ A storage asks one clock and nothing else. In production that is the store's own
 on between two looks by a steady counter; in tests it is a ``ManualClock``.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from functools import partial
 from typing import Protocol
 
 from .errors import ConfigurationError
-from .times import aware_utc, from_micros, span_micros, to_micros
+from .times import FIRST, LAST, aware_utc, from_micros, span_micros, to_micros
 
 
 class Clock(Protocol):
@@ -87,15 +88,17 @@ class ManualClock:
         if isinstance(start, datetime):
             self._micros = to_micros(aware_utc("ManualClock start", start))
         else:
-            self._micros = span_micros(start)
+            self._micros = _later(f"ManualClock({start!r})", 0, start)
         self._lock = threading.Lock()
 
     def advance(self, seconds: float) -> datetime:
         """Move on by ``seconds`` (0 or more) and return the new time."""
-        if not seconds >= 0:
-            raise ConfigurationError(f"advance({seconds!r}): a clock goes forward; give 0 or more")
+        what = f"advance({seconds!r})"
         with self._lock:
-            self._micros += span_micros(seconds)
+            later = _later(what, self._micros, seconds)
+            if later < self._micros or seconds < 0:
+                raise ConfigurationError(f"{what}: a clock goes forward; give 0 or more")
+            self._micros = later
         return self.now()
 
     def now(self) -> datetime:
@@ -108,3 +111,18 @@ class ManualClock:
 
     def sync(self) -> None:
         """Nothing to ask: the test decides."""
+
+
+def _later(what: str, micros: int, seconds: object) -> int:
+    """``micros`` and so many ``seconds``; ConfigurationError when ``what`` gives no number of
+    them, or there is no date for it: nobody could read such a clock."""
+    if not isinstance(seconds, int | float):
+        raise ConfigurationError(
+            f"{what}: give seconds, such as 60 or 0.5, not a {type(seconds).__name__}"
+        )
+    if not math.isfinite(seconds):
+        raise ConfigurationError(f"{what}: a clock goes forward; give 0 or more, and no infinity")
+    later = micros + span_micros(seconds)
+    if not FIRST <= later <= LAST:
+        raise ConfigurationError(f"{what}: no date for it; a clock shows the years 1 to 9999")
+    return later

@@ -188,3 +188,17 @@ def test_threads_may_share_it():
     for thread in threads:
         thread.join()
     assert clock.micros() == 8 * SECOND
+
+
+@pytest.mark.parametrize("wrong", ["x", None, timedelta(seconds=5), float("inf"), 1e20, 1e12])
+def test_a_step_it_cannot_show_is_refused_and_moves_nothing(wrong):
+    clock = ManualClock()
+    with pytest.raises(ConfigurationError, match=r"advance\("):
+        clock.advance(wrong)
+    assert clock.now() == ManualClock().now()
+
+
+@pytest.mark.parametrize("wrong", ["x", None, float("nan"), float("inf"), 1e20, -1e12])
+def test_a_start_that_is_no_moment_is_refused(wrong):
+    with pytest.raises(ConfigurationError, match=r"ManualClock\("):
+        ManualClock(wrong)
