@@ -6,10 +6,19 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from ..seam.driver import Driver
-from ..values.errors import StorageUnavailable
+from ..storage.storage import Storage
+from ..values.errors import ConfigurationError, StorageUnavailable
 from .wrapping import WrappedDriver
 
 T = TypeVar("T")
+
+VERBS = frozenset(
+    {
+        *("insert", "load", "holder", "swap", "claim", "hold", "let_go", "scan", "count", "erase"),
+        *("used", "tally", "read", "write", "list", "insert_in", "begin", "commit"),
+    }
+)
+"""What passes by ``WrappedDriver.around``."""
 
 PATIENCE = 60.0
 """Seconds after which a call that hangs gives up, so that a test that forgot it ends."""
@@ -30,6 +39,9 @@ class FaultyDriver(WrappedDriver):
     """
 
     def __init__(self, driver: Driver) -> None:
+        given: object = driver
+        if isinstance(given, Storage):
+            raise ConfigurationError("FaultyDriver wraps a driver: give the storage's .driver")
         super().__init__(driver)
         self._lock = threading.Lock()
         self._planned: defaultdict[str | None, deque[Callable[[Any], Any]]] = defaultdict(deque)
@@ -84,6 +96,9 @@ class FaultyDriver(WrappedDriver):
         return answer
 
     def _plan(self, verb: str | None, fault: Callable[[Any], Any], times: int) -> None:
+        if verb is not None and verb not in VERBS:  # it would never come, and the test pass
+            known = ", ".join(sorted(VERBS))
+            raise ConfigurationError(f"a driver has no verb {verb!r} to break; there are {known}")
         with self._lock:
             self._planned[verb].extend([fault] * times)
 

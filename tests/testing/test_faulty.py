@@ -1,11 +1,20 @@
 """A faulty driver fails as it is told, on every storage, and as often as it is told."""
 
+import inspect
+import re
 import threading
 
 import pytest
 
-from qml import CapacityExceeded, Job, StorageUnavailable, Succeeded
-from qml.testing import FaultyDriver
+from qml import (
+    CapacityExceeded,
+    ConfigurationError,
+    Job,
+    MemoryStorage,
+    StorageUnavailable,
+    Succeeded,
+)
+from qml.testing import FaultyDriver, transacting, wrapping
 from qml.testing import faulty as module
 from tests.work.support import MAKERS
 
@@ -69,3 +78,22 @@ def test_a_hang_that_nobody_releases_ends(storage, monkeypatch):
     with pytest.raises(StorageUnavailable, match=r"not released within 0\.01 s"):
         storage.get("a")
     assert hang.reached()
+
+
+@pytest.mark.parametrize("plan", ["fail", "lose_reply", "hang"])
+def test_a_verb_that_no_driver_has_is_refused(plan):
+    with MemoryStorage() as storage:
+        faulty = FaultyDriver(storage.driver)
+        with pytest.raises(ConfigurationError, match="no verb 'enqueue' to break; there are begin"):
+            getattr(faulty, plan)("enqueue")
+
+
+def test_what_passes_by_is_what_can_be_broken():
+    sources = [inspect.getsource(wrapping), inspect.getsource(transacting)]
+    found = {verb for text in sources for verb in re.findall(r'around\(\s*"(\w+)"', text)}
+    assert found == module.VERBS
+
+
+def test_it_wraps_a_driver_and_no_storage():
+    with MemoryStorage() as storage, pytest.raises(ConfigurationError, match=r"give .*\.driver"):
+        FaultyDriver(storage)
