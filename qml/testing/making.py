@@ -5,18 +5,34 @@ from collections.abc import Callable
 from typing import Any
 
 from ..values.clock import ManualClock
+from ..values.errors import ConfigurationError
 
 MakeStorage = Callable[..., Any]
 """``make(clock)``, or ``make()``: then the storage's ``clock`` is set."""
 
 
 def fresh(make: MakeStorage, clock: ManualClock) -> Any:
-    """A new storage from ``make``, living by ``clock``."""
-    if _takes_clock(make):
-        return make(clock)
-    storage = make()
-    storage.clock = clock
+    """A new storage from ``make``, living by ``clock``; ConfigurationError when it does not."""
+    if not callable(make):
+        raise _unfit(f"a {type(make).__name__} is no function")
+    if not _takes_clock(make):
+        storage = make()
+        storage.clock = clock
+        return storage
+    storage = make(clock)
+    if storage is None:
+        raise _unfit("the function returned None")
+    if getattr(storage, "clock", clock) is not clock:
+        storage.close()
+        raise _unfit("the storage has another clock than it was given, and time would not pass")
     return storage
+
+
+def _unfit(why: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"no storage to prove: {why}; give a function that returns a fresh storage living by the "
+        "ManualClock it gets, such as lambda clock: MyStorage(clock=clock)"
+    )
 
 
 def _takes_clock(make: MakeStorage) -> bool:

@@ -1,9 +1,11 @@
 """Storages for the proof are made with the test's clock, or are given it."""
 
+from functools import partial
+
 import pytest
 
-from qml import ManualClock, MemoryStorage, SqliteStorage, connect
-from qml.testing import check_storage
+from qml import ConfigurationError, ManualClock, MemoryStorage, SqliteStorage, connect
+from qml.testing import Simulation, StorageMachine, check_interleavings, check_storage, lives
 from qml.testing.making import fresh
 
 
@@ -36,3 +38,33 @@ def test_a_class_can_be_checked_as_it_is():
 def test_files_can_be_made_without_a_clock(tmp_path):
     numbers = iter(range(1000))
     check_storage(lambda: SqliteStorage(tmp_path / f"{next(numbers)}.db"))
+
+
+TOOLS = {
+    "contract": check_storage,
+    "machine": StorageMachine.run,
+    "simulation": Simulation.run,
+    "lives": lambda make: lives(make, seconds=0),
+    "interleavings": lambda make: check_interleavings(make, pairs=1),
+}
+
+
+@pytest.mark.parametrize("tool", TOOLS.values(), ids=TOOLS)
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (lambda clock: connect("memory://"), "another clock than it was given"),
+        (lambda clock: None, "returned None"),
+        ("memory://", "a str is no function"),
+    ],
+    ids=["clock", "none", "text"],
+)
+def test_what_gives_no_storage_for_the_clock_is_told_so(tool, make, why):
+    with pytest.raises(ConfigurationError, match=why):
+        tool(make)
+
+
+@pytest.mark.parametrize("run", [Simulation.run, partial(lives, seconds=0)])
+def test_a_simulation_has_servers(run):
+    with pytest.raises(ConfigurationError, match="servers is 0; give 1 or more"):
+        run(lambda clock: connect("memory://", clock=clock), servers=0)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from ...values.clock import ManualClock
-from ...values.errors import StorageUnavailable
+from ...values.errors import ConfigurationError, StorageUnavailable
 from ...values.retention import Retention
 from ...values.times import from_micros, span_micros
 from ..laws import slots
@@ -48,6 +48,8 @@ class World:
         self.calm = False
         self.depth = 0
         self.tally = tally
+        if servers < 1:
+            raise ConfigurationError(f"servers is {servers!r}; give 1 or more")
         self.storage = fresh(make_storage, self.clock)
         self.storage.retention = RETENTION
         self.store = Store(self.storage.driver, self.clock, tally)
