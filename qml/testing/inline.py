@@ -24,6 +24,7 @@ from ..work.finisher import Finisher
 from ..work.noting import Noter
 from ..work.outage import Outage
 from ..work.runs import Run, Runs
+from .wanted import app_given
 
 LEASE_SECONDS = 3600.0
 """Nobody renews these claims: an hour, so that a stop in a debugger loses none."""
@@ -87,7 +88,7 @@ def drain(
     ``limit``: attempts after which an AssertionError says that there is no end.
     """
     __tracebackhide__ = True
-    served = jobs.served()
+    served = app_given(jobs).served()
     storage = served.storage
     clock = _movable(storage) if with_scheduled else None
     hand = _Hand(jobs, served, raises, limit)

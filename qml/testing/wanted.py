@@ -36,6 +36,16 @@ Differences = Iterator[tuple[str, object, object]]
 """Name, what was wanted, what was found."""
 
 
+def app_given(jobs: Any) -> Qml:
+    """``jobs`` itself; ConfigurationError where it is no app, such as its storage."""
+    if not isinstance(jobs, Qml):
+        raise ConfigurationError(
+            f"a {type(jobs).__name__} is no Qml; give the app itself (with pytest: the fixture "
+            "qml_jobs), since a storage knows no tasks"
+        )
+    return jobs
+
+
 @attrs.frozen
 class Wanted:
     """A job as a test wants it. ``method``: None = any; ``signature`` of the task, if known."""
@@ -115,6 +125,7 @@ def wanted_of(
     fields: dict[str, Any],
 ) -> Wanted:
     """What a test wants of a job of ``jobs``; ``call``: args, kwargs, run_after."""
+    app_given(jobs)
     unknown = sorted(set(fields) - set(FIELDS))
     if unknown:
         raise ConfigurationError(

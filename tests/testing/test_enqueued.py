@@ -241,3 +241,12 @@ def test_a_long_list_is_cut(jobs, send, other):
     told = message(assert_enqueued, jobs, send)
     assert told.count("other()") == 20
     assert told.endswith("\n  and 5 more")
+
+
+@pytest.mark.parametrize("tool", [assert_enqueued, assert_not_enqueued, drain])
+def test_a_storage_or_a_url_is_no_app_and_shows_no_password(tool, jobs):
+    with pytest.raises(ConfigurationError, match="a MemoryStorage is no Qml; give the app itself"):
+        tool(jobs.storage)
+    with pytest.raises(ConfigurationError) as found:
+        tool("postgresql://me:secret@localhost/test")
+    assert "secret" not in str(found.value)
