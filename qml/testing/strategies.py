@@ -27,6 +27,7 @@ from ..values.states import (
     StateKind,
     Succeeded,
 )
+from ..values.states import kinds as kinds_named
 
 DEEPEST = 150
 """Levels of nesting that ``json_values`` reaches."""
@@ -121,11 +122,13 @@ def moments(
 
 
 def states(
-    kinds: Sequence[StateKind] = tuple(StateKind),
+    kinds: Sequence[StateKind | str] | str | None = None,
     *,
     times: st.SearchStrategy[datetime] | None = None,
 ) -> st.SearchStrategy[JobState]:
-    """States of the given kinds, with data of every sort. ``times``: the moments they hold."""
+    """States of the given kinds, with data of every sort. ``kinds``: a kind, its text, or
+    several; None = all. ``times``: the moments they hold."""
+    wanted = kinds_named(kinds)
     times = moments() if times is None else times
     name, text, count = names(), texts(), st.integers(0, 20)
     of: dict[StateKind, st.SearchStrategy[JobState]] = {
@@ -139,7 +142,7 @@ def states(
         StateKind.DELETED: st.builds(Deleted, times, st.none() | text),
         StateKind.AWAITING_RETRY: st.builds(AwaitingRetry, times, times, count, text),
     }
-    return st.one_of(*(of[kind] for kind in kinds))
+    return st.one_of(*(of[kind] for kind in (StateKind if wanted is None else wanted)))
 
 
 def rarely(wanted: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
-from qml import Job, StateKind
+from qml import ConfigurationError, Job, StateKind
 from qml.testing import jobs, json_values, queue_names, states
 from qml.testing.strategies import (
     DEEPEST,
@@ -150,3 +150,10 @@ def test_names_and_moments(name, moment):
     assert name
     assert "\0" not in name
     assert moment.utcoffset().total_seconds() == 0
+
+
+def test_kinds_of_states_may_be_texts():
+    assert find(states("failed"), lambda state: True).kind == StateKind.FAILED
+    assert find(states(["failed", StateKind.DELETED]), lambda it: it.kind == "deleted")
+    with pytest.raises(ConfigurationError, match=r"'bogus'\]; give one or several of enqueued"):
+        states(["bogus"])
