@@ -194,10 +194,14 @@ class Job:
     def from_json(cls, text: str) -> "Job":
         """The job that ``to_json`` wrote; SerializationError when the text is something else."""
         data = jsontext.loads(text)
+        if not isinstance(data, dict):
+            raise SerializationError("not the JSON of a job: no object with its fields")
         try:
             data["state"]  # required: one without would begin anew
             return cls(**records.revived(data, _READERS))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except KeyError as error:
+            raise SerializationError(f"not the JSON of a job: it has no {error}") from error
+        except (TypeError, ValueError, AttributeError) as error:
             raise SerializationError(f"not the JSON of a job: {error}") from error
 
 

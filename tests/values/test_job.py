@@ -313,3 +313,18 @@ def test_a_failure_says_what_is_wrong_with_it(field, wrong):
     parts = {"attempt": 1, "at": MOMENT, "worker": "w", "exception": "e", "traceback": "t"}
     with pytest.raises(ConfigurationError, match=f"Failure {field} is"):
         Failure(**parts | {field: wrong})
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("null", "no object with its fields"),
+        ("[]", "no object with its fields"),
+        ('"text"', "no object with its fields"),
+        ("{}", "it has no 'state'"),
+        ('{"method":"m","state":{}}', "it has no 'kind'"),
+    ],
+)
+def test_a_text_that_is_no_job_is_told_why(text, why):
+    with pytest.raises(SerializationError, match=f"^not the JSON of a job: {why}$"):
+        Job.from_json(text)
