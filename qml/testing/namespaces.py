@@ -41,6 +41,7 @@ def beside(url_or_config: str | Config, folder: Path | None = None) -> Config:
 @contextlib.contextmanager
 def namespace(url_or_config: str | Config, folder: Path | None = None) -> Iterator[Config]:
     """A configuration as ``beside`` makes it; the store is removed at the end, whoever made it."""
+    __tracebackhide__ = True  # pytest would show the URL, password and all
     config = beside(url_or_config, folder)
     try:
         yield config

@@ -64,6 +64,7 @@ def qml_storage(
     from ..storage.connect import connect
     from .namespaces import namespace
 
+    __tracebackhide__ = True  # pytest would show the URL, password and all
     options = {} if qml_app is None else qml_app.storage_options
     options["clock"] = qml_clock
     with namespace(qml_url, tmp_path) as place, connect(place, **options) as storage:

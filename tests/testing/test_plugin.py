@@ -230,6 +230,17 @@ def test_a_wrong_name_says_so(name, told):
         fixture(plugin.qml_app)(Ini(qml_app=name))
 
 
+@pytest.mark.parametrize(
+    "url", ["postgresql://me:secret@127.0.0.1:1/test", "redis://:secret@127.0.0.1:1/0"]
+)
+def test_a_server_that_is_away_shows_no_password(url, tmp_path):
+    ini = f"{INI}qml_url = {url}\n"
+    code, told = run(tmp_path, "def test_it(qml_storage): pass", ini=ini)
+    assert code == 1
+    assert "StorageUnavailable" in told
+    assert "secret" not in told
+
+
 def test_pytest_finds_it_by_its_entry_point():
     setup = configparser.ConfigParser()
     setup.read(REPO / "setup.cfg", encoding="utf-8")
