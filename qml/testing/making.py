@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from ..storage.storage import Storage
 from ..values.clock import ManualClock
 from ..values.errors import ConfigurationError
 
@@ -22,7 +23,7 @@ def fresh(make: MakeStorage, clock: ManualClock) -> Any:
     storage = make(clock)
     if storage is None:
         raise _unfit("the function returned None")
-    if getattr(storage, "clock", clock) is not clock:
+    if isinstance(storage, Storage) and storage.clock is not clock:
         storage.close()
         raise _unfit("the storage has another clock than it was given, and time would not pass")
     return storage
