@@ -86,10 +86,10 @@ def job_id(value: str) -> str:
     return value
 
 
-def span(name: str, seconds: object) -> int:
-    """A span of more than 0 seconds, in microseconds."""
+def span(name: str, seconds: object, fits: str = "more than 0") -> int:
+    """A span of more than 0 seconds, in microseconds. ``fits``: what to give, in words."""
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < 1e11:
-        raise ConfigurationError(f"{name} is {seconds!r}; give seconds, more than 0")
+        raise ConfigurationError(f"{name} is {seconds!r}; give seconds, {fits}")
     return max(1, span_micros(seconds))
 
 
@@ -109,12 +109,7 @@ def lease(seconds: object) -> int:
 
 def delay(name: str, seconds: object) -> int:
     """A span of 0 seconds or more, in microseconds."""
-    if seconds == 0:
-        return 0
-    try:
-        return span(name, seconds)
-    except ConfigurationError:
-        raise ConfigurationError(f"{name} is {seconds!r}; give seconds, 0 or more") from None
+    return 0 if seconds == 0 else span(name, seconds, "0 or more")
 
 
 def patience(timeout: object) -> float | None:

@@ -1,10 +1,8 @@
 """Waiting for the end of a job: hints make it quick, a look now and then makes it sure."""
 
-import math
-
 from ..seam.codec import decode_job
 from ..seam.driver import Driver
-from ..values.errors import ConfigurationError, WaitTimeout
+from ..values.errors import WaitTimeout
 from ..values.job import Job
 from ..values.patience import Patience
 from ..values.states import FINAL
@@ -16,8 +14,6 @@ LOOK_AGAIN = 1.0
 
 def wait(driver: Driver, job_id: str, timeout: float | None) -> Job:
     """The job in its final state; WaitTimeout after ``timeout`` seconds, JobNotFound."""
-    if timeout is not None and math.isnan(timeout):
-        raise ConfigurationError("timeout is nan; give seconds, or None for no limit")
     patience = Patience(timeout)
     driver.wait(0)  # what it sees is newer than the hints so far, which need not wake it
     while True:

@@ -96,7 +96,7 @@ class ManualClock:
         what = f"advance({seconds!r})"
         with self._lock:
             later = _later(what, self._micros, seconds)
-            if later < self._micros or seconds < 0:
+            if seconds < 0:
                 raise ConfigurationError(f"{what}: a clock goes forward; give 0 or more")
             self._micros = later
         return self.now()

@@ -191,10 +191,7 @@ def dumps(value: Any) -> str:
     try:
         return _encode(value)
     except RecursionError as error:
-        raise SerializationError(
-            "nested deeper than the calls under way leave room for; enqueue from fewer calls, or "
-            "give the value as text"
-        ) from error
+        raise _too_deep("enqueue from fewer calls, or give the value as text") from error
 
 
 def in_order(value: Any) -> str:
@@ -202,9 +199,11 @@ def in_order(value: Any) -> str:
     try:
         return _encode_in_order(value)
     except RecursionError as error:
-        raise SerializationError(
-            "nested deeper than the calls under way leave room for; compare from fewer calls"
-        ) from error
+        raise _too_deep("compare from fewer calls") from error
+
+
+def _too_deep(remedy: str) -> SerializationError:
+    return SerializationError(f"nested deeper than the calls under way leave room for; {remedy}")
 
 
 def loads(text: str) -> Any:

@@ -166,7 +166,8 @@ class Options:
         moment = None if waiting.awaited(self.run_after) else start(self.run_after, now)
         found: dict[str, Any] = {} if moment is None else {"state": Scheduled(now, moment)}
         if self.expires_after is not None:
-            found["expires_at"] = (moment or now) + _span(self.expires_after)
+            begin, span = moment or now, _span(self.expires_after)
+            found["expires_at"] = _after("expires_after", begin, span)
         return found
 
     def fate(self, error: BaseException, attempt: int) -> Fate:
@@ -196,19 +197,19 @@ def start(run_after: After, now: datetime) -> datetime | None:
     if isinstance(run_after, datetime):
         return aware_utc("run_after", run_after)
     if isinstance(run_after, timedelta):
-        return _after(now, run_after, run_after)
+        return _after("run_after", now, run_after)
     if isinstance(run_after, bool) or not isinstance(run_after, int | float) or not run_after >= 0:
         raise ConfigurationError(
             f"run_after is {run_after!r}; give seconds, 0 or more, a timedelta, an aware datetime, "
             "or the jobs to wait for"
         )
-    return _after(now, run_after, run_after if run_after < 1e12 else timedelta.max)
+    return _after("run_after", now, run_after)
 
 
-def _after(now: datetime, run_after: After, span: float | timedelta) -> datetime:
+def _after(name: str, moment: datetime, span: float | timedelta) -> datetime:
     try:
-        return now + (span if isinstance(span, timedelta) else timedelta(seconds=span))
+        return moment + (span if isinstance(span, timedelta) else timedelta(seconds=span))
     except OverflowError:
         raise ConfigurationError(
-            f"run_after is {run_after!r}, which is beyond the end of the calendar"
+            f"{name} is {span!r}, which is beyond the end of the calendar"
         ) from None

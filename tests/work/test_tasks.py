@@ -136,6 +136,7 @@ def test_a_task_refuses_unknown_options_and_names_them(memory_app, task):
         ("run_after", float("inf")),
         ("run_after", 1e18),
         ("run_after", timedelta.max),
+        ("expires_after", timedelta.max),
         ("run_after", datetime(2031, 1, 1)),
         ("metadata", []),
         ("id", ""),
