@@ -7,7 +7,8 @@ import time
 import pytest
 
 from qml.work import outage
-from tests.work.support import eventually
+from qml.work.chores import RESCUE
+from tests.work.support import chore_of, eventually
 
 from .stores import Store, administrate, new_server
 from .tasks import SOON, Site
@@ -28,12 +29,11 @@ def running(site):
         threads=2, poll_interval=0.05, lease_seconds=LEASE, grace_seconds=1
     ) as server:
         site.gates["goes on"].someone_waits()
-        chores = {chore.name: chore for chore in server._rounds[0]._chores}
-        renewal = chores["renewal of leases"]
+        renewal, renew = chore_of(server, "renewal of leases")
         renewal.early = renewal.late = math.inf
         yield server, job
         renewal.early = renewal.late = 0.0
-        server._rounds[0]._take(renewal)
+        renew()
         site.open_gates()
         assert site.done(job) == ["goes on"]
     assert site.runs == {"goes on": 1}
@@ -48,9 +48,9 @@ def lapse():
 
 def rescue(server):
     """What the server does each second, done now, more than once."""
-    [chore, *_] = server._rounds[1]._chores
+    _, step = chore_of(server, RESCUE)
     for _ in range(3):
-        server._rounds[1]._take(chore)
+        step()
 
 
 def test_who_was_cut_off_rescues_nobody_at_first(store, proxy, led):

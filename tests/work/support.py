@@ -52,6 +52,19 @@ def eventually(condition: Callable[[], Any], timeout: float = PATIENCE, *, every
         time.sleep(every)
 
 
+def chore_of(server: Any, name: str) -> tuple[Any, Callable[[], None]]:
+    """The chore of that name of a running server, and what has the thread of this call take its
+    step, as the server's own thread does."""
+    [found] = [
+        (rounds, chore)
+        for rounds in server._rounds
+        for chore in rounds._chores
+        if chore.name == name
+    ]
+    rounds, chore = found
+    return chore, lambda: rounds._take(chore)
+
+
 def sqlite_storage(folder, **options):
     return SqliteStorage(folder / "jobs.db", **options)
 
