@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 
 from ..values.texts import encodable, lines_of, say
-from ..work import joblog
+from ..work import joblog, runlog
 from ..work.jsonlog import JsonFormatter
 from . import settings
 from .settings import Setting
@@ -23,7 +23,7 @@ class Lines(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:
         """The first line."""
         job = joblog.where(record)
-        if job:
+        if job and record.name != runlog.log.name:  # which names it itself
             record.message = f"[{job}] {record.message}"
         return super().formatMessage(record)
 

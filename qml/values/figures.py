@@ -13,11 +13,11 @@ def span(seconds: float) -> str:
 
 def milliseconds(count: float) -> str:
     """A duration: ``0.4 ms``, ``12 ms``, ``3.2 s``, ``3 min``."""
-    if count < 10:
+    if count < 9.95:
         return f"{count:.1f} ms"
-    if count < 1_000:
+    if count < 999.5:
         return f"{count:.0f} ms"
-    return f"{count / 1_000:.1f} s" if count < 60_000 else span(count / 1_000)
+    return f"{count / 1_000:.1f} s" if count < 59_950 else span(round(count / 1_000))
 
 
 def size(count: float) -> str:

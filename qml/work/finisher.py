@@ -12,6 +12,7 @@ from ..values.errors import JobLost, SerializationError, StorageError
 from ..values.job import Failure, Job
 from ..values.retry import RetryPolicy
 from ..values.states import Failed, JobState
+from . import runlog
 from .backoff import Backoff
 from .executor import Committed, Discarded, Outcome, Raised, Snoozed, Succeeded, describe
 from .noting import Noter
@@ -135,19 +136,21 @@ class Finisher:
                 outcomes.append((run.job, *self._judge(run.job, outcome, now)))
                 finished.append(run)
         heard += zip(finished, self._finish(outcomes), strict=True)
-        self._heard(heard)
+        ended = self._heard(heard)
         self.recorded += sum(not isinstance(outcome, Snoozed) for _, outcome in batch)
         self._runs.remove(run for run, _ in batch)
+        runlog.tell(ended)
 
-    def _heard(self, answers: Sequence[tuple[Run, Job | JobLost]]) -> None:
-        ended: list[tuple[Job, float]] = []
+    def _heard(self, answers: Sequence[tuple[Run, Job | JobLost]]) -> list[tuple[Run, Job]]:
+        ended: list[tuple[Run, Job]] = []
         for run, answer in answers:
             if isinstance(answer, JobLost):
                 run.lost = True
                 _tell(run, answer)
             else:
-                ended.append((answer, run.duration_ms() / 1000))
-        self._ended(ended)
+                ended.append((run, answer))
+        self._ended((job, run.duration_ms() / 1000) for run, job in ended)
+        return ended
 
     def _judge(self, job: Job, outcome: Judged, now: datetime) -> tuple[JobState, Failure | None]:
         try:

@@ -114,7 +114,11 @@ def test_sizes(count, text):
 
 
 @pytest.mark.parametrize(
-    ("count", "text"), [(0.04, "0.0 ms"), (12.3, "12 ms"), (1_500, "1.5 s"), (180_000, "3 min")]
+    ("count", "text"),
+    [
+        *[(0.04, "0.0 ms"), (12.3, "12 ms"), (1_500, "1.5 s"), (180_000, "3 min")],
+        *[(9.97, "10 ms"), (999.8, "1.0 s"), (59_970, "1 min")],
+    ],
 )
 def test_durations(count, text):
     assert figures.milliseconds(count) == text
