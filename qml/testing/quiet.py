@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-LOGS = ("qml.server", "qml.schedules")
+LOGS = ("qml.server", "qml.jobs", "qml.schedules")
 
 
 @contextmanager

@@ -280,7 +280,9 @@ def test_json_logs(app, start):
     lines = [json.loads(line) for line in called.err.splitlines()]
     assert lines[0]["logger"] == "qml.cli"
     assert "myapp.fail" in lines[0]["message"]
-    assert {line["level"] for line in lines} == {"INFO"}
+    [failure] = [line for line in lines if line["level"] != "INFO"]
+    assert (failure["level"], failure["method"]) == ("ERROR", "myapp.fail")
+    assert failure["traceback"].endswith("ValueError: no")
 
 
 def test_the_level_of_logs(app, start):

@@ -102,6 +102,7 @@ def _begin(folder: Path, line: Connection) -> None:
     for stream in (1, 2):
         os.dup2(printed, stream)
     logging.getLogger("qml").setLevel(logging.ERROR)
+    logging.getLogger("qml.jobs").disabled = True  # some fail on purpose
 
     def wait() -> None:
         try:
