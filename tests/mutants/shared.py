@@ -18,6 +18,7 @@ class Servers:
 
     def __init__(self) -> None:
         self._mine = threading.local()
+        self._starting = threading.Lock()  # the first makes what all others are copied from
         self._all: list[PostgresServer | ValkeyServer] = []
 
     def urls(self, tests: tuple[str, ...], select: str) -> dict[str, str]:
@@ -33,8 +34,9 @@ class Servers:
         url: str | None = getattr(self._mine, kind, None)
         if url is None:
             _, make = KINDS[kind]
-            server = make().start()
-            self._all.append(server)
+            with self._starting:
+                server = make().start()
+                self._all.append(server)
             url = server.url
             setattr(self._mine, kind, url)
         return url
