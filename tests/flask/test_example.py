@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import socketserver
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -31,13 +33,50 @@ def call(tmp_path):
     return call
 
 
+class MailServer(socketserver.ThreadingTCPServer):
+    """Takes every mail."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Talk)
+        self.mails = []
+
+
+class Talk(socketserver.StreamRequestHandler):
+    """As much of SMTP as a client needs that only sends."""
+
+    def handle(self):
+        self.say(220)
+        for line in self.rfile:
+            verb = line[:4].upper()
+            if verb == b"DATA":
+                self.say(354)
+                mail = iter(self.rfile.readline, b".\r\n")
+                self.server.mails.append(b"".join(mail).decode())
+            self.say(221 if verb == b"QUIT" else 250)
+
+    def say(self, code):
+        self.wfile.write(b"%d so be it\r\n" % code)
+
+
+@pytest.fixture
+def post():
+    with MailServer() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
 def test_its_tests_pass(call):
     done = call("pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-W", "error")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "5 passed" in done.stdout
 
 
-def test_orders_and_jobs_are_in_one_file(call):
+def test_orders_and_jobs_are_in_one_file(call, post):
     code = (
         "from shop import create_app; app = create_app(); "
         "print(app.test_client().post('/orders/', data={'item': 'tea', 'email': 'a@b'}).status)"
@@ -47,5 +86,8 @@ def test_orders_and_jobs_are_in_one_file(call):
     done = call("flask", "--app", "shop", "qml", "jobs", "list", "--json")
     assert "shop.tasks.confirm" in done.stdout, done.stderr
     assert "shop.db" in call("flask", "--app", "shop", "qml", "doctor").stdout
-    done = call("flask", "--app", "shop", "qml", "run", "--burst", "--threads", "1", QML_GRACE="1")
+    host = "{}:{}".format(*post.server_address)
+    done = call("flask", "--app", "shop", "qml", "run", "--burst", FLASK_MAIL_HOST=host)
     assert "shop.tasks.report" in done.stderr
+    [mail] = post.mails
+    assert "We have your order of tea: http://localhost:5000/orders/1" in mail
