@@ -186,6 +186,7 @@ class _Handler(BaseHTTPRequestHandler):
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
+    request_queue_size = 128  # of what comes at once beyond it, each waits for a second or more
 
     def __init__(self, host: str, port: int, answers: Routes) -> None:
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
