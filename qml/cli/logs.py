@@ -88,12 +88,14 @@ class _Hand(logging.Handler):
         self._tell = tell
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._tell(record.getMessage())
+        if record.name != runlog.log.name:
+            self._tell(record.getMessage())
 
 
 @contextlib.contextmanager
 def warnings_of_qml(tell: Callable[[str], None]) -> Iterator[None]:
-    """``tell`` gets qml's own warnings, and Python does not print them besides."""
+    """``tell`` gets qml's own warnings, and Python does not print them besides. What became of jobs
+    each command says in its own way."""
     logger = logging.getLogger("qml")
     hand = _Hand(tell)
     logger.addHandler(hand)

@@ -199,7 +199,9 @@ def test_what_cannot_be_read_is_counted_with_its_reason(hashed, qml, files, monk
         reasons = {each["reason"] for each in result["failures"]}
         assert reasons == {"PermissionError: [Errno 13] Permission denied"}
         assert set(found(result)) == set(sums_of(files)) - set(names)
-        out = qml("demo", files, *DB).out
+        called = qml("demo", files, *DB)
+        out = called.out
+        assert "failed in attempt" not in called.err
         assert f"{len(names)} could not be read\n" in out
         assert "1.txt: PermissionError: [Errno 13] Permission denied\n" in out
     again = hashed(files)
