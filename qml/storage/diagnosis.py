@@ -134,7 +134,7 @@ def _why_it_waits(job: Job, alive: list[dict[str, Any]]) -> str:
 
 
 def queues(facts: Facts) -> Judgement:
-    """Whether a live server takes from every queue on which jobs are due."""
+    """Whether a live server takes from every queue on which jobs are due, and which are paused."""
     alive = facts.alive()
     due = {job.queue for _, job in facts.due()}
     takers = facts.taking()
@@ -147,6 +147,9 @@ def queues(facts: Facts) -> Judgement:
             f"jobs are due on queues that no live server takes from: {_names(left)}",
             f"start a server for them: qml run APP --queues {names}; or one for every queue",
         )
+    if facts.paused:
+        fact = f"no job of these queues is started, since they are paused: {_names(facts.paused)}"
+        yield Finding(NOTE, "queues", fact, "to go on with one: qml queues resume NAME")
 
 
 def _takes_from(server: dict[str, Any], queue: str) -> bool:

@@ -20,9 +20,10 @@ class Facts:
     """What a storage answered. Spans are in seconds.
 
     ``ahead``: of the store's clock before this machine's. ``servers``: see ``servers.alive``.
-    ``waiting``, ``failed``, ``lapsed``: some of each, the last those whose lease has. ``looked_at``
-    jobs were read, ``damaged`` of them not in full, ``example`` for one. ``unreadable``: names of
-    schedules.
+    ``waiting``, ``failed``, ``lapsed``: some of each, the first those that nothing but their time
+    keeps back, the last those whose lease has lapsed. ``looked_at`` jobs were read, ``damaged`` of
+    them not in full, ``example`` for one. ``unreadable``: schedules, ``paused``:
+    queues, by name.
     """
 
     now: datetime
@@ -39,6 +40,7 @@ class Facts:
     connections: int | None
     schedules: Sequence[Schedule] = ()
     unreadable: Sequence[str] = ()
+    paused: Sequence[str] = ()
 
     def alive(self) -> list[dict[str, Any]]:
         """The servers that gave a sign lately."""

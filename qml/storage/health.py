@@ -6,7 +6,7 @@ at the ends of the queues. ``deep`` reads everything.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from statistics import median
 from typing import Any
 
@@ -18,9 +18,10 @@ from ..values.errors import MigrationError, StorageError, StorageUnavailable
 from ..values.job import Job
 from ..values.states import WAITING, StateKind
 from ..values.times import from_micros
-from . import comparing, servers
+from . import comparing, rules, servers
 from .diagnosis import judge
 from .facts import LOOKED_AT, Facts
+from .limits import Gates
 from .schedules import PREFIX, readable
 from .storage import Storage
 
@@ -77,7 +78,7 @@ def gather(storage: Storage, *, deep: bool = False, connections: int | None = No
     round_trip, ahead = _look_at_clock(driver)
     now = storage.clock.micros()
     counts = driver.count(Page(), "state")
-    waiting = _waiting(driver, now, counts)
+    waiting, paused = _waiting(driver, now, counts), storage.queues.paused()
     failed = driver.scan(Page(states=(StateKind.FAILED.value,), limit=LOOKED_AT))
     lapsed = driver.scan(Lapsed(now, LOOKED_AT))
     every = comparing.rows(driver) if deep else [*waiting, *failed, *lapsed]
@@ -88,7 +89,8 @@ def gather(storage: Storage, *, deep: bool = False, connections: int | None = No
         ahead=ahead,
         counts=counts,
         servers=servers.alive(storage),
-        waiting=[decode_job(row) for row in waiting],
+        waiting=_not_kept_back(driver, now, waiting, paused),
+        paused=sorted(paused),
         failed=[decode_job(row) for row in failed],
         lapsed=[decode_job(row) for row in lapsed],
         looked_at=looked_at,
@@ -129,6 +131,15 @@ def _waiting(driver: Driver, now: int, counts: dict[str, int]) -> list[Row]:
         for offset in {0, max(0, stored - LOOKED_AT)} if stored else ():
             rows += driver.scan(Page(states=(kind.value,), limit=LOOKED_AT, offset=offset))
     return list({row.id: row for row in rows}.values())
+
+
+def _not_kept_back(driver: Driver, now: int, rows: list[Row], paused: Collection[str]) -> list[Job]:
+    """Those that a claim could take at their time: no pause, no limit, none that they come after
+    and no end of their own keeps them back."""
+    jobs = [decode_job(row) for row in rows if row.due_at is not None]
+    jobs = [job for job in jobs if job.queue not in paused and not rules.is_expired(job, now)]
+    gates = Gates(driver, jobs, now)
+    return [job for job in jobs if gates.closed(job) is None]
 
 
 def _damage(rows: Iterable[Row]) -> tuple[int, int, Job | None]:

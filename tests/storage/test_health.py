@@ -145,6 +145,51 @@ def test_a_locked_job_waits_for_nobody(storage, clock, ask):
     assert ask("waiting").severity is WARNING
 
 
+def paused(storage):
+    storage.queues.pause("default")
+    storage.enqueue(Job("m"))
+
+
+def beyond_a_limit(storage):
+    for _ in range(2):
+        storage.enqueue(Job("m", concurrency_key="k", concurrency_limit=1))
+    storage.fetch_and_lock_job("w", lease_seconds=1_000)
+
+
+def beyond_a_rate(storage):
+    storage.enqueue_many([Job("m", rate="1/h", rate_key="r") for _ in range(2)])
+    storage.fetch_and_lock_job("w", lease_seconds=1_000)
+
+
+def after_one_that_runs(storage):
+    first = storage.enqueue(Job("m"))
+    storage.fetch_and_lock_job("w", lease_seconds=1_000)
+    storage.enqueue(Job("m", after=[first.id]))
+
+
+def too_late(storage):
+    storage.enqueue(Job("m", expires_at=storage.now() + timedelta(seconds=1)))
+
+
+@pytest.mark.parametrize(
+    "keep_back", [paused, beyond_a_limit, beyond_a_rate, after_one_that_runs, too_late]
+)
+def test_what_is_kept_back_waits_for_no_server(storage, clock, ask, keep_back):
+    keep_back(storage)
+    clock.advance(600)
+    assert storage.get_available_jobs() == []
+    assert ask("waiting") == (OK, "waiting", "no job is due", "")
+
+
+def test_a_paused_queue_is_told(storage, ask):
+    storage.queues.pause("mail")
+    storage.queues.pause("bulk")
+    found = ask("queues")
+    assert found.severity is NOTE
+    assert found.fact.endswith("they are paused: bulk, mail")
+    assert "qml queues resume" in found.remedy
+
+
 def test_one_that_others_pass_again_and_again_is_seen(storage, clock, ask):
     """A low priority waits behind more than are looked at from the front."""
     left = storage.enqueue(Job("left", priority=-1, created_at=clock.now()))
@@ -353,7 +398,7 @@ def test_more_threads_than_connections(storage, alive, ask):
 class Watched:
     """A driver that only looks, and counts what it was asked and what it gave."""
 
-    VERBS = ("scan", "count", "time", "list", "read", "examine", "describe")
+    VERBS = ("scan", "count", "time", "list", "read", "used", "examine", "describe")
 
     def __init__(self, driver):
         self.driver, self.calls, self.rows = driver, [], 0
@@ -382,7 +427,7 @@ def test_it_looks_at_a_few_jobs_only_and_changes_nothing(storage, clock, alive):
     health.examine(storage)
     storage.driver = watched.driver
     assert watched.rows <= 6 * LOOKED_AT
-    assert len(watched.calls) <= 16
+    assert len(watched.calls) <= 17
     assert (storage.driver.scan(Page()), storage.driver.list("")) == before
 
 
