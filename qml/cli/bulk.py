@@ -90,7 +90,7 @@ def _item(text: str) -> tuple[str, Any]:
 
 def agreed(arguments: argparse.Namespace, storage: Storage, where: JobFilter, to_do: str) -> int:
     """How many jobs the filter names, once it is agreed to ``to_do`` with them; else 0. Without
-    ``--yes`` a person is asked; where there is none, it is said what to give."""
+    ``--yes`` a person is asked; where there is none it is a ConfigurationError."""
     number = storage.count(where)
     jobs = counted(number, "job")
     if not number:

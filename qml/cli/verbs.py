@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ..values.errors import QmlError, StorageUnavailable
+from ..values.errors import ConfigurationError, QmlError, StorageUnavailable
 from ..values.texts import complain, plain, say
 from . import codes, settings
 from .settings import Setting
@@ -40,13 +40,12 @@ def _sentence(about: str) -> str:
 
 
 def agreed(arguments: argparse.Namespace, question: str, nobody_to_ask: str) -> bool:
-    """Whether a person, or ``--yes``, agrees. Where there is nobody to ask, ``nobody_to_ask`` says
-    what to give."""
+    """Whether a person, or ``--yes``, agrees. Where there is nobody to ask it is a
+    ConfigurationError: ``nobody_to_ask`` says what to give."""
     if arguments.yes:
         return True
     if not sys.stdin.isatty():
-        say(plain(nobody_to_ask))
-        return False
+        raise ConfigurationError(nobody_to_ask)
     print(f"{plain(question)} [y/N] ", end="", flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 

@@ -31,12 +31,10 @@ def kinds(store):
 
 
 @pytest.mark.parametrize("verb", ["cancel", "delete"])
-def test_without_a_yes_it_is_counted_and_nothing_is_done(qml, store, verb, monkeypatch):
+def test_without_a_yes_it_is_counted_and_nothing_is_done(qml, store, verb):
     called = qml("jobs", verb, "--queue", "q")
-    assert (called.code, called.out) == (
-        0,
-        f"15 jobs to {verb}; nothing is done yet. To go on, give --yes\n",
-    )
+    assert (called.code, called.out) == (2, "")  # a script shall not take it for done
+    assert called.err == f"qml: 15 jobs to {verb}; nothing is done yet. To go on, give --yes\n"
     assert kinds(store) == {"enqueued": 30}
 
 

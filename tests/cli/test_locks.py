@@ -84,14 +84,14 @@ def test_nothing_stored_steers_the_terminal(qml, store):
         qml("locks", "flush", EVIL, "--yes"),
         qml("locks", "flush", EVIL),
     ]
-    assert [one.code for one in called] == [0, 0, 0, 1]
+    assert [one.code for one in called] == [0, 2, 0, 1]
     assert "\x1b" not in "".join(one.out + one.err for one in called)
 
 
 def test_a_flush_needs_a_yes(qml, store, nightly):
     called = qml("locks", "flush", "nightly")
-    assert called.code == 0
-    assert "held by web1 pid 7 thread t 01ab. Nothing is done yet" in called.out
+    assert (called.code, called.out) == (2, "")
+    assert "held by web1 pid 7 thread t 01ab. Nothing is done yet" in called.err
     assert locks.held(store) == [nightly]
     called = qml("locks", "flush", "nightly", "--yes")
     assert (called.code, called.out) == (0, f"nightly  free; it was held by {nightly.holder}\n")
@@ -133,7 +133,7 @@ def test_a_damaged_record_is_told_and_can_be_cleared(qml, store, nightly):
     called = qml("locks")
     assert (called.code, called.out) == (0, "No lock is held.\n")
     assert f"record {record.name} cannot be read" in called.err
-    assert "Nothing is done yet" in qml("locks", "flush", "nightly").out
+    assert "Nothing is done yet" in qml("locks", "flush", "nightly").err
     assert store.driver.read(record.name).body == "{"
     assert qml("locks", "flush", "nightly", "--yes").code == 0
     assert locks.take(store, "nightly", "web2", 60).fence > nightly.fence

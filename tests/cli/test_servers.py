@@ -60,9 +60,9 @@ def test_the_list(qml, store):
 
 def test_drain_says_what_to_give_and_does_nothing_yet(qml, store):
     called = qml("servers", "drain", "web-1")
-    assert called.code == 0
-    assert called.out == (
-        "web-1, where 2 jobs run: nothing is done yet. To have it drain, give --yes\n"
+    assert (called.code, called.out) == (2, "")
+    assert called.err == (
+        "qml: web-1, where 2 jobs run: nothing is done yet. To have it drain, give --yes\n"
     )
     assert asked(store) == []
 
