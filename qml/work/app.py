@@ -211,6 +211,8 @@ class Qml(Recurring, Together):
         ``job``: the job or its id; ``timeout``: seconds to wait, None = no limit. JobFailed when
         it failed for good or was deleted, WaitTimeout, JobNotFound.
         """
+        if not isinstance(job, Job | str):
+            raise ConfigurationError(f"result of {job!r}: give a job, or the id of one")
         done = self.storage.wait(job if isinstance(job, str) else job.id, timeout)
         state = done.state
         if isinstance(state, Succeeded):

@@ -5,7 +5,15 @@ from datetime import timedelta
 
 import pytest
 
-from qml import Discard, JobFailed, JobNotFound, Qml, StorageUnavailable, WaitTimeout
+from qml import (
+    ConfigurationError,
+    Discard,
+    JobFailed,
+    JobNotFound,
+    Qml,
+    StorageUnavailable,
+    WaitTimeout,
+)
 
 
 def test_the_result_is_the_returned_value(app):
@@ -64,6 +72,12 @@ def test_a_wait_ends_in_time(app):
 def test_there_is_no_such_job(app):
     with pytest.raises(JobNotFound, match="none-such"):
         app.result("none-such", timeout=1)
+
+
+@pytest.mark.parametrize("wrong", [None, 5, b"id", ["id"]])
+def test_what_is_no_job_has_no_result(app, wrong):
+    with pytest.raises(ConfigurationError, match=r"^result of .*: give a job, or the id of one"):
+        app.result(wrong, timeout=0)
 
 
 def test_a_waiter_hears_of_the_end_at_once(app):
