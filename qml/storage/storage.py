@@ -10,7 +10,7 @@ from ..values import jsontext
 from ..values.alike import Alike
 from ..values.clock import Clock, StoreClock
 from ..values.job import Job
-from ..values.retention import Retention
+from ..values.retention import Retention, retention_or_none
 from ..values.retry import RetryPolicy, policy_or_none
 from ..values.selection import JobFilter
 from ..values.states import StateKind
@@ -26,9 +26,9 @@ class Storage(Transacting):
 
     ``driver``: where rows are kept; ``clock``: what tells the time (default: the store's own);
     ``retry``: how often and when jobs are tried again that do not say it themselves;
-    ``retention``: how long finished jobs are kept; ``max_job_bytes``: the limit for a job's
-    arguments, kwargs and metadata together, and for its result, in bytes of JSON; ``hooks``: who
-    is told of what happens to jobs through this storage.
+    ``retention``: how long finished jobs are kept, seconds for every state or a Retention;
+    ``max_job_bytes``: the limit for a job's arguments, kwargs and metadata together, and for its
+    result, in bytes of JSON; ``hooks``: who is told of what happens to jobs through this storage.
 
     Any call may raise StorageUnavailable when the store does not answer. A job that is returned is
     as it was read or written; leases, locks and notes, which raise no version, may have changed.
@@ -40,15 +40,15 @@ class Storage(Transacting):
         *,
         clock: Clock | None = None,
         retry: RetryPolicy | None = None,
-        retention: Retention | None = None,
+        retention: Retention | float | None = None,
         max_job_bytes: int = jsontext.MAX_BYTES,
         hooks: Hooks | None = None,
     ) -> None:
         self.driver = driver
         self.hooks = Hooks() if hooks is None else hooks
         self.retry_policy = policy_or_none("Storage retry", retry) or RetryPolicy()
-        self.retention = retention or Retention()
-        self.max_job_bytes = max_job_bytes
+        self.retention = retention_or_none("Storage retention", retention) or Retention()
+        self.max_job_bytes = checks.within("max_job_bytes", max_job_bytes, 1, 2**63 - 1)
         driver.install()
         self.clock: Clock = clock or StoreClock(driver.time)
 

@@ -11,13 +11,16 @@ DAY = 86_400.0
 
 def _span(retention: object, field: "attrs.Attribute[Any]", value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e12:
-        raise ConfigurationError(f"Retention {field.name} is {value!r}; give a number above 0")
+        raise ConfigurationError(
+            f"Retention {field.name} is {value!r}; give a number above 0, and below 1e12"
+        )
 
 
 @attrs.frozen(kw_only=True)
 class Retention:
     """Seconds that finished jobs are kept, counted from when they finished: ``succeeded`` and
-    ``deleted`` 7 days, ``failed`` 90 days unless given. ConfigurationError below 0."""
+    ``deleted`` 7 days, ``failed`` 90 days unless given. ConfigurationError for what is not above 0
+    and below 1e12."""
 
     succeeded: float = attrs.field(default=7 * DAY, validator=_span)
     deleted: float = attrs.field(default=7 * DAY, validator=_span)

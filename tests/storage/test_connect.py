@@ -318,6 +318,24 @@ def test_the_storage_s_own_options_go_with_all_of_them(make, folder):
             storage.enqueue(Job("m", ["x" * 5_000]))
 
 
+def test_a_retention_may_be_seconds_for_every_state():
+    with connect("memory://", retention=60) as storage:
+        assert storage.retention == Retention(succeeded=60, deleted=60, failed=60)
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ({"retention": "week"}, "Storage retention is 'week'; give a Retention, seconds, or None"),
+        ({"retention": 0}, "Retention succeeded is 0; give a number above 0, and below 1e12"),
+        ({"max_job_bytes": None}, "max_job_bytes is None; give a whole number from 1 to"),
+    ],
+)
+def test_a_wrong_option_of_the_storage_is_refused_when_it_is_opened(option, said):
+    with pytest.raises(ConfigurationError, match=re.escape(said)):
+        connect("memory://", **option)
+
+
 @pytest.mark.parametrize("wrong", [None, 5, b"memory://", Path("a.db"), MemoryConfig, object()])
 def test_what_names_no_storage(wrong):
     with pytest.raises(ConfigurationError) as caught:

@@ -88,7 +88,7 @@ def test_defaults(tmp_path):
         ],
         *[(SqliteConfig, "busy_timeout", value, "give a number above 0") for value in NOT_POSITIVE],
         *[
-            (Retention, name, value, "give a number above 0")
+            (Retention, name, value, "give a number above 0, and below 1e12")
             for name in ("succeeded", "deleted", "failed")
             for value in NOT_POSITIVE
         ],
