@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from ..seam.rows import Move
-from ..storage import changes, rules, selecting
+from ..storage import changes, rules, selecting, terms
 from ..storage.storage import Storage
 from ..values.errors import ConfigurationError, InvalidTransition
 from ..values.job import Job
@@ -160,6 +160,7 @@ def purge(arguments: argparse.Namespace) -> int:
     where = bulk.filter_of(arguments)
     with warnings_of_qml(lambda _: None), _open(arguments) as storage:
         if where is None:
+            storage.retention = terms.told(storage)
             removed = sum(iter(lambda: storage.purge(bulk.AT_ONCE), 0))
         else:
             where = selecting.within(where, sorted(FINAL))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
+from ..storage import terms
 from ..storage.storage import Storage
 from ..values.clock import Steady
 from ..values.errors import CapacityExceeded
@@ -157,6 +158,7 @@ class Upkeep:
         self._rescued = rescued
         self._outage = outage
         self._purge = Purge(storage, outage.steady)
+        self._told = False
         self._neighbours = Neighbours(storage)
 
     def chores(self) -> list[Chore]:
@@ -208,8 +210,13 @@ class Upkeep:
 
     def purge(self) -> float | None:
         """Remove finished jobs whose retention is over, in steps that hold nobody up; less often
-        while there are none."""
-        return None if self._purge.take() else PURGED
+        while there are none. The first time it writes down by what terms."""
+        removed = self._purge.take()
+        if not self._told:
+            with suppress(CapacityExceeded):  # a full store takes no record, but is purged
+                terms.tell(self._storage)
+                self._told = True
+        return None if removed else PURGED
 
     def heartbeat(self) -> None:
         """Set this server's clock by the store's, and say that it lives."""

@@ -1,10 +1,11 @@
 """``qml jobs`` by filter: the number first, a yes before anything, and no job beyond the filter."""
 
 import json
+import time
 
 import pytest
 
-from qml import Failed, Job, JobFilter, ManualClock, Succeeded, connect
+from qml import Failed, Job, JobFilter, ManualClock, Qml, Retention, Succeeded, connect
 from qml.cli import bulk
 from qml.values.errors import ConfigurationError
 
@@ -98,6 +99,29 @@ def test_purge_by_retention(qml, folder):
         old.enqueue(Job("m"))
         old.finish(old.fetch_and_lock_job("w"), Succeeded())
     assert qml("jobs", "purge").out == "1 job purged\n"
+
+
+@pytest.mark.parametrize(
+    ("retention", "purged"),
+    [(Retention(succeeded=60), 1), (Retention(succeeded=365 * 86_400), 0), (Retention(), 1)],
+)
+def test_purge_goes_by_the_terms_of_the_server_that_began_last(qml, folder, retention, purged):
+    for terms in (Retention(succeeded=1e9), retention):
+        with Qml("sqlite:///jobs.db", clock=ManualClock(0.0), retention=terms) as app:
+            app.server().tick()
+    ten_days_ago = ManualClock(time.time() - 10 * 86_400)
+    with connect("sqlite:///jobs.db", clock=ten_days_ago) as old:
+        old.enqueue(Job("m"))
+        old.finish(old.fetch_and_lock_job("w"), Succeeded())
+    assert qml("jobs", "purge").out == f"{purged} job{'s' * (not purged)} purged\n"
+
+
+@pytest.mark.parametrize("body", ["{", "[]", '{"succeeded":0}', '{"other":1}'])
+def test_nothing_is_purged_by_terms_that_cannot_be_read(qml, store, body):
+    store.driver.write("retention", body, 0)
+    called = qml("jobs", "purge")
+    assert called.code == 3
+    assert "record retention cannot be read, so nothing was purged" in called.err
 
 
 def test_delete_by_filter(qml, store):

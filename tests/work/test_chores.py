@@ -9,8 +9,8 @@ from functools import partial
 import pytest
 
 import qml
-from qml import Job, StateKind, StorageUnavailable
-from qml.storage import servers
+from qml import CapacityExceeded, Job, Retention, StateKind, StorageUnavailable
+from qml.storage import servers, terms
 from qml.work import chores
 from qml.work import rounds as rounds_module
 from qml.work.chores import Keeper, Upkeep
@@ -268,6 +268,30 @@ def test_where_nothing_is_to_be_removed_it_is_looked_for_less_often(storage, clo
     clock.advance(8 * 86_400)
     assert chore.step() is None
     assert chore.step() == chores.PURGED
+
+
+def test_a_purge_first_tells_by_what_terms(storage):
+    storage.retention = kept = Retention(failed=60)
+    Upkeep(storage, lambda: None, Outage()).purge()
+    assert terms.told(storage) == kept
+    storage.retention = Retention()  # another server, by the usual terms
+    Upkeep(storage, lambda: None, Outage()).purge()
+    assert storage.driver.list("retention") == []
+    assert terms.told(storage) == Retention()
+
+
+def test_a_full_store_that_takes_no_record_is_purged(storage, clock):
+    storage.retention = Retention(succeeded=60)
+    upkeep = Upkeep(storage, lambda: None, Outage())
+    storage.enqueue(Job("t"))
+    storage.finish(storage.fetch_and_lock_job("w"), DONE)
+    clock.advance(60)
+    full = storage.driver = Failing(storage.driver, {"write": 1})
+    full.error = CapacityExceeded
+    assert upkeep.purge() is None
+    assert full.failed["write"] == 1
+    upkeep.purge()
+    assert terms.told(storage) == storage.retention
 
 
 def test_a_heartbeat_sets_the_clock_and_tells_who_lives(storage, clock, monkeypatch):
