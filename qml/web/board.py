@@ -1,6 +1,7 @@
 """One dashboard: whose jobs it shows, who may see them, what it hides."""
 
 import inspect
+import weakref
 from collections.abc import Sequence
 
 import attrs
@@ -19,19 +20,27 @@ _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_O
 @attrs.frozen
 class Board:
     """A dashboard by ``name``; ``source``: whose jobs; ``gate``: who may see them; ``read_only``:
-    nothing can be changed; ``redaction``: what is hidden; ``looks``: what was seen lately."""
+    nothing can be changed; ``redaction``: what is hidden; ``seen``: what was seen
+    lately of each storage, as ``source`` may have one for each Flask app."""
 
     name: str
     source: Qml | Storage
     gate: Gate
     read_only: bool
     redaction: Redaction
-    looks: Looks = attrs.field(factory=Looks)
+    seen: "weakref.WeakKeyDictionary[Storage, Looks]" = attrs.field(
+        factory=weakref.WeakKeyDictionary
+    )
 
     @property
     def storage(self) -> Storage:
         """Where the jobs are; connected at the first use."""
         return self.source if isinstance(self.source, Storage) else self.source.storage
+
+    @property
+    def looks(self) -> Looks:
+        """What was seen lately of the storage."""
+        return self.seen.setdefault(self.storage, Looks())
 
     def shown(self, job: Job) -> Shown:
         """A job as it may be shown."""

@@ -1,5 +1,6 @@
 """Looks at the store that are shared: one thread asks, all others have its answer for a while."""
 
+import contextvars
 import threading
 import time
 from collections.abc import Callable
@@ -134,7 +135,11 @@ class Looks:
         if look.asking.acquire(blocking=False):
             look.told.clear()
             name = "qml-dashboard-look"
-            threading.Thread(target=_asked, args=(look, question), name=name, daemon=True).start()
+            # In the context of who looks: it may say whose jobs are meant, as a Flask app's does.
+            run = contextvars.copy_context().run
+            threading.Thread(
+                target=run, args=(_asked, look, question), name=name, daemon=True
+            ).start()
 
 
 def _asked(look: _Look, question: Callable[[], object]) -> None:
