@@ -1,5 +1,6 @@
 """The figures of a store, asked by a thread of its own, so that who wants them never waits long."""
 
+import contextvars
 import logging
 import os
 import threading
@@ -74,8 +75,8 @@ class Known(NamedTuple):
 
 
 class Inquiry:
-    """Has a store asked. ``storage``: gives it, and may take as long as it likes; ``asked``: what
-    is asked of it."""
+    """Has a store asked. ``storage``: gives it, in the context of who wants figures, and may take
+    as long as it likes; ``asked``: what is asked of it."""
 
     def __init__(
         self, storage: Callable[[], Storage], asked: Callable[[Storage], Figures] = ask
@@ -89,6 +90,7 @@ class Inquiry:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._wanted = False
+        self._context = contextvars.Context()
         self._asking_since: float | None = None
         self._answered = -inf  # when it last answered at all; never, once it did not
         self._ended = 0  # questions that were answered, or not
@@ -127,6 +129,7 @@ class Inquiry:
     def _want(self) -> None:
         if self._asking_since is None:
             self._wanted = True
+            self._context = contextvars.copy_context()  # as a Flask app's, which has a storage
             self._changed.notify_all()
         if self._thread is None:
             self._thread = threading.Thread(target=self._loop, name="qml-metrics", daemon=True)
@@ -153,7 +156,7 @@ class Inquiry:
     def _ask(self) -> "Known | None":
         begun = time.monotonic()
         try:
-            storage = self._storage()
+            storage = self._context.run(self._storage)
             storage.driver.time()
             self._answered = time.monotonic()
             found = self._asked(storage)

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from ..storage.hooks import Event, EventKind
 from ..values.job import Job
-from ..values.states import Scheduled
+from ..values.states import Processing, Scheduled
 from ..work.app import Qml
 from .labels import Labels
 
@@ -107,10 +107,13 @@ class Counting:
 
     def _due_for(self, job: Job) -> float | None:
         """Seconds since the job was due; None = that is not known of it any more."""
+        state = job.state
         if job.fence != 1 or job.waits or job.damage is not None:
             return None
+        if not isinstance(state, Processing):
+            return None
         due = job.slot or _due(job) or job.created_at
-        return max(0.0, (self._jobs.storage.now() - due).total_seconds())
+        return max(0.0, (state.started_at - due).total_seconds())
 
     def before_fork(self) -> None:
         """Let nobody hold what the child will need."""

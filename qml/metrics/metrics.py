@@ -8,6 +8,7 @@ from prometheus_client import generate_latest as generate
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from ..storage.storage import Storage
 from ..values.errors import ConfigurationError
 from ..values.states import StateKind
 from ..work.app import Qml
@@ -42,7 +43,7 @@ class Metrics(Collector):
                 "each app, and give a second app a registry of its own: "
                 "Metrics(jobs, registry=CollectorRegistry())"
             ) from error
-        self._inquiry = Inquiry(lambda: jobs.storage)
+        self._inquiry = Inquiry(self._storage)
         self.registry.register(self)
         _MADE[jobs] = ref(self)
 
@@ -55,6 +56,11 @@ class Metrics(Collector):
             made = cls(jobs, CollectorRegistry())
             ProcessCollector(registry=made.registry)
         return made
+
+    def _storage(self) -> Storage:
+        """That of a server that runs here; else the app's own, where it is clear which that is."""
+        running = (server.storage for server in self._jobs.servers if server.running)
+        return next(running, None) or self._jobs.storage
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
         """Nothing: a registry would ask the store when this is registered."""

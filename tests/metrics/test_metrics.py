@@ -8,10 +8,12 @@ import threading
 import time
 
 import pytest
+from flask import Flask
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families as parsed
 
 from qml import ConfigurationError, Discard, Job, Qml, Retry, StorageUnavailable, Succeeded
+from qml.flask import QmlFlask
 from qml.metrics import Metrics, asking, exposition
 from qml.metrics.asking import Figures, Inquiry
 from qml.metrics.labels import MOST, Labels
@@ -108,6 +110,35 @@ def test_waiting_counts_from_when_a_job_is_due(memory_app, metrics, clock, optio
     memory_app.server().step()
     found = value(metrics, "qml_job_wait_seconds_sum", queue="default")
     assert found == pytest.approx(waited)
+
+
+def test_a_flask_app_of_several_has_its_own_figures(caplog):
+    with QmlFlask() as jobs:
+        task = jobs.task(name="t")(print)
+        metrics = Metrics(jobs, CollectorRegistry())
+        for name in "ab":
+            app = Flask(name)
+            app.config["QML_URL"] = "memory://"
+            jobs.init_app(app)
+        with app.app_context():
+            task.enqueue()
+            drain(jobs)
+            assert value(metrics, "qml_job_wait_seconds_count", queue="default") == 1
+            assert value(metrics, "qml_jobs", queue="default", state="succeeded") == 1
+    assert not caplog.records
+
+
+def test_the_store_of_a_server_that_runs_here_has_the_gauges():
+    with QmlFlask() as jobs:
+        metrics = Metrics(jobs, CollectorRegistry())
+        for name in "ab":
+            app = Flask(name)
+            app.config["QML_URL"] = "memory://"
+            jobs.init_app(app)
+        with app.app_context():
+            server = jobs.server(threads=1)
+        with server:
+            assert value(metrics, "qml_store_up") == 1
 
 
 def test_waiting_of_what_is_not_known_any_more_is_not_observed(memory_app, metrics, clock):
