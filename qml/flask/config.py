@@ -28,7 +28,8 @@ _SQLITE = re.compile(r"sqlite:///([^?#]*)(.*)", re.DOTALL)
 
 
 def check_keys(config: Mapping[str, Any]) -> None:
-    """ConfigurationError for a key that begins as qml's do, and is none of them."""
+    """ConfigurationError for a key that begins as qml's do, and is none of them, or whose value is
+    of another kind: the text "False", as an environment variable may give it, is true in Python."""
     for key in config:
         if isinstance(key, str) and key.startswith("QML_") and key not in KEYS:
             near = difflib.get_close_matches(key, KEYS, 1)
@@ -37,6 +38,11 @@ def check_keys(config: Mapping[str, Any]) -> None:
                 f"the app's configuration has {key}, which is no key of qml; {hint}There are "
                 f"{', '.join(KEYS)}"
             )
+    immediate, app = config.get("QML_IMMEDIATE"), config.get("QML_APP")
+    if immediate not in (None, True, False):
+        raise ConfigurationError(f"QML_IMMEDIATE is {immediate!r}; give True or False")
+    if not isinstance(app, str | None):
+        raise ConfigurationError(f'QML_APP is {app!r}; give text, such as "shop:create_app()"')
 
 
 def storage_config(app: Flask, default: str | Config | None, settings: dict[str, Any]) -> Config:

@@ -38,7 +38,7 @@ def settings_of(given: Any) -> dict[str, Any] | None:
             f"QML_EMBEDDED is {given!r}; give True, or a dict of server settings such as "
             '{"threads": 4}'
         )
-    unknown = set(given) - SETTINGS
+    unknown = set(map(str, given)) - SETTINGS
     if unknown:
         raise ConfigurationError(
             f"QML_EMBEDDED has {', '.join(sorted(unknown))}, which is no setting of a server; "

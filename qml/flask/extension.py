@@ -53,16 +53,16 @@ class QmlFlask(Qml):
             self.init_app(app)
 
     def init_app(self, app: Flask) -> None:
-        """Have ``app`` use this. Keys that begin with ``QML_`` and that qml does not know are a
-        ConfigurationError; so is a second QmlFlask for one app."""
+        """Have ``app`` use this. Keys that begin with ``QML_`` and that qml does not know, or with
+        values that it does not, are a ConfigurationError; so is a second QmlFlask for one app."""
         check_keys(app.config)
         if NAME in app.extensions:
             raise ConfigurationError(
                 f"app {app.name!r} has a QmlFlask already; call init_app once for each app"
             )
+        settings = settings_of(app.config.get("QML_EMBEDDED"))
         home = app.extensions[NAME] = Home(self, app, self._url, self._settings)
         self._homes.add(home)
-        settings = settings_of(app.config.get("QML_EMBEDDED"))
         if settings is not None and not app.testing:
             home.embedded.want(settings)
         self._apps += 1

@@ -226,6 +226,22 @@ def test_an_unknown_key_is_an_error_that_names_the_right_one(make_app, jobs):
         _ = jobs.storage
 
 
+@pytest.mark.parametrize("wrong", [{"QML_IMMEDIATE": "False"}, {"QML_APP": 5}])
+def test_a_value_of_another_kind_is_an_error(make_app, jobs, wrong):
+    [key] = wrong
+    with pytest.raises(ConfigurationError, match=f"{key} is {wrong[key]!r}"):
+        make_app(jobs, **wrong)
+
+
+def test_an_app_whose_settings_were_wrong_is_taken_once_they_are_right(jobs):
+    app = Flask("shop")
+    app.config.update(TESTING=True, QML_URL="memory://", QML_EMBEDDED="yes")
+    with pytest.raises(ConfigurationError, match="QML_EMBEDDED"):
+        jobs.init_app(app)
+    app.config["QML_EMBEDDED"] = True
+    jobs.init_app(app)
+
+
 def test_the_constructor_takes_the_app():
     app = Flask("shop")
     app.config["QML_URL"] = "memory://"

@@ -133,7 +133,7 @@ def test_it_can_be_told_to_begin(make_app, jobs):
         server.stop()
 
 
-@pytest.mark.parametrize("wrong", ["yes", 3, {"thread": 2}])
+@pytest.mark.parametrize("wrong", ["yes", 3, {"thread": 2}, {1: 2}])
 def test_wrong_settings_are_said_when_the_app_is_made(make_app, jobs, wrong):
     with pytest.raises(ConfigurationError, match="QML_EMBEDDED"):
         make_app(jobs, QML_EMBEDDED=wrong)
