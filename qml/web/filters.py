@@ -80,15 +80,21 @@ class Asked:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """As parameters of an address."""
+        """As parameters of an address: ids in one text, as people write them, or where one has a
+        space in it, each by itself."""
         given = attrs.asdict(self, recurse=False)
         given["state"] = list(given.pop("states"))
-        given["id"] = " ".join(given.pop("ids"))
+        ids = given.pop("ids")
+        if all(one.split() == [one] for one in ids):
+            given["id"] = " ".join(ids)
+        else:
+            given["pick"] = list(ids)
         return {name: value for name, value in given.items() if value}
 
     def without(self, name: str) -> dict[str, Any]:
         """The parameters but one."""
-        return {other: value for other, value in self.parameters.items() if other != name}
+        left_out = ("id", "pick") if name == "id" else (name,)
+        return {other: value for other, value in self.parameters.items() if other not in left_out}
 
     def toggled(self, state: str) -> dict[str, Any]:
         """The parameters with one state more, or less."""
@@ -119,7 +125,8 @@ def asked(given: Any) -> Asked:
     for name, value in {**texts, **names}.items():
         if "\0" in value:
             raise ConfigurationError(f"{name} has a NUL in it, as no name has")
-    ids = tuple(dict.fromkeys(given.get("id", "").replace("\0", " ").split()))
+    typed = given.get("id", "").replace("\0", " ").split()
+    ids = tuple(dict.fromkeys([*typed, *given.getlist("pick")]))
     found = Asked(states=states, ids=ids[:MOST_IDS], **texts, **names)
     seconds(found.newer, "newer than")
     _ = found.where  # says what is wrong

@@ -54,6 +54,15 @@ def test_all_that_match_a_text_are_cancelled(client, storage):
     assert states(storage, others) == {StateKind.ENQUEUED}
 
 
+def test_a_picked_id_with_a_space_in_it_is_one_job(small):
+    storage = small.jobs.storage
+    storage.enqueue_many([Job("m", id=one) for one in ("a", "b", "a b")])
+    page = small.post("/jobs/selected", {"pick": "a b", "verb": "delete"}, 200)
+    assert small.said(answer(small, page)) == "1 job was deleted."
+    assert [storage.get(one) is None for one in ("a", "b", "a b")] == [False, False, True]
+    assert "2 jobs" in text(small.get("/jobs/confirm", verb="delete", id="a  b c"))
+
+
 def test_what_was_picked_is_deleted(client, storage):
     jobs = storage.enqueue_many([Job("m") for _ in range(5)])
     picked = [jobs[1].id, jobs[3].id]
