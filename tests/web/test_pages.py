@@ -126,6 +126,27 @@ def test_what_waits_the_longest_is_told(client, storage, clock):
         assert told in page
 
 
+@pytest.mark.parametrize("page", ["/queues/change", "/schedules/change"])
+def test_what_cannot_be_done_with_a_queue_or_schedule_is_said_and_not_done(small, page):
+    small.jobs.queues.pause("mail")
+    small.jobs.every(60, name="mail")(small.jobs.task(name="t")(print))
+    small.jobs.server().tick()
+    small.jobs.schedules.pause("mail")
+    answer = small.post(page, {"name": "mail", "verb": "Pause"}, 400)
+    assert "by the name of 'Pause'" in text(answer)
+    assert [queue.paused_at is None for queue in small.jobs.queues.list()] == [False]
+    assert [schedule.paused for schedule in small.jobs.schedules.list()] == [True]
+
+
+def test_run_now_while_another_job_has_the_key_says_which(small):
+    task = small.jobs.task(name="t", unique_key="k")(print)
+    small.jobs.every(60, name="s")(task)
+    small.jobs.server().tick()
+    holder = task.enqueue()
+    answer = small.post("/schedules/change", {"name": "s", "verb": "trigger"})
+    assert f"is held by job {holder.id}" in small.said(answer)
+
+
 def test_a_queue_is_paused_and_goes_on(client, storage):
     storage.enqueue(Job("m", queue="mail"))
     answer = client.post("/queues/change", {"name": "mail", "verb": "pause"})

@@ -2,6 +2,7 @@
 
 from flask import Response, request
 
+from ...values.errors import ConfigurationError
 from .. import answering, paths, tallies
 from ..board import Board
 
@@ -14,6 +15,8 @@ def queues(board: Board) -> Response:
 def change(board: Board) -> Response:
     """Pause a queue, or go on with it."""
     name, verb = request.form.get("name", ""), request.form.get("verb", "")
+    if verb not in ("pause", "resume"):
+        raise ConfigurationError(f"nothing can be done with a queue by the name of {verb!r}")
     if verb == "pause":
         board.storage.queues.pause(name)
         message = f"Queue {name} is paused; what runs goes on."

@@ -5,7 +5,7 @@ from datetime import datetime
 import attrs
 from flask import Response, request
 
-from ...values.errors import ConfigurationError
+from ...values.errors import ConfigurationError, QmlError, StorageUnavailable
 from ...values.schedule import Schedule
 from .. import answering, paths
 from ..board import Board
@@ -52,6 +52,8 @@ def _slots(schedule: Schedule) -> list[datetime]:
 def change(board: Board) -> Response:
     """Pause a schedule, go on with it, or enqueue a job of it now."""
     name, verb = request.form.get("name", ""), request.form.get("verb", "")
+    if verb not in ("trigger", "pause", "resume"):
+        raise ConfigurationError(f"nothing can be done with a schedule by the name of {verb!r}")
     found = board.storage.schedules
     try:
         if verb == "trigger":
@@ -65,7 +67,9 @@ def change(board: Board) -> Response:
         else:
             found.resume(name)
             message = f"Schedule {name} goes on."
-    except ConfigurationError as error:
+    except StorageUnavailable:
+        raise
+    except QmlError as error:  # there is none of this name, or another job has the key of its jobs
         return answering.done(board, str(error), paths.to("schedules"), well=False)
     finally:
         board.looks.forget()
