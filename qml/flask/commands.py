@@ -36,7 +36,7 @@ def command(home: "Home") -> click.Command:
             "flask qml",
             home.source or current_app.import_name,
             home.jobs,
-            home.config(),
+            home.config,
             own_process=_is_flasks_own_process(),
         )
         context.exit(main(list(arguments), inside))

@@ -73,6 +73,12 @@ def test_the_configurations_url_may_be_a_url_of_anything(site):
     assert "memory://" in done.stderr
 
 
+def test_a_wrong_url_in_the_configuration_is_one_sentence(site):
+    done = site.call(*FLASK, "stats", FLASK_QML_URL="nonsense")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert "'nonsense' is no scheme qml knows" in done.stderr
+
+
 def test_a_wrong_key_is_one_sentence_with_qmls_exit_code(site):
     done = site.call(*FLASK, "stats", FLASK_QML_ULR="memory://")
     assert "did you mean QML_URL" in done.stderr
