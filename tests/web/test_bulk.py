@@ -54,6 +54,16 @@ def test_all_that_match_a_text_are_cancelled(client, storage):
     assert states(storage, others) == {StateKind.ENQUEUED}
 
 
+def test_who_posts_no_states_means_those_of_the_question(small):
+    [failed] = fail(small.jobs.storage, 1)
+    waiting = small.jobs.storage.enqueue(Job("m"))
+    after = fields(small.get("/jobs/confirm", verb="cancel"))["after"]
+    given = {"verb": "cancel", "after": after}
+    assert small.said(small.post("/jobs/change", given)) == "1 job was cancelled."
+    assert states(small.jobs.storage, [failed]) == {StateKind.FAILED}
+    assert states(small.jobs.storage, [waiting]) == {StateKind.DELETED}
+
+
 def test_a_picked_id_with_a_space_in_it_is_one_job(small):
     storage = small.jobs.storage
     storage.enqueue_many([Job("m", id=one) for one in ("a", "b", "a b")])

@@ -45,8 +45,8 @@ def _question(board: Board, verb: Verb, asked: Asked) -> Response:
 
 def change(board: Board) -> Response:
     """Do it; where it takes long, a part of it, and ask to go on."""
-    verb, asked = acting.verb(request.form.get("verb", "")), filters.asked(request.form)
-    verb.within(asked)
+    verb = acting.verb(request.form.get("verb", ""))
+    asked = verb.within(filters.asked(request.form))
     after, so_far = (_whole(name) for name in ("after", "so_far"))
     done = acting.carry_out(board, verb, asked, after)
     board.looks.forget()
