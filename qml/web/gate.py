@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from flask import Response, request
+from werkzeug.wrappers import Response as AnyResponse
 
 from ..values.errors import ConfigurationError
 from ..values.hosts import is_loopback, name_of
@@ -87,8 +88,8 @@ class Authorized:
             return None
         if found is None or found is False:
             return Refusal(403, "you may not see this dashboard")
-        if isinstance(found, Response):
-            return found
+        if isinstance(found, AnyResponse):
+            return Response.force_type(found)  # type: ignore[return-value]
         raise ConfigurationError(
             f"dashboard authorize returned {type(found).__name__}; give True, False or a response"
         )

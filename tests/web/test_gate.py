@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import werkzeug
 from flask import Flask, Response, abort
 
 from qml import ConfigurationError, connect
@@ -87,8 +88,9 @@ def test_a_function_of_the_app_decides(memory_app, mount, path):
 
 
 def test_it_may_answer_with_a_way_to_sign_in_or_abort(memory_app, mount):
-    redirect = Response("", 302, headers={"Location": "/login"})
-    assert mount(memory_app, authorize=lambda: redirect).get("/", 302).headers["Location"]
+    for made in (Response, werkzeug.Response):
+        redirect = made("", 302, headers={"Location": "/login"})
+        assert mount(memory_app, authorize=lambda it=redirect: it).get("/", 302).location
     mount(memory_app, authorize=lambda: abort(418)).get("/", 418)
 
 
