@@ -47,7 +47,12 @@ def qml_app(pytestconfig: pytest.Config) -> "Qml | None":
     name = str(pytestconfig.getini("qml_app"))
     if not name:
         return None
-    found = pkgutil.resolve_name(name)
+    try:
+        found = pkgutil.resolve_name(name)
+    except (AttributeError, ValueError) as error:
+        raise pytest.UsageError(
+            f"qml_app = {name} cannot be found ({error}); name a Qml, such as myapp:jobs"
+        ) from error
     if not isinstance(found, Qml):
         kind = type(found).__name__
         raise pytest.UsageError(f"qml_app = {name} is a {kind}; name a Qml, such as myapp:jobs")

@@ -222,6 +222,8 @@ def test_a_storage_of_each_kind_is_the_test_s_own(place, tmp_path):
     [
         ("string", "qml_app = string is a module; name a Qml, such as myapp:jobs"),
         ("string:digits", "qml_app = string:digits is a str; name a Qml"),
+        ("string:nothing", "no attribute 'nothing'.*; name a Qml, such as myapp:jobs"),
+        ("string:make()", "'string:make\\(\\)'.*; name a Qml, such as myapp:jobs"),
         ("nowhere:jobs", "No module named 'nowhere'"),
     ],
 )
