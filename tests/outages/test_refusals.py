@@ -95,8 +95,8 @@ def stranger(guarded):
         # What +@read leaves out, a script that changes nothing needs, too.
         administrate(
             guarded.url,
-            f"ACL SETUSER stranger on >{SECRET} ~{{qml}}:* &{{qml}}:* +@read +@connection +time "
-            "+eval +evalsha",
+            f"ACL SETUSER stranger on >{SECRET} ~{{qml}}:* &{{qml}}:* +@read +@connection -select "
+            "+time +eval +evalsha",
         )
         yield login(guarded, "stranger", SECRET)
         administrate(guarded.url, "ACL DELUSER stranger")
@@ -105,7 +105,7 @@ def stranger(guarded):
 WRITES = {
     "enqueue": lambda storage: storage.enqueue(Job("t")),
     "claim": lambda storage: storage.fetch_and_lock_job("w"),
-    "delete": lambda storage: storage.delete("a"),
+    "delete": lambda storage: storage.delete(storage.list()[0].id),
 }
 
 
@@ -123,6 +123,13 @@ def test_a_user_who_may_not_make_the_schema(guarded, stranger):
     other = Store(guarded.kind, guarded.url, "other")
     text = refused(guarded, lambda: other.open(stranger), StorageError)
     assert {"postgres": "give the role", "redis": "ACL SETUSER"}[guarded.kind] in text
+
+
+def test_a_redis_user_who_may_not_choose_a_database(guarded, stranger):
+    if guarded.kind == "redis":
+        text = refused(guarded, lambda: guarded.open(stranger.rpartition("/")[0] + "/1"))
+        assert "forbids this user a command" in text
+        assert "ACL SETUSER" in text
 
 
 def test_nothing_shows_the_password(guarded):

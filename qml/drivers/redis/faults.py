@@ -9,9 +9,15 @@ from ...values.errors import CapacityExceeded, StorageError, StorageUnavailable
 
 PERHAPS = "the call may or may not have been carried out, and may safely be made again"
 
+FORBIDDEN = "allow it (ACL SETUSER), on all keys and channels that begin with the prefix"
 
 _REFUSALS: tuple[tuple[type[Exception] | str, str, str], ...] = (
     (exceptions.AuthenticationError, "refuses the login", "check user and password in the URL"),
+    (
+        exceptions.NoPermissionError,
+        "forbids this user a command",
+        FORBIDDEN,
+    ),
     (
         "max number of clients",
         "takes no more clients",
@@ -68,7 +74,7 @@ _MEANINGS: tuple[tuple[str, type[StorageError], str, str], ...] = (
         "NOPERM|ACL failure",
         StorageError,
         "forbids this user a command",
-        "allow it (ACL SETUSER), on all keys and channels that begin with the prefix",
+        FORBIDDEN,
     ),
     (
         "MISCONF",
