@@ -15,7 +15,7 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import Protocol
 
-from ..values.errors import StorageClosed, StorageUnavailable
+from ..values.errors import StorageClosed, StorageError, StorageUnavailable
 
 log = logging.getLogger("qml.wakeups")
 
@@ -89,7 +89,7 @@ class Wakeups:
 
     def __init__(self, name: str, subscribe: Callable[[], Feed], send: Callable[[], None]) -> None:
         """``name`` of the store, for the log; ``subscribe`` opens a feed; ``send`` sends a hint to
-        every feed. Both may raise StorageUnavailable."""
+        every feed. Both may raise StorageError: away, or not allowed, it is deaf."""
         self._name = name
         self._subscribe = subscribe
         self._send = send
@@ -124,7 +124,7 @@ class Wakeups:
         try:
             if self._unsent:
                 self._unsent = False
-                with contextlib.suppress(StorageUnavailable):
+                with contextlib.suppress(StorageError):
                     self._send()
         finally:
             self._sending.release()
@@ -193,7 +193,7 @@ class Wakeups:
             while self._wanted():
                 try:
                     self._hear(bell[0])
-                except StorageUnavailable as error:
+                except StorageError as error:
                     if self._hears:
                         pause, told = TRY_AGAIN[0], False
                     self._grow_deaf(error, told)
@@ -240,7 +240,7 @@ class Wakeups:
                 return
             either.select(left)
 
-    def _grow_deaf(self, error: StorageUnavailable, told: bool) -> None:
+    def _grow_deaf(self, error: StorageError, told: bool) -> None:
         with self._changed:
             self._hears = False
             self._changed.notify_all()

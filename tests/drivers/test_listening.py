@@ -15,7 +15,7 @@ import pytest
 
 from qml.drivers import listening
 from qml.drivers.listening import Heard, Wakeups
-from qml.values.errors import StorageUnavailable
+from qml.values.errors import StorageError, StorageUnavailable
 
 LONG = 20.0
 
@@ -190,6 +190,22 @@ def test_a_short_wait_of_the_deaf_is_only_as_long_as_asked(line, wakeups, monkey
     monkeypatch.setattr(listening, "POLL_DEAF", LONG)
     assert wakeups.wait(0.02) is False
     assert time.monotonic() - start < LONG / 2
+
+
+def test_hints_that_are_refused_are_lost_and_no_error(line, wakeups, monkeypatch, caplog):
+    """A user may not send any, or there is no room for one more: what was done is done."""
+    refusals = []
+
+    def refuse():
+        refusals.append(threading.current_thread().name)
+        raise StorageError("not for you")
+
+    monkeypatch.setattr(wakeups, "_send", refuse)
+    wakeups.notify()
+    assert wakeups.wait(0) is True
+    until(lambda: not wakeups.wait(0.01) and refusals.count("qml-wakeups") > 1)
+    [said] = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert said.startswith("the store: hints of new jobs do not arrive (not for you)")
 
 
 def test_it_hears_again_after_an_outage_and_says_each_outage_once(line, wakeups, caplog):

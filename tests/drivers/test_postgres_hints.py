@@ -9,7 +9,7 @@ import pytest
 from qml.drivers.postgres import PostgresDriver
 from qml.drivers.postgres.session import Session
 from qml.seam.rows import Obstacle, Write
-from qml.values.errors import StorageError
+from qml.values.errors import StorageError, StorageUnavailable
 
 from . import postgres_store
 from .making import alike, everything, put, row
@@ -116,6 +116,18 @@ def test_a_hint_that_is_refused_takes_nothing_back(driver, rows):
     seqs = driver.insert(rows).seqs
     driver.notify()
     assert everything(driver) == [r._replace(seq=s) for r, s in zip(rows, seqs, strict=True)]
+
+
+def test_a_full_queue_of_hints_takes_nothing_back(driver):
+    """PostgreSQL refuses every hint while some session listens and is in a long transaction."""
+    full = "RAISE EXCEPTION 'too many notifications in the NOTIFY queue' USING ERRCODE = '54000'"
+    driver._connections.sql._texts["hint"] = f"; DO $$ BEGIN {full}; END $$"
+    driver._connections.sql._texts["notify"] = f"DO $$ BEGIN {full}; END $$"
+    [seq] = driver.insert([row("a")]).seqs
+    driver.notify()
+    assert everything(driver) == [row("a", seq=seq)]
+    with pytest.raises(StorageUnavailable, match="a session that listens has a"):
+        driver._connections.notify()
 
 
 def test_rows_that_are_refused_cost_no_session(driver):

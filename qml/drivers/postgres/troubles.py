@@ -32,6 +32,13 @@ TOO_LONG = {
 }
 """Said in the place of the server's own words, which are of its indexes."""
 
+HINTS = "NOTIFY"
+HINTS_CURE = (
+    "a session that listens has a transaction open for long, so no hint can be forgotten; find it "
+    "(pg_stat_activity, by xact_start) and end it"
+)
+"""Of the queue of hints, which is full by the same code."""
+
 WRONG = {
     "25P02": "a statement of this transaction has failed before; roll it back",
     "42501": "give the role of the URL the right to use the schema and its tables",
@@ -59,9 +66,11 @@ def cure(fault: str) -> str:
 def translated(error: psycopg2.Error, name: str, url: str) -> StorageError:
     """qml's error for a statement that the server refused."""
     code = error.pgcode or ""
-    if code in TOO_LONG:
-        return StorageError(f"{name}: {TOO_LONG[code]}")
     message = f"{name}: {told(error, url)}"
+    if code in TOO_LONG:
+        if HINTS in message.removeprefix(name):
+            return StorageUnavailable(f"{message}; {HINTS_CURE}")
+        return StorageError(f"{name}: {TOO_LONG[code]}")
     if code in NOT_INSTALLED:
         cure = "the tables of qml are not there, or not complete; connect anew to make them"
         return MigrationError(f"{message}; {cure}")
