@@ -139,4 +139,10 @@ class RedisConfig:
 
     @url.validator
     def _check_url(self, field: "attrs.Attribute[str]", url: str) -> None:
-        urls.checked(self, field.name, url, ("redis", "rediss", "unix"))
+        parts = urls.checked(self, field.name, url, ("redis", "rediss", "unix"))
+        number = parts.path.strip("/")  # redis-py takes 0 for what is none
+        if parts.scheme != "unix" and number and not number.isdecimal():
+            raise ConfigurationError(
+                f"RedisConfig url ends in {parts.path!r}; give the number of a database, such as "
+                "/0, and key_prefix for a name"
+            )

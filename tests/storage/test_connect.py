@@ -132,6 +132,8 @@ def test_settings_in_the_url_of_a_server_are_told_from_its_library_s_own():
         ("postgresql://h/db?max_connections=lots", "max_connections is 'lots'; give a number"),
         ("postgresql://h/db?schema_name=a&schema_name=b", "a setting is given twice"),
         ("redis://h?answer_timeout=0", "RedisConfig answer_timeout is 0.0; give a number above 0"),
+        ("redis://h/jobs", "RedisConfig url ends in '/jobs'; give the number of a database"),
+        ("rediss://h/1/2", "RedisConfig url ends in '/1/2'; give the number of a database"),
     ],
 )
 def test_a_wrong_setting_in_the_url_of_a_server(url, said):
