@@ -98,6 +98,17 @@ def test_an_index_that_vanished_is_made_anew(store, name, caplog):
     assert caplog.records == []
 
 
+def test_the_version_of_the_layout_is_written_down_again(tmp_path, store):
+    """FLUSHALL takes it, too, and who only looks would find no jobs of qml for ever."""
+    fill(store)
+    store.delete("schema")
+    store.upkeep()
+    looking = RedisDriver(redis_store.config(tmp_path, create=False))
+    looking.install()
+    assert ids(everything(looking)) == [*"abcdefghi"]
+    looking.close()
+
+
 @pytest.mark.parametrize("job_id", "abcdefghi")
 def test_a_row_that_vanished_is_reported_and_what_is_left_is_removed(store, job_id, caplog):
     fill(store)

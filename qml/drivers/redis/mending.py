@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ...values.errors import StorageError, StorageUnavailable
+from . import schema
 from .connections import Connections
 from .scripts import reading, writing
 from .texts import RANK, SEQ, TIME, dumps, loads, pairs
@@ -82,6 +83,7 @@ class Mending:
         start = time.monotonic()
         if start < self._next_check and not self._suspected:
             return iter(())
+        schema.written_down(self._connections)  # FLUSHALL, or a restart, has taken it, too
         wrong = check(self._connections)
         self._next_check = start + max(EVERY, 100 * (time.monotonic() - start))
         if not wrong and not self._suspected:

@@ -24,9 +24,7 @@ def install(connections: Connections, *, create: bool) -> None:
     present = present_version(connections)
     if present == 0 and not create:
         raise StorageUnavailable(f"{name} holds no jobs of qml")
-    if present == 0:
-        connections.ask("SET", f"{connections.base}schema", NEWEST, "NX")
-        present = present_version(connections)
+    present = present or written_down(connections)
     if present > NEWEST:
         raise MigrationError(
             f"{name} has schema version {present}, made by a newer qml; this is qml {__version__}, "
@@ -50,6 +48,13 @@ def remove(connections: Connections) -> None:
 def present_version(connections: Connections) -> int:
     """The version of the layout in the server; 0 when there is none."""
     return int(connections.ask("GET", f"{connections.base}schema") or 0)
+
+
+def written_down(connections: Connections) -> int:
+    """The version of the layout in the server; ours, where there was none."""
+    if present_version(connections) == 0:
+        connections.ask("SET", f"{connections.base}schema", NEWEST, "NX")
+    return present_version(connections)
 
 
 def server_info(connections: Connections) -> dict[str, Any]:
