@@ -22,7 +22,7 @@ TROUBLES = {
     "25006": (StorageUnavailable, "primary"),
     "58030": (StorageUnavailable, "ask again later"),
     "08006": (StorageUnavailable, "ask again later"),
-    "42501": (StorageError, "right to use the schema"),
+    "42501": (StorageError, "give the role USAGE on the schema"),
     "42P01": (MigrationError, "connect anew"),
     "3F000": (MigrationError, "connect anew"),
     "XX001": (StorageError, "trouble of the test"),

@@ -1,9 +1,13 @@
 """Brings the schema up to date: each migration once, in order, in one transaction."""
 
+import re
+from collections.abc import Iterable
+
 from ..._version import __version__
 from ...values.config import PostgresConfig
 from ...values.errors import MigrationError
 from ..statements import read_page
+from .arrays import literal
 from .connections import Call, Connections
 from .statements import LOCKS, MIGRATION
 
@@ -12,6 +16,9 @@ MIGRATIONS = {
     for name, text in read_page("qml.drivers.postgres", "schema.sql", "migration").items()
 }
 NEWEST = max(MIGRATIONS)
+
+META = "qml_meta"
+TABLES = frozenset(re.findall(r"TABLE \{schema\}\.(\w+) \(", "".join(MIGRATIONS.values())))
 
 
 def install(connections: Connections, config: PostgresConfig) -> None:
@@ -35,17 +42,28 @@ def install(connections: Connections, config: PostgresConfig) -> None:
 
 def present_version(call: Call, name: str) -> int:
     """The version of the schema; 0 when there is none."""
-    schema = {"schema": call.sql.schema}
-    [(encoding, _, installed)] = call.run(call.sql["present"], schema)
+    encoding, _, there = _present(call)
     if encoding != "UTF8":
         raise MigrationError(
             f"{name}: the encoding of this database is {encoding}, which cannot keep every text; "
             "use one made with ENCODING 'UTF8' TEMPLATE template0"
         )
-    if not installed:
+    if not there:
         return 0
-    [(value,)] = call.run(call.sql["schema_version"], {})
-    return int(value)
+    rows = call.run(call.sql["schema_version"], {}) if META in there else []
+    if not rows or not rows[0][0].isdecimal():
+        raise _lost(name, ["its version" if META in there else META])
+    version = int(rows[0][0])
+    if version == NEWEST and TABLES - there:
+        raise _lost(name, sorted(TABLES - there))
+    return version
+
+
+def _present(call: Call) -> tuple[str, bool, set[str]]:
+    """The encoding of the database, whether the schema is there, and which of qml's tables."""
+    asked = {"schema": call.sql.schema, "tables": literal(sorted(TABLES))}
+    [(encoding, exists, there)] = call.run(call.sql["present"], asked)
+    return encoding, exists, {*there}
 
 
 def _migrate(call: Call, name: str) -> None:
@@ -53,7 +71,7 @@ def _migrate(call: Call, name: str) -> None:
     after it began waits for whoever migrates at this moment."""
     call.run(call.sql["begin"], {})
     call.run(call.sql["one_migrates"], {"space": LOCKS, "lock": call.sql.lock(MIGRATION)})
-    [(_, exists, _)] = call.run(call.sql["present"], {"schema": call.sql.schema})
+    _, exists, _ = _present(call)
     if not exists:  # asked first, since it takes a right that its user may lack
         call.run(call.sql["create_schema"], {})
     present = present_version(call, name)
@@ -79,6 +97,13 @@ def _remove(call: Call) -> None:
     if empty:
         call.run(call.sql["drop_schema"], {})
     call.run(call.sql["commit"], {})
+
+
+def _lost(name: str, what: Iterable[str]) -> MigrationError:
+    return MigrationError(
+        f"{name} has lost {', '.join(what)}: restore a backup; or, if its jobs are not needed, "
+        "drop what is left there (tables and functions qml_...) and connect anew"
+    )
 
 
 def _too_new(name: str, present: int) -> MigrationError:

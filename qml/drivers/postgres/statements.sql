@@ -810,9 +810,9 @@ ROLLBACK
 SELECT
     current_setting('server_encoding'),
     EXISTS (SELECT FROM pg_namespace WHERE nspname = %(schema)s),
-    EXISTS (
-        SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-        WHERE n.nspname = %(schema)s AND c.relname = 'qml_meta'
+    ARRAY(
+        SELECT c.relname::text FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE n.nspname = %(schema)s AND c.relname = ANY (%(tables)s::text[])
     )
 
 -- name: schema_version

@@ -41,7 +41,8 @@ HINTS_CURE = (
 
 WRONG = {
     "25P02": "a statement of this transaction has failed before; roll it back",
-    "42501": "give the role of the URL the right to use the schema and its tables",
+    "42501": "give the role USAGE on the schema and SELECT, INSERT, UPDATE, DELETE on all tables "
+    "in it; to make them, it needs CREATE on the database, or on the schema if that is there",
 }
 NOT_INSTALLED = ("42P01", "3F000", "42703", "42883")
 
@@ -81,6 +82,9 @@ def translated(error: psycopg2.Error, name: str, url: str) -> StorageError:
 
 
 def told(error: BaseException, url: str) -> str:
-    """What an error says, on one line and without a password."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    """What an error says, on one line and without a password; nor with statements of ours."""
+    said = getattr(error, "diag", None)
+    parts = said and [said.message_primary, said.message_detail, said.message_hint]
+    whole = "; ".join(filter(None, parts or ())) or str(error)
+    text = " ".join(whole.split()) or type(error).__name__
     return urls.without_passwords(text, url)
