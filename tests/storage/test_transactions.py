@@ -354,7 +354,7 @@ def test_a_callers_cursors_confuse_nobody(factory, server):
 def test_a_text_that_the_connection_cannot_send_is_told(server):
     database, storage = server
     with database.driver(client_encoding="LATIN1") as caller:
-        with pytest.raises(StorageError, match="cannot keep such a text"):
+        with pytest.raises(StorageError, match=r"encoding is LATIN1.*_encoding\('UTF8'\)"):
             storage.enqueue_in(caller, [Job("\u2603")])
         [job] = storage.enqueue_in(caller, [Job("a")])
         caller.commit()
@@ -421,3 +421,16 @@ def test_what_is_no_job_is_refused(given, storage, caller):
         storage.enqueue_in(caller, [Job("a"), given])
     caller.commit()
     assert storage.list() == []
+
+
+def test_what_only_a_new_transaction_cures_is_told_so(server):
+    database, storage = server
+    with database.driver() as caller:
+        caller.set_session(isolation_level="SERIALIZABLE")
+        caller.cursor().execute("SELECT 1")
+        storage.enqueue(Job("faster", unique_key="k"))
+        with pytest.raises(StorageUnavailable, match="roll your transaction back, and do it again"):
+            storage.enqueue_in(caller, [Job("a", unique_key="k")])
+        caller.rollback()
+        with pytest.raises(UniqueKeyTaken):
+            storage.enqueue_in(caller, [Job("a", unique_key="k")])

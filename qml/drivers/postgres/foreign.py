@@ -7,8 +7,8 @@ import psycopg2
 from psycopg2 import extensions
 
 from ...seam.rows import Inserted, Row
-from ...values.errors import ConfigurationError, StorageError
-from . import storing
+from ...values.errors import ConfigurationError, StorageError, StorageUnavailable
+from . import storing, troubles
 from .connections import Call, Connections
 from .within import Within
 
@@ -30,7 +30,11 @@ def insert_in(connections: Connections, connection: Any, rows: Sequence[Row]) ->
     except ConfigurationError:
         raise
     except ValueError as error:
-        raise StorageError(f"{connections.name} cannot keep such a text: {error}") from error
+        what = f"{connections.name} cannot keep such a text: {error}"
+        if connection.encoding != "UTF8":
+            what = f"this connection's client_encoding is {connection.encoding}, which has not all "
+            what += f"of this text ({error}); connection.set_client_encoding('UTF8')"
+        raise StorageError(what) from error
 
 
 def _check(connections: Connections, connection: Any) -> None:
@@ -72,5 +76,12 @@ def _translated(
     connections: Connections, connection: extensions.connection, error: psycopg2.Error
 ) -> StorageError:
     if connection.closed:
-        return StorageError(f"{connections.name}: this connection is closed: {error}")
+        return StorageError(
+            f"{connections.name}: this connection is closed: {connections.told(error)}"
+        )
+    if error.pgcode in troubles.AGAIN:
+        return StorageUnavailable(
+            f"{connections.name}: {connections.told(error)}; roll your transaction back, and do it "
+            "again"
+        )
     return connections.refused(error)
