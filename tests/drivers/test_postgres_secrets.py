@@ -33,6 +33,20 @@ def assert_hidden(text):
     assert "unter2" not in text
 
 
+def test_what_libpq_takes_from_elsewhere_is_said(monkeypatch):
+    def told(url):
+        return PostgresDriver(PostgresConfig(url)).describe()
+
+    monkeypatch.setenv("PGHOST", "db.example")
+    monkeypatch.setenv("PGPORT", "6000")
+    monkeypatch.setenv("PGUSER", "ada")
+    assert told("postgresql://") == "PostgreSQL at db.example:6000/ada (schema qml)"
+    assert told("postgresql://h:1/jobs") == "PostgreSQL at h:1/jobs (schema qml)"
+    assert told("postgresql://?service=mine&dbname=jobs").startswith(
+        "PostgreSQL at service mine/jobs"
+    )
+
+
 def test_the_password_is_used_and_not_shown(server):
     assert WRITTEN in server.url
     driver = PostgresDriver(PostgresConfig(server.url))

@@ -1,5 +1,6 @@
 """Where a URL leads: the hosts in turn, as libpq would try them, each with what it takes."""
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,6 +14,16 @@ from .troubles import told
 Parameters = dict[str, Any]
 
 _LISTS = ("host", "hostaddr", "port")
+
+_VARIABLES = {
+    "host": "PGHOST",
+    "hostaddr": "PGHOSTADDR",
+    "port": "PGPORT",
+    "dbname": "PGDATABASE",
+    "user": "PGUSER",
+    "service": "PGSERVICE",
+}
+"""Where libpq looks for what a URL does not say."""
 
 
 def parameters(config: PostgresConfig) -> Parameters:
@@ -35,10 +46,14 @@ def each_host(given: Parameters) -> Iterator[Parameters]:
 
 
 def described(given: Mapping[str, Any], schema: str) -> str:
-    """The store for people, without a password."""
-    hosts = str(given.get("host") or given.get("hostaddr") or "localhost").split(",")
-    ports = str(given.get("port") or 5432).split(",")
+    """The store for people, without a password. What a service says, stands in libpq's own file."""
+    around = {name: os.environ.get(variable) for name, variable in _VARIABLES.items()}
+    given = {**around, **given}
+    hosts = str(given["host"] or given["hostaddr"] or "localhost").split(",")
+    ports = str(given["port"] or 5432).split(",")
     where = ",".join(f"{host}:{ports[i % len(ports)]}" for i, host in enumerate(hosts))
+    if given["service"]:
+        where = f"service {given['service']}"
     name = schema if schema.isprintable() else repr(schema)
-    database = given.get("dbname") or given.get("user") or ""
+    database = given["dbname"] or given["user"] or ""
     return f"PostgreSQL at {where}/{database} (schema {name})"
