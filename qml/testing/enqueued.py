@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..seam.rows import Page
+from ..values.errors import ConfigurationError
 from ..values.job import Job
 from ..values.states import StateKind
 from ..work.app import Qml
@@ -32,12 +33,14 @@ def assert_enqueued(
     parameter, so that it does not matter what was passed by name; one that the task does not take
     is InvalidArguments. ``run_after``: seconds from now or a timedelta, an aware datetime, None =
     ready at once. ``fields``: ``queue``, ``priority``, ``unique_key``, ``metadata`` and whatever
-    else ``Task.using`` takes. What is not given is not compared. Every value, and every value
+    else ``Task.using`` takes and a job has as it was given. What is not given is not compared. Every value, and every value
     inside of one, may be a matcher: whatever defines ``==``, as ``unittest.mock.ANY`` and
     ``pytest.approx`` do.
     """
     __tracebackhide__ = True
     wanted = wanted_of(jobs, task, (args, kwargs, run_after), fields)
+    if count is not None and (type(count) is not int or count < 0):
+        raise ConfigurationError(f"count is {count!r}; give a whole number, or None for any")
     waiting, found = _look(jobs, wanted)
     if len(found) == count or (count is None and found):
         return found

@@ -9,7 +9,9 @@ import attrs
 
 from ..values.errors import ConfigurationError, InvalidArguments
 from ..values.job import Job
+from ..values.rate import rate_or_none
 from ..values.states import AwaitingRetry, Scheduled
+from ..values.times import aware_utc
 from ..work.app import Qml
 from ..work.task import Task
 
@@ -28,9 +30,12 @@ ANYTHING: Any = _Anything()
 
 FIELDS = (
     "queue", "priority", "max_retries", "timeout_seconds", "job_type", "metadata", "unique_key",
-    "unique_while", "id",
+    "unique_while", "concurrency_key", "concurrency_limit", "rate", "rate_key", "batch", "id",
 )  # fmt: skip
 """The fields of a job that a test may name, as ``Task.using`` does."""
+
+PLAIN = (str, bytes, bool, int, float, type(None), list, tuple, Mapping, datetime, timedelta)
+"""What is a value and no matcher."""
 
 Differences = Iterator[tuple[str, object, object]]
 """Name, what was wanted, what was found."""
@@ -139,12 +144,30 @@ def wanted_of(
             f"task {task.name} belongs to another Qml, whose jobs are stored elsewhere; give that "
             "one (with the fixture qml_jobs: say which by qml_app)"
         )
+    _check_call(*call)
+    if isinstance(fields.get("rate"), str):
+        fields = fields | {"rate": rate_or_none("rate", fields["rate"])}
     method = task.name if isinstance(task, Task) else task
     found = jobs.tasks.get(method or "")
     signature = None if found is None else inspect.signature(found.function)
     wanted = Wanted(method, signature, *call, fields)
     wanted.bound()
     return wanted
+
+
+def _check_call(args: Any, kwargs: Any, run_after: Any) -> None:
+    """Refuse what no job is ever equal to: that one is *not* enqueued would always hold."""
+    if isinstance(args, PLAIN) and not isinstance(args, list | tuple):
+        raise ConfigurationError(f"args is {args!r}; give a list, such as args=[1, 2]")
+    if isinstance(kwargs, PLAIN) and not isinstance(kwargs, Mapping):
+        raise ConfigurationError(f"kwargs is {kwargs!r}; give a dict of arguments by name")
+    if isinstance(run_after, datetime):
+        aware_utc("run_after", run_after)
+    elif isinstance(run_after, PLAIN) and not isinstance(run_after, int | float | timedelta | None):
+        raise ConfigurationError(
+            f"run_after is {run_after!r}; give seconds from now, a timedelta, an aware datetime, or "
+            "None for a job that is ready"
+        )
 
 
 def _stored(value: Any) -> Any:

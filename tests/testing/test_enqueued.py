@@ -1,6 +1,6 @@
 """`assert_enqueued` finds what waits, and says what waits instead."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from unittest.mock import ANY
 
 import pytest
@@ -142,12 +142,14 @@ def test_every_option_of_using_can_be_asked_for(jobs, send):
     options = {
         "queue": "mail", "priority": 3, "max_retries": 1, "timeout_seconds": 2.5, "job_type": "t",
         "metadata": {"a": [1]}, "unique_key": "k", "unique_while": "queued", "id": "i",
+        "concurrency_key": "c", "concurrency_limit": 2, "rate": "20/s", "rate_key": "r",
+        "batch": "b",
     }  # fmt: skip
     send.enqueue("other")
     send.using(**options).enqueue("ada")
     for name, value in options.items():
         assert_enqueued(jobs, send, count=1, **{name: value})
-        assert_not_enqueued(jobs, send, **{name: "another"})
+        assert_not_enqueued(jobs, send, **{name: "1/h" if name == "rate" else "another"})
     assert_enqueued(jobs, send, metadata={"a": ANY}, **{k: options[k] for k in ("queue", "id")})
     assert_enqueued(jobs, send, unique_key=None, count=1)
 
@@ -175,6 +177,24 @@ def test_a_question_that_could_never_be_answered_is_refused(assertion, jobs, sen
         assertion(jobs, send.function)
     with Qml("memory://") as others, pytest.raises(ConfigurationError, match="another Qml"):
         assertion(others, send)
+
+
+NEVER = [{"args": "ada"}, {"args": None}, {"args": {"to": 1}}, {"kwargs": ["ada"]},
+         {"run_after": "soon"}, {"run_after": datetime(2030, 1, 1)}]  # fmt: skip
+
+
+@pytest.mark.parametrize("assertion", [assert_enqueued, assert_not_enqueued])
+@pytest.mark.parametrize("asked", NEVER, ids=str)
+def test_what_no_job_is_ever_equal_to_is_refused(assertion, asked, jobs, send):
+    with pytest.raises(ConfigurationError, match=f"{next(iter(asked))} is .*; give|aware"):
+        assertion(jobs, send, **asked)
+
+
+@pytest.mark.parametrize("count", [-1, "1", True])
+def test_a_count_is_a_number(count, jobs, send):
+    send.enqueue("ada")
+    with pytest.raises(ConfigurationError, match="count is .*; give a whole number"):
+        assert_enqueued(jobs, send, count=count)
 
 
 # -- what is said ------------------------------------------------------------------------------
