@@ -32,10 +32,10 @@ def assert_enqueued(
     ``task``: a task or its name, None = any. ``args`` and ``kwargs``: the whole call, compared by
     parameter, so that it does not matter what was passed by name; one that the task does not take
     is InvalidArguments. ``run_after``: seconds from now or a timedelta, an aware datetime, None =
-    ready at once. ``fields``: ``queue``, ``priority``, ``unique_key``, ``metadata`` and whatever
-    else ``Task.using`` takes and a job has as it was given. What is not given is not compared. Every value, and every value
-    inside of one, may be a matcher: whatever defines ``==``, as ``unittest.mock.ANY`` and
-    ``pytest.approx`` do.
+    ready at once. ``fields``: ``queue``, ``priority``, ``unique_key``, ``metadata`` and what else
+    of ``Task.using`` a job keeps as it was given. What is not given is not compared. Every value,
+    and every value inside of one, may be a matcher: whatever defines ``==``, as
+    ``unittest.mock.ANY`` and ``pytest.approx`` do.
     """
     __tracebackhide__ = True
     wanted = wanted_of(jobs, task, (args, kwargs, run_after), fields)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from ..seam.driver import Driver
-from ..storage.storage import Storage
 from ..values.errors import ConfigurationError, StorageUnavailable
+from .making import whole
 from .wrapping import WrappedDriver
 
 T = TypeVar("T")
@@ -39,9 +39,6 @@ class FaultyDriver(WrappedDriver):
     """
 
     def __init__(self, driver: Driver) -> None:
-        given: object = driver
-        if isinstance(given, Storage):
-            raise ConfigurationError("FaultyDriver wraps a driver: give the storage's .driver")
         super().__init__(driver)
         self._lock = threading.Lock()
         self._planned: defaultdict[str | None, deque[Callable[[Any], Any]]] = defaultdict(deque)
@@ -52,7 +49,7 @@ class FaultyDriver(WrappedDriver):
         def fault(call: Callable[[], Any]) -> Any:
             raise error or StorageUnavailable("told to fail: nothing was changed")
 
-        self._plan(verb, fault, times)
+        self._plan(verb, fault, times, error)
 
     def lose_reply(
         self, verb: str | None = None, error: Exception | None = None, times: int = 1
@@ -63,7 +60,7 @@ class FaultyDriver(WrappedDriver):
             call()
             raise error or StorageUnavailable("told to lose the reply: it was carried out")
 
-        self._plan(verb, fault, times)
+        self._plan(verb, fault, times, error)
 
     def hang(self, verb: str | None = None, *, after: bool = False) -> "Hang":
         """Stand still before the effect (``after``: before the reply) until ``Hang.release()``."""
@@ -95,7 +92,12 @@ class FaultyDriver(WrappedDriver):
         answer: T = fault(call)
         return answer
 
-    def _plan(self, verb: str | None, fault: Callable[[Any], Any], times: int) -> None:
+    def _plan(
+        self, verb: str | None, fault: Callable[[Any], Any], times: int, error: object = None
+    ) -> None:
+        whole("times", times, 1)
+        if not isinstance(error, Exception | None):
+            raise ConfigurationError(f"error is {error!r}; give an exception, such as OSError()")
         if verb is not None and verb not in VERBS:  # it would never come, and the test pass
             known = ", ".join(sorted(VERBS))
             raise ConfigurationError(f"a driver has no verb {verb!r} to break; there are {known}")

@@ -29,6 +29,12 @@ def fresh(make: MakeStorage, clock: ManualClock) -> Any:
     return storage
 
 
+def whole(name: str, value: object, least: int = 0) -> None:
+    """ConfigurationError where ``value`` is no whole number, or too small."""
+    if type(value) is not int or value < least:
+        raise ConfigurationError(f"{name} is {value!r}; give a whole number, {least} or more")
+
+
 def _unfit(why: str) -> ConfigurationError:
     return ConfigurationError(
         f"no storage to prove: {why}; give a function that returns a fresh storage living by the "

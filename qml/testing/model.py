@@ -12,7 +12,7 @@ from ..values.clock import ManualClock
 from ..values.errors import ConcurrentModification, InvalidTransition, UniqueKeyTaken
 from ..values.job import Job
 from ..values.retention import Retention
-from ..values.retry import RetryPolicy
+from ..values.retry import RetryPolicy, policy_or_none
 from ..values.selection import JobFilter
 from ..values.states import FINAL, WAITING, Deleted, Enqueued, Processing, StateKind
 from .claims import Claims
@@ -38,7 +38,7 @@ class StorageModel(Claims, Placing, Looking, Holdups):
         retry: RetryPolicy | None = None,
         retention: Retention | None = None,
     ) -> None:
-        super().__init__(clock, retry)
+        super().__init__(clock, policy_or_none("retry", retry))
         self.retention = retention or Retention()
         self.schedules = Recurring(self.now, self.enqueue, self.get)
         self.queues = Queues(self)

@@ -165,8 +165,8 @@ def _check_call(args: Any, kwargs: Any, run_after: Any) -> None:
         aware_utc("run_after", run_after)
     elif isinstance(run_after, PLAIN) and not isinstance(run_after, int | float | timedelta | None):
         raise ConfigurationError(
-            f"run_after is {run_after!r}; give seconds from now, a timedelta, an aware datetime, or "
-            "None for a job that is ready"
+            f"run_after is {run_after!r}; give seconds from now, a timedelta, an aware datetime, "
+            "or None for a job that is ready"
         )
 
 

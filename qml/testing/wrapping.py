@@ -23,6 +23,7 @@ from ..seam.rows import (
 )
 from ..seam.tallies import Parents, Tally
 from ..seam.transactions import Transactional
+from ..values.errors import ConfigurationError
 from .transacting import WrappedTransactions
 
 T = TypeVar("T")
@@ -39,6 +40,11 @@ class WrappedDriver:
     """
 
     def __init__(self, driver: Driver) -> None:
+        if not callable(getattr(driver, "swap", None)):
+            raise ConfigurationError(
+                f"{type(self).__name__} wraps a driver, and a {type(driver).__name__} is none: "
+                "give the storage's .driver"
+            )
         self.driver = driver
         if isinstance(driver, Transactional):  # attributes, since whoever has them counts as such
             beside = WrappedTransactions(driver, self.around)

@@ -109,6 +109,10 @@ class Qml(Recurring, Together):
         """Within the block the app's jobs go to ``storage``, in every thread of this process; its
         own storage is neither opened nor closed. For tests. Blocks may be nested: the last one
         counts. Servers keep the storage they were made with."""
+        if not isinstance(storage, Storage):
+            raise ConfigurationError(
+                f"a {type(storage).__name__} is no storage; give one, such as connect('memory://')"
+            )
         block = (storage,)
         with self._lock:
             self._lent = (*self._lent, block)

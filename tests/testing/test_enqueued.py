@@ -193,7 +193,7 @@ def test_what_no_job_is_ever_equal_to_is_refused(assertion, asked, jobs, send):
 @pytest.mark.parametrize("count", [-1, "1", True])
 def test_a_count_is_a_number(count, jobs, send):
     send.enqueue("ada")
-    with pytest.raises(ConfigurationError, match="count is .*; give a whole number"):
+    with pytest.raises(ConfigurationError, match=r"count is .*; give a whole number"):
         assert_enqueued(jobs, send, count=count)
 
 

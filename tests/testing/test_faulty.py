@@ -11,6 +11,7 @@ from qml import (
     ConfigurationError,
     Job,
     MemoryStorage,
+    Qml,
     StorageUnavailable,
     Succeeded,
 )
@@ -97,3 +98,21 @@ def test_what_passes_by_is_what_can_be_broken():
 def test_it_wraps_a_driver_and_no_storage():
     with MemoryStorage() as storage, pytest.raises(ConfigurationError, match=r"give .*\.driver"):
         FaultyDriver(storage)
+
+
+@pytest.mark.parametrize("given", ["redis://user:secret@host/0", None, Qml("memory://")])
+@pytest.mark.parametrize("wrapper", [FaultyDriver, wrapping.WrappedDriver])
+def test_what_is_no_driver_is_refused_at_once(wrapper, given):
+    with pytest.raises(ConfigurationError, match=r"wraps a driver, and a \w+ is none") as refused:
+        wrapper(given)
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("plan", ["fail", "lose_reply"])
+@pytest.mark.parametrize(
+    "wrong", [{"times": 0}, {"times": "2"}, {"error": "boom"}, {"error": OSError}]
+)
+def test_a_fault_that_would_never_come_is_refused(plan, wrong):
+    message = f"{next(iter(wrong))} is .*; give "
+    with MemoryStorage() as storage, pytest.raises(ConfigurationError, match=message):
+        getattr(FaultyDriver(storage.driver), plan)("swap", **wrong)

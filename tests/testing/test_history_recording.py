@@ -300,3 +300,14 @@ def test_what_fits_in_the_order_of_its_replies_is_not_searched(history, monkeypa
     verdict = history.judge()
     assert verdict.faults == []
     assert (verdict.jobs, verdict.claims, verdict.finishes) == (100, 100, 100)
+
+
+def test_a_history_of_nothing_is_no_proof(tmp_path):
+    with pytest.raises(ConfigurationError, match=r"nothing was noted in .*: use the storage that"):
+        History(tmp_path).judge()
+
+
+@pytest.mark.parametrize("given", ["redis://user:secret@host/0", Qml("memory://")])
+def test_what_is_no_storage_is_not_noted(given, tmp_path):
+    with pytest.raises(ConfigurationError, match="is no storage that can be noted"):
+        History(tmp_path).record(given)

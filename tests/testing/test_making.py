@@ -66,5 +66,31 @@ def test_what_gives_no_storage_for_the_clock_is_told_so(tool, make, why):
 
 @pytest.mark.parametrize("run", [Simulation.run, partial(lives, seconds=0)])
 def test_a_simulation_has_servers(run):
-    with pytest.raises(ConfigurationError, match="servers is 0; give 1 or more"):
+    with pytest.raises(ConfigurationError, match="servers is 0; give a whole number, 1 or more"):
         run(lambda clock: connect("memory://", clock=clock), servers=0)
+
+
+MEMORY = partial(connect, "memory://")
+
+
+def of_clock(clock):
+    return MEMORY(clock=clock)
+
+
+@pytest.mark.parametrize(
+    ("tool", "wrong"),
+    [
+        *[(Simulation.run, {"servers": wrong}) for wrong in (0, "3")],
+        *[(lives, {"seconds": wrong}) for wrong in (-1, "1", float("nan"))],
+        (lives, {"seed": "a", "seconds": 0}),
+        *[
+            (check_interleavings, {name: wrong})
+            for name in ("pairs", "triples")
+            for wrong in (-1, "5")
+        ],
+        *[(tool, {"retry": 5}) for tool in (StorageMachine.run, check_interleavings)],
+    ],
+)
+def test_what_tools_are_told_is_checked(tool, wrong):
+    with pytest.raises(ConfigurationError, match=f"{next(iter(wrong))} is .*; give "):
+        tool(of_clock, **wrong)

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from qml import Qml, Retention, RetryPolicy, connect
+from qml import ConfigurationError, Qml, Retention, RetryPolicy, connect
 
 
 @pytest.fixture
@@ -107,3 +107,11 @@ def test_a_storage_elsewhere_can_be_made_with_the_same_options(make):
         assert (twin.retry_policy, twin.retention, twin.max_job_bytes) == (policy, kept, 99)
         again = Qml(twin)
         assert again.storage_options == app.storage_options
+
+
+@pytest.mark.parametrize("given", ["redis://user:secret@host/0", Qml("memory://"), None])
+def test_what_is_no_storage_is_refused_and_leaves_the_app_as_it_was(given):
+    with Qml("memory://") as jobs:
+        with pytest.raises(ConfigurationError, match="is no storage; give one"):
+            jobs.using_storage(given).__enter__()
+        assert jobs.storage.list() == []

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ...storage.storage import Storage
+from ...values.errors import ConfigurationError
 from .facts import facts
 from .journal import Journal, calls
 from .recording import RecordedStorage
@@ -27,6 +28,8 @@ class History:
 
     def record(self, storage: Storage) -> Storage:
         """A storage that does what ``storage`` does, and notes it."""
+        if not isinstance(storage, Storage):
+            raise ConfigurationError(f"a {type(storage).__name__} is no storage that can be noted")
         return RecordedStorage(storage, self._journal)
 
     def final(self, storage: Storage) -> None:
@@ -43,4 +46,8 @@ class History:
         store is one left over. ``allowance``: seconds by which the clocks of two processes may
         differ; it excuses nothing where replies tell the exact times.
         """
+        if not any(self.folder.iterdir()):
+            raise ConfigurationError(
+                f"nothing was noted in {self.folder}: use the storage that record() returns"
+            )
         return judge(list(calls(self.folder)), drained=drained, allowance=allowance)

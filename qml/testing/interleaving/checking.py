@@ -9,7 +9,7 @@ import attrs
 
 from ...values.errors import ConfigurationError
 from ...values.retry import RetryPolicy
-from ..making import MakeStorage
+from ..making import MakeStorage, whole
 from ..quiet import quiet
 from .judging import Judge
 from .schedules import AtRandom, DepthFirst, Given, Schedule
@@ -73,6 +73,8 @@ def check_interleavings(
     AssertionError at the first schedule that no order of its operations explains: it tells the
     story, and how to replay it.
     """
+    whole("pairs", 0 if pairs is None else pairs)
+    whole("triples", triples)
     tally, starts = Tally(), [situation(name) for name in situations]
     trials = Trials(make_storage)
     with quiet(), closing(trials):

@@ -8,7 +8,8 @@ import itertools
 import random
 import time
 
-from ..making import MakeStorage
+from ...values.errors import ConfigurationError
+from ..making import MakeStorage, whole
 from ..quiet import quiet
 from .findings import findings
 from .settling import settle
@@ -36,6 +37,9 @@ def lives(make_storage: MakeStorage, *, seconds: float, seed: int = 1, servers: 
     """Lives from ``seed`` on for about so many seconds, one at least. What is found is an
     AssertionError that names the seed and tells the story."""
     tally = Tally()
+    whole("seed", seed)
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
+        raise ConfigurationError(f"seconds is {seconds!r}; give a number, 0 or more")
     until = time.monotonic() + seconds
     for number in itertools.count(seed):
         try:

@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from ...values.clock import ManualClock
-from ...values.errors import ConfigurationError, StorageUnavailable
+from ...values.errors import StorageUnavailable
 from ...values.retention import Retention
 from ...values.times import from_micros, span_micros
 from ..laws import slots
 from ..laws.calls import Who
 from ..laws.sharing import lane_of, opens_at
-from ..making import MakeStorage, fresh
+from ..making import MakeStorage, fresh, whole
 from .choices import PLANS, Plan
 from .mishaps import KINDS, Mishaps
 from .parties import Died, Frame, Party, SimulatedServer
@@ -48,8 +48,7 @@ class World:
         self.calm = False
         self.depth = 0
         self.tally = tally
-        if servers < 1:
-            raise ConfigurationError(f"servers is {servers!r}; give 1 or more")
+        whole("servers", servers, 1)
         self.storage = fresh(make_storage, self.clock)
         self.storage.retention = RETENTION
         self.store = Store(self.storage.driver, self.clock, tally)
