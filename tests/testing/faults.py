@@ -362,6 +362,28 @@ class LocksRaiseTheVersion(StorageModel):
         return done
 
 
+class RescueAsksOnlyAtTheLook(Driver):
+    """A lease that is renewed between the look and the step is ended."""
+
+    def change(self, change):
+        return change._replace(lapsed_by=None) if isinstance(change, Move) else change
+
+
+class UpdateAsksOnlyAtTheLook(Driver):
+    """The version is compared with what was read a moment before the write, and not in it."""
+
+    def change(self, change):
+        row = None if isinstance(change, Move) else self.row(change.row.id)
+        return change._replace(version=row.version) if row else change
+
+
+class NobodyKnowsWhatIsNext(Driver):
+    """A claim never tells when to come again: a burst ends before its retries."""
+
+    def claim(self, claim):
+        return super().claim(claim)._replace(next_due=None)
+
+
 def unheld(job):
     return attrs.evolve(job, lease_expires_at=None)
 
@@ -378,11 +400,14 @@ def made_of(fault):
 SELDOM_MET = {
     "AnybodyLetsGo",
     "KeyIsKeptOnCancel",
+    "NobodyKnowsWhatIsNext",
     "PurgeIsEarly",
+    "RescueAsksOnlyAtTheLook",
     "RescueIsLate",
     "RetryHasNoAttemptLeft",
+    "UpdateAsksOnlyAtTheLook",
 }
-"""By the machine, which needs a hundred lives and more; a check finds each of them."""
+"""By the machine, which needs a hundred lives and more, or a second hand; a check finds each."""
 
 FAULTS = [
     value

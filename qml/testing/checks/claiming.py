@@ -194,3 +194,20 @@ def a_claim_does_not_touch_the_rest(s: Scene) -> None:
     s.same(claimed, expected, "the claimed job")
     s.storage.finish(claimed, Succeeded())
     s.same(s.get().kwargs, {"k": 2}, "its kwargs in the end")
+
+
+def a_claim_tells_when_the_next_falls_due(s: Scene) -> None:
+    """Law 3: a claim tells when to come again; a storage made of a driver has ``claim``."""
+    if not hasattr(s.storage, "claim"):
+        return
+    s.same(s.storage.claim("w1", 1).next_due, None, "the next of none")
+    s.add("a", state=s.due_in(20.5))
+    s.add("b", state=s.due_in(7200))
+    s.add("c")
+    batch = s.storage.claim("w1", 5)
+    s.same(([job.id for job in batch.jobs], batch.next_due), (["c"], s.later(20.5)), "a claim")
+    s.add("d", concurrency_key="k", concurrency_limit=1)
+    s.add("e", concurrency_key="k", concurrency_limit=1)
+    batch = s.storage.claim("w1", 5, lease_seconds=10)
+    opens = batch.next_due or s.later(7200)
+    assert opens <= s.later(10), f"a limit opens in 10 seconds, and not at {opens}"
