@@ -48,7 +48,8 @@ class Driver(Protocol):
         tally that is not there is made, open, also for a row that ``awaits`` it. With ``parents``
         the tally that a row awaits is made closed instead: each parent that has not finished counts
         for it from now on; one that finished otherwise than well, or is not there, has failed in
-        it. Where none is left, there is no tally, and the row is woken at once, see ``tally``.
+        it. Where none is left, there is no tally, and the row is stored as ``tally`` would wake it,
+        but under the version it was given.
         With parents that are None, the tally has to be there: else that is an obstacle, which is
         looked for before all others."""
         ...
@@ -77,11 +78,12 @@ class Driver(Protocol):
         """Take the best rows by (priority desc, seq) among those with ``due_at <= now`` that no
         other worker holds, whose queue is not paused, and whose lane allows it, if they have one
         (see qml.seam.lanes): fewer live claims than it has permits, with those taken before by this
-        very claim, and a pace that is not ahead of ``now``. What its lane keeps back costs a claim
+        very claim, and a pace that is not ahead of ``now``. A row that has expired is taken as the
+        others are, and no start of its pace is used up. What its lane keeps back costs a claim
         nothing, and holds up no row behind it. Claims that lapsed under a permit it takes have
         their leases put back, see ``LAPSED_FOR_GOOD``. At most 1,000 rows that have newly fallen
         due join per call, those due first before the others. ``next_due`` is also when a lane may
-        open that was found closed."""
+        open that was found closed, if by what this very claim took."""
         ...
 
     def hold(self, holds: Sequence[Hold]) -> list[Verdict]:

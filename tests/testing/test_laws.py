@@ -4,7 +4,7 @@ import pytest
 
 from qml.seam.rows import Claim, Claimed, Finished, Hold, Inserted, Move, Overdue, Row, Verdict
 from qml.testing import laws
-from qml.testing.laws import LAWS, Call, End, Place, Who, sharing, slots
+from qml.testing.laws import LAWS, Call, End, Place, Who, records, sharing, slots
 from qml.testing.laws.calls import Group, Shared, difference
 
 NOW = 1_000_000_000
@@ -490,3 +490,16 @@ def test_the_worst_is_told_first_with_its_law():
 
 def test_a_difference_names_the_columns():
     assert difference(WAITING, WAITING._replace(fence=3)) == "fence should be 0, is 3"
+
+
+def test_what_was_stored_otherwise_is_told_by_its_columns():
+    def stored(*rows):
+        order = ([WAITING], None)
+        return Call("insert", order, Inserted([1], []), {}, store(*rows), NOW, Who("c", "enqueues"))
+
+    given = WAITING._replace(seq=1)
+    assert [*records.answers_are_true(stored(given))] == []
+    assert [*records.answers_are_true(stored())] == ["a was not stored"]
+    assert [*records.answers_are_true(stored(given._replace(priority=7)))] == [
+        "a was stored other than it was given: priority should be 0, is 7"
+    ]

@@ -3,7 +3,18 @@
 from typing import Any
 
 from ...seam.rows import Change, Move, Row, Verdict
-from .calls import BY_HAND, FINAL, Broken, Call, Who, changed, id_of, is_touched, named
+from .calls import (
+    BY_HAND,
+    FINAL,
+    Broken,
+    Call,
+    Who,
+    changed,
+    difference,
+    id_of,
+    is_touched,
+    named,
+)
 
 
 def final_is_final(call: Call) -> Broken:
@@ -122,8 +133,12 @@ def answers_are_true(call: Call) -> Broken:
                 yield f"{row.id} was handed out other than it is stored"
     elif call.verb == "insert" and not call.answer.obstacles:
         for row, seq in zip(call.order[0], call.answer.seqs, strict=True):
-            if _as_given(call.after.get(row.id), row) != row._replace(seq=seq):
-                yield f"{row.id} was stored other than it was given"
+            stored, given = call.after.get(row.id), row._replace(seq=seq)
+            if stored is None:
+                yield f"{row.id} was not stored"
+            elif _as_given(stored, row) != given:
+                told = difference(given, _as_given(stored, row))
+                yield f"{row.id} was stored other than it was given: {told}"
     elif call.verb in ("swap", "hold"):
         for order, verdict in zip(call.order, call.answer, strict=True):
             row = call.after.get(id_of(order))
@@ -131,9 +146,9 @@ def answers_are_true(call: Call) -> Broken:
                 yield f"{call.verb} of {id_of(order)} was answered by done, and is not"
 
 
-def _as_given(stored: Row | None, given: Row) -> Row | None:
+def _as_given(stored: Row, given: Row) -> Row:
     """What comes after others may have been woken as it was stored."""
-    if stored is None or given.awaits is None:
+    if given.awaits is None:
         return stored
     return stored._replace(due_at=given.due_at, expires_at=given.expires_at)
 
