@@ -54,6 +54,12 @@ def test_a_folder_is_no_file(tmp_path):
         connect(SqliteConfig(tmp_path))
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "/".join(["x" * 200] * 30) + "/jobs.db"])
+def test_a_name_that_is_too_long(tmp_path, name):
+    with pytest.raises(StorageUnavailable, match=r"SQLite file .*: File name too long"):
+        connect(SqliteConfig(tmp_path / name))
+
+
 def test_a_file_that_is_something_else(tmp_path):
     path = tmp_path / "notes.txt"
     path.write_text("Dear diary, " * 1_000)
@@ -111,6 +117,14 @@ def test_a_newer_schema_is_left_alone(tmp_path, create):
     set_version(path, 1)
     with connect(SqliteConfig(path)) as storage:
         assert storage.get(job.id) == job
+
+
+def test_a_version_that_is_no_number_is_damage(tmp_path):
+    path = tmp_path / "jobs.db"
+    connect(SqliteConfig(path)).close()
+    set_version(path, "one")
+    with pytest.raises(StorageError, match="does not say of which version"):
+        connect(SqliteConfig(path))
 
 
 INSTALL = """

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from ...seam.rows import Row
 from ...values.config import SqliteConfig
-from ...values.errors import ConfigurationError, StorageUnavailable
+from ...values.errors import ConfigurationError
 from .. import forks
 from . import library, logsize, troubles
 from .gate import Gate
@@ -60,14 +60,10 @@ class Connections:
     # -- opening -------------------------------------------------------------------------------
 
     def _open(self, **options: Any) -> Connection:
-        path = self._config.path
-        if not path.parent.is_dir():
-            raise StorageUnavailable(f"{self.name}: the folder {path.parent} does not exist")
-        if path.is_dir():
-            raise StorageUnavailable(f"{self.name}: it is a folder; give the file's path within it")
+        troubles.look_before(self._config.path, self.name)
         mode = "rwc" if self._config.create else "rw"
         connection: Connection = sqlite.connect(
-            f"{path.as_uri()}?mode={mode}",
+            f"{self._config.path.as_uri()}?mode={mode}",
             uri=True,
             timeout=0,  # waiting is done here, in short uneven steps
             isolation_level=None,

@@ -40,7 +40,7 @@ def present_version(connection: sqlite3.Connection) -> int:
     if not there:
         return 0
     found = connection.execute(SQL["read_meta"], {"name": "schema"}).fetchone()
-    if found is None:
+    if found is None or not found[0].isdecimal():
         raise StorageError(
             "this SQLite file does not say of which version its schema is, as every file of qml "
             "does: it is damaged; restore it from a backup"
