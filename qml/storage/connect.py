@@ -3,11 +3,10 @@
 from typing import Any
 
 from ..values.clock import Clock
-from ..values.errors import ConfigurationError
 from ..values.retry import RetryPolicy
-from .engines import STORAGES, config_of, split_options
+from .engines import config_of, split_options, storage_class
 from .storage import Storage
-from .urls import SCHEMES, Config
+from .urls import Config
 
 
 def connect(
@@ -26,11 +25,5 @@ def connect(
     """
     own, settings = split_options(options)
     config = config_of(url_or_config, settings)
-    kind = STORAGES.get(type(config))
-    if kind is None:
-        raise ConfigurationError(
-            f"connect({type(config).__name__}): give a URL ({SCHEMES}) or one of "
-            f"{', '.join(kind.__name__ for kind in STORAGES)}"
-        )
-    storage: Storage = kind(config, clock=clock, retry=retry, **own)
+    storage: Storage = storage_class(config)(config, clock=clock, retry=retry, **own)
     return storage

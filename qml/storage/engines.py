@@ -13,7 +13,7 @@ from ..drivers.memory import MemoryDriver
 from ..values.config import MemoryConfig, PostgresConfig, RedisConfig, SqliteConfig
 from ..values.errors import ConfigurationError
 from .storage import Storage
-from .urls import Config, checked, parse_url
+from .urls import SCHEMES, Config, checked, parse_url
 
 C = TypeVar("C", bound=Config)
 
@@ -85,6 +85,17 @@ def config_of(url_or_config: str | Config, settings: dict[str, Any]) -> Config:
         names, kind = ", ".join(settings), type(url_or_config).__name__
         raise ConfigurationError(f"options {names} beside a {kind}; set them in it")
     return url_or_config
+
+
+def storage_class(config: Any) -> type[Any]:
+    """The class of a configuration's storage."""
+    kind = STORAGES.get(type(config))
+    if kind is None:
+        raise ConfigurationError(
+            f"connect({type(config).__name__}): give a URL ({SCHEMES}) or one of "
+            f"{', '.join(kind.__name__ for kind in STORAGES)}"
+        )
+    return kind
 
 
 def _ready(kind: type[C], given: Config | str, settings: dict[str, Any]) -> C:

@@ -9,7 +9,7 @@ from weakref import WeakSet
 import attrs
 
 from ..storage.arounds import Around, Before, before
-from ..storage.engines import config_of, split_options
+from ..storage.engines import config_of, split_options, storage_class
 from ..storage.hooks import Hook, Hooks, Watcher, kind_of
 from ..storage.storage import Storage
 from ..storage.urls import Config
@@ -83,6 +83,7 @@ class Qml(Recurring, Together):
             self.hooks = Hooks()
             self._options, settings = split_options(options)
             config = config_of(url_or_storage, settings)
+            storage_class(config)  # not the first job, but whoever gives no store, hears of it
             self._opening = Opening(config, lambda: self.storage_options)
 
     @property
