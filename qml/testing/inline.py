@@ -221,7 +221,7 @@ class _Watched:
         self.error: BaseException | None = None
         self._function = task.function
 
-    def function(self, *args: Any, **kwargs: Any) -> Any:
+    def function(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the task."""
         __tracebackhide__ = True
         try:

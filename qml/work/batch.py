@@ -82,7 +82,7 @@ class Batch(Named):
         """No more jobs are to come."""
         batches.expect(self._app.storage.driver, self.name, more=False)
 
-    def enqueue(self, task: Task[..., Any], *args: Any, **kwargs: Any) -> Job:
+    def enqueue(self, task: Task[..., Any], /, *args: Any, **kwargs: Any) -> Job:
         """Enqueue a job of the batch: ``task.using(batch=batch).enqueue(...)``."""
         return task.using(batch=self.name).enqueue(*args, **kwargs)
 

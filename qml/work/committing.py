@@ -67,7 +67,7 @@ class _WithTx:
         self._call = partial(place.call, task.function)
         self._tx = tx
 
-    def function(self, *args: Any, **kwargs: Any) -> Any:
+    def function(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the task."""
         __tracebackhide__ = True
         return self._call(args, kwargs, self._tx)

@@ -73,6 +73,11 @@ class Task(Generic[P, R]):
                 f"task {name} is an async function, which threads cannot call; make it a plain one "
                 "that calls asyncio.run"
             )
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise ConfigurationError(
+                f"task {name} is a generator, nothing of which runs when it is called; return a "
+                "list instead of yields"
+            )
         if options.process:
             check_importable(name, function)
         self.app = app
@@ -112,7 +117,7 @@ class Task(Generic[P, R]):
         [like] = self.options.jobs(self._like, [([], {}, made[0])], 0, self.app.retry)
         return chaining.followup(like, made)
 
-    def then(self, task: "Task[..., Any]", *args: Any, **kwargs: Any) -> "Task[P, R]":
+    def then(self, task: "Task[..., Any]", /, *args: Any, **kwargs: Any) -> "Task[P, R]":
         """This task with ``task`` to come after each of its jobs that succeeds: enqueued in the
         same step, with these arguments; and with the result of this one, if it has a parameter
         ``result`` that is not given. ``a.then(b).then(c)`` is a chain: c comes after b. It ends
@@ -131,11 +136,11 @@ class Task(Generic[P, R]):
         """Whether its jobs run in a spawned process."""
         return self.options.process
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function now, here."""
         return self.function(*args, **kwargs)
 
-    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job:
+    def enqueue(self, /, *args: P.args, **kwargs: P.kwargs) -> Job:
         """Have the function called by a server; the stored job. With ``on_conflict="existing"`` or
         "replace" that may be one that was there before: its id tells.
 
@@ -166,11 +171,11 @@ class Task(Generic[P, R]):
         within = self._connection
         return self.app.storage if within is None else self.app.storage_for(within)
 
-    def check(self, *args: Any, **kwargs: Any) -> None:
+    def check(self, /, *args: Any, **kwargs: Any) -> None:
         """InvalidArguments, if these do not fit the function's signature."""
         self._calls.check(args, kwargs)
 
-    def job(self, *args: P.args, **kwargs: P.kwargs) -> Job:
+    def job(self, /, *args: P.args, **kwargs: P.kwargs) -> Job:
         """The job that ``enqueue`` would store."""
         [job] = self._jobs(self._storage(), [(args, kwargs)])
         return job

@@ -18,6 +18,45 @@ def test_an_async_function_is_refused(memory_app):
     assert memory_app.tasks == {}
 
 
+def test_a_generator_is_refused(memory_app):
+    def pages():
+        yield 1
+
+    async def later():
+        yield 1
+
+    for function in (pages, later):
+        with pytest.raises(ConfigurationError, match=r"is a generator.*return a list"):
+            memory_app.task(function)
+    assert memory_app.tasks == {}
+
+
+@pytest.mark.parametrize("nothing", [None, 5, b"memory://"])
+def test_an_app_of_no_store_is_refused_at_once(nothing):
+    with pytest.raises(ConfigurationError, match=r"give a URL \(sqlite:///"):
+        Qml(nothing)
+
+
+def test_parameters_may_have_the_names_of_ours(memory_app):
+    @memory_app.task
+    def mine(self, task, args=1, kwargs=2):
+        return [self, task, args, kwargs]
+
+    server = memory_app.server(threads=1)
+    assert mine(self=1, task=2) == [1, 2, 1, 2]
+    with memory_app.batch("b") as batch:
+        job = batch.enqueue(mine, self=1, task=2)
+    mine.then(mine, self=3, task=4).enqueue(self=5, task=6, args=7)
+    while server.step():
+        pass
+    assert memory_app.result(job) == [1, 2, 1, 2]
+    assert {str(job.kwargs) for job in memory_app.storage.list("succeeded")} == {
+        "{'self': 1, 'task': 2}",
+        "{'self': 3, 'task': 4}",
+        "{'self': 5, 'task': 6, 'args': 7}",
+    }
+
+
 def test_a_function_without_a_signature_is_refused(memory_app):
     with pytest.raises(ConfigurationError, match=r"task \w+: .*wrap it in a function of your own"):
         memory_app.task(name="minimum")(min)
