@@ -87,6 +87,28 @@ def test_a_relative_path_is_fixed_when_connecting(tmp_path, monkeypatch):
     assert files(second) == []
 
 
+@pytest.mark.parametrize("how", ["moved", "replaced"])
+def test_a_file_that_is_gone_takes_nothing(tmp_path, how):
+    path, away = tmp_path / "jobs.db", tmp_path / "away.db"
+    with connect(SqliteConfig(path)) as storage:
+        job = storage.enqueue(Job("m"))
+        path.rename(away)
+        if how == "replaced":
+            path.touch()
+        with pytest.raises(StorageUnavailable, match=r"jobs\.db was deleted, moved or replaced"):
+            storage.enqueue(Job("m"))
+        with pytest.raises(StorageUnavailable, match=r"jobs\.db was deleted, moved or replaced"):
+            storage.fetch_and_lock_job("w")
+        storage.driver._connections.before_fork()  # nor does a new connection make another
+        storage.driver._connections.after_fork_in_child()
+        with pytest.raises(StorageUnavailable, match="put it back"):
+            storage.get(job.id)
+        assert path.exists() == (how == "replaced")
+        away.replace(path)
+        assert storage.fetch_and_lock_job("w").id == job.id
+        storage.enqueue(Job("m"))
+
+
 # -- the schema --------------------------------------------------------------------------------
 
 SET_VERSION = """

@@ -17,6 +17,7 @@ from ...values.config import SqliteConfig
 from ...values.errors import ConfigurationError
 from .. import forks
 from . import library, logsize, troubles
+from .file import File
 from .gate import Gate
 from .library import library as sqlite
 from .naps import again_while_busy, nap
@@ -40,6 +41,7 @@ class Connections:
 
     def __init__(self, config: SqliteConfig) -> None:
         self._config = config
+        self._file = File(config.path, self.name)
         self._flushes = config.durability == "full"
         self._in_child: Callable[[], None] = lambda: None
         self._fresh()
@@ -60,7 +62,7 @@ class Connections:
     # -- opening -------------------------------------------------------------------------------
 
     def _open(self, **options: Any) -> Connection:
-        troubles.look_before(self._config.path, self.name)
+        self._file.look_before()
         mode = "rwc" if self._config.create else "rw"
         connection: Connection = sqlite.connect(
             f"{self._config.path.as_uri()}?mode={mode}",
@@ -71,6 +73,7 @@ class Connections:
             cached_statements=256,
             **options,
         )
+        self._file.note()
         return connection
 
     def _tolerating(self, connection: Connection) -> Connection:
@@ -214,6 +217,7 @@ class Connections:
         return connection
 
     def _writing(self, sync: str) -> Connection:
+        self._file.check()
         if self._writer is None:
             self._writer = self._for_writing()
             self._writer_sync = ""
