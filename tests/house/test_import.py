@@ -33,6 +33,13 @@ for name in getattr(qml, "__all__", ()):
 print(json.dumps({"file": qml.__file__, "loaded": sorted(sys.modules), "did": did}))
 """
 
+EXTRAS = [
+    ("qml.flask", "flask", "flask"),
+    ("qml.web", "flask", "dashboard"),
+    ("qml.metrics", "prometheus_client", "metrics"),
+    ("qml.tracing", "opentelemetry", "otel"),
+]
+
 NEVER = {"sqlite3", "pysqlite3", "psycopg2", "redis", "flask", "hypothesis", "pytest"}
 
 
@@ -50,6 +57,17 @@ def test_import_loads_no_driver_and_does_nothing(tmp_path):
     assert NEVER.intersection(seen["loaded"]) == set()
     assert seen["did"] == []
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("package", "library", "extra"), EXTRAS)
+def test_what_needs_an_extra_names_it(package, library, extra):
+    script = f"import sys; sys.modules[{library!r}] = None; import {package}"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=REPO, capture_output=True, text=True, check=False
+    )
+    said = done.stderr.splitlines()[-1]
+    assert said.startswith("ModuleNotFoundError: ")
+    assert said.endswith(f"pip install 'queue-me-later[{extra}]'")
 
 
 @pytest.mark.parametrize(
