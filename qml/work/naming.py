@@ -40,7 +40,7 @@ def main_module_name(name: str = "__main__") -> str:
     if spec is not None and spec.name not in MAIN:
         return str(spec.name.removesuffix(".__main__"))
     file = getattr(main, "__file__", None)
-    return Path(file).stem if file else "__main__"
+    return Path(file).stem if file and file != "<stdin>" else "__main__"
 
 
 def check_importable(name: str, function: Callable[..., Any]) -> None:

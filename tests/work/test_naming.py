@@ -102,6 +102,18 @@ def test_a_script_from_another_folder_is_the_same(folder):
     assert python(elsewhere, "app.py") == DONE.format("app")
 
 
+def test_a_script_that_comes_by_stdin_has_no_module_name(folder):
+    with (folder / "app.py").open("rb") as script:
+        told = subprocess.check_output(
+            [sys.executable, "-", "enqueue"],
+            stdin=script,
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(REPO)},
+            timeout=60,
+        )
+    assert told.split() == [b"__main__.double", b"__main__.Sums.add"]
+
+
 def test_a_script_that_imports_itself_does_not_conflict(folder):
     (folder / "app.py").write_text(SCRIPT.replace("def main():", "def main():\n    import app"))
     assert python(folder, "app.py", "enqueue") == "app.double app.Sums.add"
