@@ -15,7 +15,7 @@ class Calls:
     def __init__(self, name: str, function: Callable[..., Any]) -> None:
         try:
             found = inspect.signature(function)
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise ConfigurationError(
                 f"task {name}: {error}; wrap it in a function of your own"
             ) from error

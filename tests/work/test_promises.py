@@ -57,9 +57,10 @@ def test_parameters_may_have_the_names_of_ours(memory_app):
     }
 
 
-def test_a_function_without_a_signature_is_refused(memory_app):
+@pytest.mark.parametrize("function", [min, classmethod(len), "minimum"])
+def test_a_function_without_a_signature_is_refused(memory_app, function):
     with pytest.raises(ConfigurationError, match=r"task \w+: .*wrap it in a function of your own"):
-        memory_app.task(name="minimum")(min)
+        memory_app.task(name="it")(function)
 
 
 def test_a_complete_burst_is_told_from_a_stopped_one(app):
