@@ -43,7 +43,9 @@ class FaultyDriver(WrappedDriver):
         self._lock = threading.Lock()
         self._planned: defaultdict[str | None, deque[Callable[[Any], Any]]] = defaultdict(deque)
 
-    def fail(self, verb: str | None = None, error: Exception | None = None, times: int = 1) -> None:
+    def fail(
+        self, verb: str | None = None, error: BaseException | None = None, times: int = 1
+    ) -> None:
         """Raise ``error`` (default: StorageUnavailable), and have no effect."""
 
         def fault(call: Callable[[], Any]) -> Any:
@@ -52,7 +54,7 @@ class FaultyDriver(WrappedDriver):
         self._plan(verb, fault, times, error)
 
     def lose_reply(
-        self, verb: str | None = None, error: Exception | None = None, times: int = 1
+        self, verb: str | None = None, error: BaseException | None = None, times: int = 1
     ) -> None:
         """Have the effect, then raise ``error`` (default: StorageUnavailable)."""
 
@@ -96,7 +98,7 @@ class FaultyDriver(WrappedDriver):
         self, verb: str | None, fault: Callable[[Any], Any], times: int, error: object = None
     ) -> None:
         whole("times", times, 1)
-        if not isinstance(error, Exception | None):
+        if not isinstance(error, BaseException | None):
             raise ConfigurationError(f"error is {error!r}; give an exception, such as OSError()")
         if verb is not None and verb not in VERBS:  # it would never come, and the test pass
             known = ", ".join(sorted(VERBS))

@@ -16,6 +16,7 @@ class File:
 
     def __init__(self, path: Path, name: str) -> None:
         self._path = path
+        self._text = str(path)  # looked at before each write
         self._name = name
         self._opened: tuple[int, int] | None = None
 
@@ -49,7 +50,7 @@ class File:
 
     def _there(self) -> tuple[int, int] | None:
         try:
-            found = os.stat(self._path)
+            found = os.stat(self._text)
         except OSError:
             return None
         return found.st_dev, found.st_ino
