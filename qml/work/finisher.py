@@ -149,7 +149,7 @@ class Finisher:
                 _tell(run, answer)
             else:
                 ended.append((run, answer))
-        self._ended((job, run.duration_ms() / 1000) for run, job in ended)
+        self._ended([(job, run.duration_ms() / 1000) for run, job in ended])
         return ended
 
     def _judge(self, job: Job, outcome: Judged, now: datetime) -> tuple[JobState, Failure | None]:
