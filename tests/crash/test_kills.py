@@ -13,11 +13,11 @@ from tests.house.rules import REPO
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the controller forks")
 
 KILLS = {
-    "sqlite": ("--kills=50", "--interval=0.15"),
-    "postgres": ("--kills=25", "--interval=0.1", "--server-kills=3"),
-    "redis": ("--kills=25", "--interval=0.1", "--server-kills=3"),
+    "sqlite": ("--kills=35", "--interval=0.15"),
+    "postgres": ("--kills=15", "--interval=0.1", "--server-kills=2"),
+    "redis": ("--kills=15", "--interval=0.1", "--server-kills=2"),
 }
-"""What some fifteen seconds each allow; thousands by hand."""
+"""What some ten seconds each allow; thousands by hand."""
 
 
 def run(*arguments):

@@ -12,4 +12,4 @@ from tests.crash import map_kills, stores
 def test_every_effect_and_every_result_once(store, tmp_path):
     options = argparse.Namespace(url=None, store=store)
     with stores.opened(options, tmp_path) as there:
-        print(map_kills.run(there.url, tmp_path, 5, int.from_bytes(os.urandom(2), "big")))
+        print(map_kills.run(there.url, tmp_path, 3, int.from_bytes(os.urandom(2), "big")))

@@ -55,10 +55,10 @@ def test_forked_servers_and_a_kill_give_one_job_for_each_slot(tmp_path, kind, fi
             {"path": place.removeprefix("sqlite:///")} if kind == "sqlite" else attrs.asdict(place)
         )
         with forked(kind, settings, first) as pids:
-            eventually(lambda: len(ticks(storage)) >= 6)
+            eventually(lambda: len(ticks(storage)) >= 4)
             os.kill(pids[0], signal.SIGKILL)  # at any point between a slot and its job
             os.kill(pids[1], signal.SIGKILL)
-            many = len(ticks(storage)) + 8
+            many = len(ticks(storage)) + 5
             eventually(lambda: len(ticks(storage)) >= many)
         slots = ticks(storage)
         assert len(set(slots)) == len(slots)

@@ -52,7 +52,7 @@ ODD = [
     ("UTC", "2099-12-31T00:00", "nothing at all"),
 ]
 
-SOME = settings.default.max_examples // 10
+SOME = settings.default.max_examples // 15
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
