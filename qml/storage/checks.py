@@ -13,18 +13,21 @@ def worker_name(worker_id: object) -> str:
     """A worker's id: text that is not empty."""
     if not isinstance(worker_id, str) or not worker_id or "\0" in worker_id:
         raise ConfigurationError(f"worker_id is {worker_id!r}; give text that is not empty")
-    if not worker_id.isascii():
-        jsontext.checked(worker_id, "worker_id")
-    return worker_id
+    if type(worker_id) is str and worker_id.isascii():
+        return worker_id
+    return plain("worker_id", worker_id)
 
 
 def server_name(name: object) -> str:
     """The name of a server: text, which may be empty."""
     if not isinstance(name, str):
         raise ConfigurationError(f"server_name is {name!r}; give text")
-    if not name.isascii():
-        jsontext.checked(name, "server_name")
-    return name
+    return plain("server_name", name)
+
+
+def plain(name: str, text: str) -> str:
+    """A text that every store can be given, as plain text; ``name`` says what it is."""
+    return str(jsontext.checked(jsontext.plain(text), name))
 
 
 def queue_names(queues: object) -> tuple[str, ...] | None:
@@ -34,37 +37,32 @@ def queue_names(queues: object) -> tuple[str, ...] | None:
     if isinstance(queues, str) or not isinstance(queues, Iterable):
         raise ConfigurationError(f"queues is {queues!r}; give a list of names, or None for all")
     names = tuple(queues)
-    if not names or not all(isinstance(name, str) and name for name in names):
+    if not names or not all(isinstance(n, str) and n and "\0" not in n for n in names):
         raise ConfigurationError(
             f"queues is {queues!r}; give at least one name, or None for every queue"
         )
-    jsontext.checked(list(names), "queues")
-    return names
+    return tuple(jsontext.checked([*map(jsontext.plain, names)], "queues"))
 
 
 def queue_name(queue: object) -> str:
     """The name of one queue."""
     if not isinstance(queue, str) or not queue or "\0" in queue:
         raise ConfigurationError(f"queue is {queue!r}; give text that is not empty")
-    jsontext.checked(queue, "queue")
-    return queue
+    return plain("queue", queue)
 
 
 def text(name: str, value: object) -> str | None:
     """Text to filter by, or None."""
     if value is not None and (not isinstance(value, str) or "\0" in value):
         raise ConfigurationError(f"{name} is {value!r}; give text, or None for all")
-    jsontext.checked(value, name)
-    return value
+    return None if value is None else plain(name, value)
 
 
 def sought(name: str, value: object) -> str:
     """What something is looked for by, as ``name`` says: text that every store can be asked for."""
     if not isinstance(value, str) or "\0" in value:
         raise ConfigurationError(f"{name} is {value!r}; give text, which has no NUL in it")
-    if not value.isascii():
-        jsontext.checked(value, name)
-    return value
+    return value if type(value) is str and value.isascii() else plain(name, value)
 
 
 def askable(job_id: object) -> str:
@@ -80,10 +78,11 @@ def askable(job_id: object) -> str:
 
 def job_id(value: str) -> str:
     """The id of a job that has to be there; JobNotFound for a text that can be no job's."""
-    if askable(value) != value:
+    asked = askable(value)
+    if asked != value:
         why = "does not exist: no id holds what is no text"
         raise JobNotFound(f"job {value!a} {why}", job_id=value)
-    return value
+    return asked
 
 
 def span(name: str, seconds: object, fits: str = "more than 0") -> int:

@@ -13,7 +13,7 @@ def told(default: Any = attrs.NOTHING) -> Any:
 
     def convert(value: Any, owner: Any, field: "attrs.Attribute[Any]") -> str | None:
         if isinstance(value, str):
-            return jsontext.readable(value)
+            return jsontext.readable(jsontext.plain(value))
         if value is None and default is None:
             return None
         raise ConfigurationError(f"{type(owner).__name__} {field.name} is {value!r}; give text")

@@ -78,10 +78,12 @@ class Job:
     cannot keep. Two jobs are equal when all but ``max_attempts`` and ``seq`` are.
     """
 
-    method: str = attrs.field(validator=jobfields.name)
+    method: str = attrs.field(converter=jsontext.plain, validator=jobfields.name)
     arguments: list[Any] = jobfields.json(list)
     kwargs: dict[str, Any] = jobfields.json(dict)
-    queue: str = attrs.field(default="default", kw_only=True, validator=jobfields.name)
+    queue: str = attrs.field(
+        default="default", kw_only=True, converter=jsontext.plain, validator=jobfields.name
+    )
     priority: int = attrs.field(default=0, kw_only=True, validator=jobfields.whole(-_INT32, _INT32))
     max_retries: int | None = attrs.field(
         default=None, kw_only=True, validator=_optional(jobfields.whole(0, 1_000_000))
@@ -92,7 +94,9 @@ class Job:
     job_type: str | None = jobfields.text()
     metadata: dict[str, Any] = jobfields.json(dict, kw_only=True)
     unique_key: str | None = jobfields.text()
-    unique_while: str = attrs.field(default="unfinished", kw_only=True, validator=jobfields.scope)
+    unique_while: str = attrs.field(
+        default="unfinished", kw_only=True, converter=jsontext.plain, validator=jobfields.scope
+    )
     expires_at: datetime | None = jobfields.optional_moment()
     retention: Retention | None = attrs.field(
         default=None, kw_only=True, validator=jobfields.instance(Retention)

@@ -101,7 +101,7 @@ def kept(default: Any = None, **settings: Any) -> Any:
 def given_or_new(job_id: str | None) -> str:
     """The id, or a new one."""
 
-    return new_id() if job_id is None else job_id
+    return new_id() if job_id is None else jsontext.plain(job_id)
 
 
 def is_state(job: object, field: "attrs.Attribute[Any]", value: object) -> None:
@@ -151,12 +151,14 @@ def ids(value: Any) -> tuple[str, ...]:
     given = (None,) if isinstance(value, str) or not isinstance(value, Iterable) else tuple(value)
     if not all(isinstance(one, str) and one for one in given):
         raise ConfigurationError(f"Job after is {value!r}; give the ids of jobs")
-    return tuple(dict.fromkeys(given))
+    return tuple(dict.fromkeys(map(jsontext.plain, given)))
 
 
 def text() -> Any:
     """A field that holds a name, None by default."""
-    return attrs.field(default=None, kw_only=True, validator=optional_name)
+    return attrs.field(
+        default=None, kw_only=True, converter=jsontext.plain, validator=optional_name
+    )
 
 
 def check_names(later: Any) -> None:

@@ -186,6 +186,12 @@ def _article(name: str) -> str:
     return f"an {name}" if name[:1].lower() in "aeiou" else f"a {name}"
 
 
+def plain(value: Any) -> Any:
+    """Text of a subclass, a member of an enum say, as the plain text that stores give back; all
+    else as it is."""
+    return str.__str__(value) if type(value) is not str and isinstance(value, str) else value
+
+
 def dumps(value: Any) -> str:
     """The text of a value that ``checked`` has passed."""
     try:

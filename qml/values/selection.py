@@ -46,8 +46,8 @@ def _ids(value: Any) -> tuple[str, ...] | None:
     ids = (None,) if isinstance(value, str) or not isinstance(value, Iterable) else tuple(value)
     if not all(isinstance(one, str) and "\0" not in one for one in ids):
         raise ConfigurationError(f"JobFilter ids is {value!r}; give ids of jobs, or None for all")
-    jsontext.checked(ids, "JobFilter ids")
-    return tuple(dict.fromkeys(ids))
+    texts = jsontext.checked([*map(jsontext.plain, ids)], "JobFilter ids")
+    return tuple(dict.fromkeys(texts))
 
 
 def _items(value: Any) -> dict[str, Any]:
@@ -66,14 +66,14 @@ class JobFilter:
     What is not given leaves all."""
 
     states: tuple[StateKind, ...] | None = attrs.field(default=None, converter=kinds)
-    queue: str | None = attrs.field(default=None, validator=_name)
-    method: str | None = attrs.field(default=None, validator=_name)
-    batch: str | None = attrs.field(default=None, validator=_name)
+    queue: str | None = attrs.field(default=None, converter=jsontext.plain, validator=_name)
+    method: str | None = attrs.field(default=None, converter=jsontext.plain, validator=_name)
+    batch: str | None = attrs.field(default=None, converter=jsontext.plain, validator=_name)
     ids: tuple[str, ...] | None = attrs.field(default=None, converter=_ids)
     older_than: float | None = _age("older_than")
     newer_than: float | None = _age("newer_than")
     metadata: dict[str, Any] = attrs.field(factory=dict, converter=_items)
-    text: str | None = attrs.field(default=None, validator=_text)
+    text: str | None = attrs.field(default=None, converter=jsontext.plain, validator=_text)
 
     @property
     def looks_within(self) -> bool:

@@ -71,7 +71,7 @@ def _to_result(value: Any) -> Any:
 
 def _text(default: str = "") -> Any:
     """A name: text as it is."""
-    return attrs.field(default=default, validator=_is_text)
+    return attrs.field(default=default, converter=jsontext.plain, validator=_is_text)
 
 
 def _is_text(state: object, field: "attrs.Attribute[str]", value: object) -> None:

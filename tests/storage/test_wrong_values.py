@@ -1,5 +1,7 @@
 """What callers may give by mistake: refused alike by every store, and by name."""
 
+import enum
+
 import pytest
 
 from qml import (
@@ -87,3 +89,35 @@ def test_how_long_to_wait_is_a_number(storage, timeout):
 def test_a_schedule_goes_by_a_rule(storage, rule):
     with pytest.raises(ConfigurationError, match=r"schedule rule is .*; give a Cron, such as"):
         storage.schedules.add("s", rule, Job("t"))
+
+
+class Place(str, enum.Enum):  # noqa: UP042 - whose text says "Place.MAIL", as StrEnum's does not
+    """Names that a program keeps in an enum."""
+
+    MAIL = "mail"
+    POST = "pöst"
+
+
+@pytest.mark.parametrize("name", Place)
+def test_a_name_may_be_a_member_of_an_enum_and_comes_back_as_plain_text(storage, name):
+    """Memory kept the member, and could then give back no job of that queue; those with an umlaut
+    were refused, and so was each of them where jobs are looked for."""
+    job = Job(name, id=name, queue=name, unique_key=name, job_type=name, batch=name)
+    storage.enqueue(job)
+    assert storage.enqueue(Job("t", unique_key=name.value), on_conflict="existing").id == name.value
+    assert [job.id for job in storage.list(queue=name, method=name)] == [name.value]
+    where = JobFilter(queue=name, method=name, batch=name, ids=[name])
+    assert storage.count(where) == 1
+    assert storage.try_acquire_job_lock(name, name, 5)
+    claimed = storage.fetch_and_lock_job(name, [name], server_name=name)
+    assert storage.release(claimed).state.queue == name.value
+    claimed = storage.fetch_and_lock_job(name, [name])
+    storage.end_claims(name)
+    (rescued,) = storage.rescue()
+    for found in (job, claimed, rescued, storage.get(name)):
+        texts = [found.method, found.id, found.queue, found.unique_key, found.job_type, found.batch]
+        assert {type(text) for text in texts} == {str}
+        assert set(texts) == {name.value}
+    assert type(claimed.state.worker_id) is str
+    assert storage.cancel(name).state.kind == "deleted"
+    assert storage.delete(name)
