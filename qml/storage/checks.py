@@ -120,18 +120,23 @@ def patience(timeout: object) -> float | None:
     return timeout
 
 
+EVERY = 2**53
+"""More jobs than any store holds. What is asked beyond it means the same, and some stores could
+not count so far."""
+
+
 def number(name: str, value: object, default: int | None = None) -> int | None:
     """A whole number, 0 or more; ``default`` for None."""
     if value is None:
         return default
     if type(value) is not int or value < 0:
         raise ConfigurationError(f"{name} is {value!r}; give a whole number, 0 or more, or None")
-    return value
+    return min(value, EVERY)
 
 
-def most(limit: object) -> int:
+def most(limit: object, name: str = "limit") -> int:
     """How many jobs to change at most."""
-    return within("limit", limit, 0, 2**63 - 1)
+    return min(within(name, limit, 0, 2**63 - 1), EVERY)
 
 
 def within(name: str, value: object, least: int, most: int) -> int:

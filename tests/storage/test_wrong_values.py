@@ -64,6 +64,30 @@ def test_upkeep_is_told_how_many_by_a_number(storage, limit):
         assert not upkeep(0)
 
 
+@pytest.mark.parametrize("huge", [2**63 - 1, 2**63, 10**30])
+def test_however_many_are_asked_for_means_all_there_are(storage, huge):
+    """Each store had its own error, or let another library's through."""
+    storage.enqueue_many([Job("t", id="a"), Job("t", id="b")])
+    assert [job.id for job in storage.list(limit=huge)] == ["b", "a"]
+    assert [job.id for job in storage.list(limit=huge, offset=1)] == ["a"]
+    for limit in (None, 2, huge):
+        assert storage.list(limit=limit, offset=huge) == []
+    assert [job.id for job in storage.get_available_jobs(huge)] == ["a", "b"]
+    assert [job.id for job in storage.fetch_available_jobs_atomic("w", huge)] == ["a", "b"]
+    assert storage.rescue(2**63 - 1) == storage.expire(2**63 - 1) == []
+    assert storage.purge(2**63 - 1) == 0
+
+
+@pytest.mark.parametrize("wrong", [None, -1, "1", 1.0, True])
+def test_a_claim_is_told_how_many_by_a_number(storage, wrong):
+    """SQLite took -1 for all of them."""
+    storage.enqueue(Job("t"))
+    with pytest.raises(ConfigurationError, match=r"limit is .*; give a whole number"):
+        storage.claim("w", wrong)
+    with pytest.raises(ConfigurationError, match=r"ahead is .*; give a whole number"):
+        storage.claim("w", 1, ahead=wrong)
+
+
 @pytest.mark.parametrize("counter", ["version", "attempt", "fence"])
 def test_a_record_made_by_hand_leaves_room_to_count_on(storage, counter):
     """At the end of its numbers PostgreSQL refused each claim, of this job and all others."""
