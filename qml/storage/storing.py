@@ -10,7 +10,12 @@ from ..seam.driver import Driver
 from ..seam.rows import Obstacle, Row, Write
 from ..values import trusted
 from ..values.alike import Alike
-from ..values.errors import ConfigurationError, JobAlreadyExists, StorageError
+from ..values.errors import (
+    ConfigurationError,
+    JobAlreadyExists,
+    StorageError,
+    UniqueKeyTaken,
+)
 from ..values.job import Job
 from ..values.retry import RetryPolicy
 from ..values.states import Processing
@@ -157,10 +162,25 @@ def refusal(jobs: Sequence[Job], obstacles: Sequence[Obstacle]) -> StorageError:
     others = f"; {len(jobs)} jobs were given and none stored" if len(jobs) > 1 else ""
     if len(obstacles) > 1:
         others += f", {len(obstacles)} of them stood in the way"
+    if first.holder in {before.id for before in jobs[: first.index]}:
+        return _twice(job, first, others)
     if first.by == "key":
         share = ", or enqueue with on_conflict='existing' to have that one returned"
         return changes.key_taken(job, first.holder, share + others)
     return JobAlreadyExists(
         f"job {job.id} ({job.method}) is stored already and was left as it is{others}",
         job_id=job.id,
+    )
+
+
+def _twice(job: Job, obstacle: Obstacle, others: str) -> StorageError:
+    """The error for a job that one before it in the same batch stands in the way of."""
+    if obstacle.by == "key":
+        return UniqueKeyTaken(
+            f"job {job.id} ({job.method}): unique key {job.unique_key!r} is that of job "
+            f"{obstacle.holder}, too, which was given with it; give one of them{others}",
+            job_id=obstacle.holder,
+        )
+    return JobAlreadyExists(
+        f"job {job.id} ({job.method}) was given twice; give each id once{others}", job_id=job.id
     )

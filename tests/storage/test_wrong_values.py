@@ -8,10 +8,12 @@ from qml import (
     ConfigurationError,
     Failed,
     Job,
+    JobAlreadyExists,
     JobFilter,
     JobNotFound,
     SerializationError,
     Succeeded,
+    UniqueKeyTaken,
 )
 
 
@@ -145,3 +147,17 @@ def test_a_name_may_be_a_member_of_an_enum_and_comes_back_as_plain_text(storage,
     assert type(claimed.state.worker_id) is str
     assert storage.cancel(name).state.kind == "deleted"
     assert storage.delete(name)
+
+
+def test_what_is_given_twice_is_not_said_to_be_stored(storage):
+    with pytest.raises(JobAlreadyExists, match="job b .* was given twice; give each id once; 3 jo"):
+        storage.enqueue_many([Job("t", id="b"), Job("t", id="c"), Job("t", id="b")])
+    one, other = Job("t", id="b", unique_key="k"), Job("t", id="c", unique_key="k")
+    with pytest.raises(UniqueKeyTaken, match="is that of job b, too, which was given with it") as no:
+        storage.enqueue_many([one, other])
+    assert no.value.job_id == "b"
+    storage.enqueue(one)
+    for given in ([one, one], [one, other], [other, one]):
+        with pytest.raises((JobAlreadyExists, UniqueKeyTaken), match="stored already|is held by"):
+            storage.enqueue_many(given)
+    assert storage.get("c") is None
