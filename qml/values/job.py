@@ -201,7 +201,11 @@ class Job:
         if not isinstance(data, dict):
             raise SerializationError("not the JSON of a job: no object with its fields")
         try:
-            data["state"]  # required: one without would begin anew
+            for name in _REQUIRED:
+                if data[name] is None:
+                    raise ValueError(f"its {name} is null")
+            if None in (data.get("failures", ()), data.get("notes", ())):
+                raise ValueError("its failures, or notes, are null")
             return cls(**records.revived(data, _READERS))
         except KeyError as error:
             raise SerializationError(f"not the JSON of a job: it has no {error}") from error
@@ -213,11 +217,30 @@ def _failures(found: Any) -> tuple[Failure, ...]:
     return tuple(Failure(**records.revived(failure, {"at": records.moment})) for failure in found)
 
 
+def _lease(found: Any) -> datetime:
+    return aware_utc("lease_expires_at", records.moment(found))
+
+
+def _exactly(kind: type) -> Callable[[Any], Any]:
+    def read(found: Any) -> Any:
+        if type(found) is not kind:
+            raise ValueError(f"{found!r} is no {kind.__name__}")
+        return found
+
+    return read
+
+
+_REQUIRED = ("state", "id", "created_at")
+"""Without one of them it would be another job, or begin anew."""
+
 _READERS: Mapping[str, Callable[[Any], Any]] = {
     "state": state_from_dict,
     "failures": _failures,
     "created_at": records.moment,
-    "lease_expires_at": records.moment,
+    "lease_expires_at": _lease,
+    "max_attempts": _exactly(int),
+    "seq": _exactly(int),
+    "damage": _exactly(str),
     "expires_at": records.moment,
     "slot": records.moment,
     "retention": lambda found: Retention(**found),

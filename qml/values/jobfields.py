@@ -151,7 +151,10 @@ def ids(value: Any) -> tuple[str, ...]:
     given = (None,) if isinstance(value, str) or not isinstance(value, Iterable) else tuple(value)
     if not all(isinstance(one, str) and one for one in given):
         raise ConfigurationError(f"Job after is {value!r}; give the ids of jobs")
-    return tuple(dict.fromkeys(map(jsontext.plain, given)))
+    texts = jsontext.checked([*map(jsontext.plain, given)], "Job after")
+    if any("\0" in one for one in texts):
+        raise ConfigurationError(f"Job after is {value!r}; no id has a NUL in it")
+    return tuple(dict.fromkeys(texts))
 
 
 def text() -> Any:

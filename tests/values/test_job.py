@@ -259,6 +259,9 @@ def test_the_json_can_be_read_by_others():
     }
 
 
+BORN = '{"id":"j","created_at":"2030-01-01T00:00:00+00:00",'
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -281,6 +284,7 @@ def test_the_json_can_be_read_by_others():
     ],
 )  # fmt: skip
 def test_another_text_is_no_job(text):
+    text = text.replace('{"method":', BORN + '"method":')
     with pytest.raises(SerializationError):
         Job.from_json(text)
 
@@ -292,11 +296,28 @@ def test_with_state_of_what_is_no_state(wrong):
 
 
 @pytest.mark.parametrize(
-    "more", ['"version":NaN', '"created_at":"9999-12-31T23:59:59-05:00"', '"version":"x"']
-)
+    "more",
+    [
+        '"version":NaN', '"created_at":"9999-12-31T23:59:59-05:00"', '"version":"x"',
+        '"id":null', '"created_at":null', '"state":null', '"failures":null', '"notes":null',
+        '"seq":"5"', '"seq":1.5', '"max_attempts":true', '"damage":5',
+        '"lease_expires_at":"2030-01-01"', '"after":["\\u0000"]', '"after":["\\ud800"]',
+    ],
+)  # fmt: skip
 def test_a_record_that_no_storage_wrote(more):
+    """Some were read as jobs that no storage could take, or as another one with a new id."""
+    whole = BORN + '"method":"m","state":{"kind":"enqueued"}'
+    assert Job.from_json(whole + "}").id == "j"
     with pytest.raises(SerializationError):
-        Job.from_json('{"method":"m","state":{"kind":"enqueued"},' + more + "}")
+        Job.from_json(f"{whole},{more}}}")
+
+
+@pytest.mark.parametrize("name", ["id", "created_at", "state"])
+def test_a_text_without_what_makes_it_this_job_is_none(name):
+    parts = json.loads(Job("m").to_json())
+    del parts[name]
+    with pytest.raises(SerializationError, match=f"it has no '{name}'"):
+        Job.from_json(json.dumps(parts))
 
 
 def test_a_failure_can_always_be_written_down():
@@ -322,7 +343,7 @@ def test_a_failure_says_what_is_wrong_with_it(field, wrong):
         ("[]", "no object with its fields"),
         ('"text"', "no object with its fields"),
         ("{}", "it has no 'state'"),
-        ('{"method":"m","state":{}}', "it has no 'kind'"),
+        (BORN + '"method":"m","state":{}}', "it has no 'kind'"),
     ],
 )
 def test_a_text_that_is_no_job_is_told_why(text, why):
