@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable
 from math import isnan
+from typing import Any, cast
 
 from ..values import jsontext
+from ..values.clock import Clock
 from ..values.errors import ConfigurationError, JobNotFound, SerializationError
+from ..values.job import Job
 from ..values.selection import JobFilter
 from ..values.times import span_micros
 
@@ -146,6 +149,32 @@ def within(name: str, value: object, least: int, most: int) -> int:
             f"{name} is {value!r}; give a whole number from {least:,} to {most:,}"
         )
     return value
+
+
+def jobs(given: object) -> list[Job]:
+    """Jobs, in a list."""
+    if isinstance(given, str | Job) or not isinstance(given, Iterable):
+        raise ConfigurationError(f"jobs is {given!r}; give a list of jobs")
+    found = list(given)
+    for one in found:
+        if not isinstance(one, Job):
+            job(one)
+    return found
+
+
+def job(value: object) -> Job:
+    """A job."""
+    if not isinstance(value, Job):
+        raise ConfigurationError(f"job is {value!r}; give a Job, as a storage returns it")
+    return value
+
+
+def clock(value: Any) -> Clock | None:
+    """What tells the time, or None."""
+    tells = callable(getattr(value, "micros", None)) and not isinstance(value, type)
+    if value is not None and not tells:
+        raise ConfigurationError(f"clock is {value!r}; give one like ManualClock(), or None")
+    return cast("Clock | None", value)
 
 
 def job_filter(value: object) -> JobFilter:

@@ -166,6 +166,8 @@ class Claiming(Reading):
         self, notes: Sequence[tuple[Job, Notes | None]], lease_seconds: float | None = None
     ) -> builtins.list[bool]:
         """``note`` for many claimed jobs in one step; None = no news, but a renewal."""
+        for job, _ in notes:
+            checks.job(job)
         now = self.clock.micros()
         until = now + checks.lease(lease_seconds)
         return claims.renew(self.driver, notes, now, until) if notes else []

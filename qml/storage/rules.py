@@ -27,6 +27,7 @@ from ..values.states import (
     Succeeded,
 )
 from ..values.times import EPOCH, from_micros, shared_moment, to_micros
+from . import checks
 
 FOLLOWUPS = UUID("d6f6b3a4-1f0b-5c8e-9d3e-52a2a2f4f0c7")
 """The namespace of the ids of jobs that follow on others."""
@@ -127,13 +128,13 @@ def after(job: Job, done: Move, state: JobState) -> Job:
 def check_outcome(job: Job, state: JobState) -> None:
     """A finish goes from Processing to what may follow it; else InvalidTransition."""
     check_is_claim(job)
-    if state.kind not in _ENDS:
+    if not isinstance(state, JobState) or state.kind not in _ENDS:
         job.with_state(state)  # raises, naming what can follow
 
 
 def check_is_claim(job: Job) -> None:
     """Ends of claims take the job as the claim returned it: Processing. Else InvalidTransition."""
-    if not isinstance(job.state, Processing):
+    if not isinstance(checks.job(job).state, Processing):
         raise InvalidTransition(
             f"job {job.id} ({job.method}) as given is {job.state.kind}, not processing: give the "
             "job as the claim returned it",

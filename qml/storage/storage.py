@@ -49,6 +49,7 @@ class Storage(Transacting):
         self.retry_policy = policy_or_none("Storage retry", retry) or RetryPolicy()
         self.retention = retention_or_none("Storage retention", retention) or Retention()
         self.max_job_bytes = checks.within("max_job_bytes", max_job_bytes, 1, 2**63 - 1)
+        clock = checks.clock(clock)
         driver.install()
         self.clock: Clock = clock or StoreClock(driver.time)
 
@@ -72,7 +73,7 @@ class Storage(Transacting):
             stored = storing.enqueue_alike(self.driver, jobs, self.limits)
             self._changed(EventKind.ENQUEUED, stored)
             return stored
-        return self.hooks.enqueuing(list(jobs), partial(self._place, on_conflict))
+        return self.hooks.enqueuing(checks.jobs(jobs), partial(self._place, on_conflict))
 
     def _place(self, on_conflict: str, jobs: builtins.list[Job]) -> builtins.list[Job]:
         now = self.clock.micros()
@@ -110,7 +111,7 @@ class Storage(Transacting):
         which asks no limit, rate or pause, and counts as any claim does.
         """
         now, lease = self.clock.micros(), checks.lease(None)
-        new = changes.update(self.driver, job, now, lease, self.max_job_bytes)
+        new = changes.update(self.driver, checks.job(job), now, lease, self.max_job_bytes)
         self._changed(EventKind.UPDATED, [new])
         return new
 

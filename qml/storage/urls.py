@@ -11,7 +11,10 @@ from ..values.config import MemoryConfig, PostgresConfig, RedisConfig, SqliteCon
 from ..values.errors import ConfigurationError
 from ..values.urls import HIDDEN
 
-SCHEMES = "sqlite:///relative.db, sqlite:////absolute.db, memory://, postgresql://, redis://"
+SCHEMES = (
+    "sqlite:///relative.db, sqlite:////absolute.db, memory://, postgresql://, redis://, rediss://, "
+    "unix://"
+)
 
 Config = MemoryConfig | SqliteConfig | PostgresConfig | RedisConfig
 

@@ -200,8 +200,16 @@ def test_an_unknown_scheme_lists_those_that_work_and_tells_no_password(url):
     shown = "".join(traceback.format_exception(caught.value, limit=0))
     assert "secret" not in shown
     assert "secret" not in str(caught.value)
-    for known in ("sqlite:///relative.db", "sqlite:////absolute.db", "memory://"):
-        assert known in str(caught.value)
+    files = ("sqlite:///relative.db", "sqlite:////absolute.db", "memory://")
+    for known in (*files, "postgresql://", "redis://", "rediss://", "unix://"):
+        assert f" {known}" in str(caught.value)
+
+
+@pytest.mark.parametrize("clock", [5, "now", ManualClock, lambda: 0.0])
+def test_what_tells_no_time_is_no_clock(clock):
+    """Else the first operation fails, deep within."""
+    with pytest.raises(ConfigurationError, match=r"clock is .*; give one like ManualClock\(\)"):
+        connect("memory://", clock=clock)
 
 
 @pytest.mark.parametrize("url", ["", "jobs.db", "/var/lib/jobs.db", " memory ", "nosql://x"])

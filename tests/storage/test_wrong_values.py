@@ -150,14 +150,36 @@ def test_a_name_may_be_a_member_of_an_enum_and_comes_back_as_plain_text(storage,
 
 
 def test_what_is_given_twice_is_not_said_to_be_stored(storage):
-    with pytest.raises(JobAlreadyExists, match="job b .* was given twice; give each id once; 3 jo"):
+    with pytest.raises(JobAlreadyExists, match=r"job b .* was given twice; give each id once; 3"):
         storage.enqueue_many([Job("t", id="b"), Job("t", id="c"), Job("t", id="b")])
     one, other = Job("t", id="b", unique_key="k"), Job("t", id="c", unique_key="k")
-    with pytest.raises(UniqueKeyTaken, match="is that of job b, too, which was given with it") as no:
+    with pytest.raises(UniqueKeyTaken, match="is that of job b, too, which was given") as caught:
         storage.enqueue_many([one, other])
-    assert no.value.job_id == "b"
+    assert caught.value.job_id == "b"
     storage.enqueue(one)
     for given in ([one, one], [one, other], [other, one]):
-        with pytest.raises((JobAlreadyExists, UniqueKeyTaken), match="stored already|is held by"):
+        with pytest.raises((JobAlreadyExists, UniqueKeyTaken), match=r"stored already|is held by"):
             storage.enqueue_many(given)
     assert storage.get("c") is None
+
+
+@pytest.mark.parametrize("wrong", [None, "t", Job, {"method": "t"}])
+def test_what_is_no_job_is_refused_and_nothing_stored(storage, wrong):
+    """Else it was an AttributeError from deep within."""
+    storage.enqueue(Job("t", id="a"))
+    claimed = storage.fetch_and_lock_job("w")
+    verbs = (storage.enqueue, storage.update, storage.release, lambda job: storage.renew([job]))
+    for verb in (*verbs, lambda job: storage.finish(job, Succeeded())):
+        with pytest.raises(ConfigurationError, match=r"job is .*; give a Job"):
+            verb(wrong)
+    for on_conflict in ("raise", "existing", "replace"):
+        with pytest.raises(ConfigurationError, match=r"job is .*; give a Job"):
+            storage.enqueue_many([Job("t"), wrong], on_conflict=on_conflict)
+    for many in (None, "abc", Job("t")):
+        with pytest.raises(ConfigurationError, match=r"jobs is .*; give a list of jobs"):
+            storage.enqueue_many(many)
+    for state in (None, "succeeded", Succeeded):
+        with pytest.raises(ConfigurationError, match="give a state, such as"):
+            storage.finish(claimed, state)
+    assert [job.id for job in storage.list()] == ["a"]
+    assert storage.finish(claimed, Succeeded()).state.kind == "succeeded"
