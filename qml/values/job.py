@@ -75,7 +75,8 @@ class Job:
     then), None normally. All times are aware UTC.
 
     A ConfigurationError names a wrong setting, a SerializationError the path of a value that JSON
-    cannot keep. Two jobs are equal when all but ``max_attempts`` and ``seq`` are.
+    cannot keep. Two jobs are equal when all but ``max_attempts`` and ``seq`` are, and may be
+    in sets.
     """
 
     method: str = attrs.field(converter=jsontext.plain, validator=jobfields.name)
@@ -147,6 +148,9 @@ class Job:
             raise ConfigurationError(f"Job is of batch {self.batch!r} and comes after it")
         if self.after and self.after_batch is not None:
             raise ConfigurationError("Job after and after_batch are both given; give one of them")
+
+    def __hash__(self) -> int:
+        return hash(self.id)  # lists within have none, and equal jobs have equal ids
 
     @property
     def waits(self) -> bool:

@@ -320,6 +320,15 @@ def test_a_text_without_what_makes_it_this_job_is_none(name):
         Job.from_json(json.dumps(parts))
 
 
+def test_jobs_may_be_in_sets():
+    """The hash was that of all fields, of which some are lists."""
+    one, other = Job("m", [1], {"k": [2]}), Job("m", [1])
+    again = Job.from_json(one.to_json())
+    assert {one, other, again} == {one, other}
+    assert {one: "one"}[again] == "one"
+    assert len({one, one.with_metadata(a=1)}) == 2
+
+
 def test_a_failure_can_always_be_written_down():
     failure = Failure(1, MOMENT, "w", "lone \ud800, NUL \0", "x" * 5_000_000)
     assert failure.exception == "lone \\ud800, NUL \\x00"
