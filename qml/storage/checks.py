@@ -15,7 +15,9 @@ from ..values.times import span_micros
 def worker_name(worker_id: object) -> str:
     """A worker's id: text that is not empty."""
     if not isinstance(worker_id, str) or not worker_id or "\0" in worker_id:
-        raise ConfigurationError(f"worker_id is {worker_id!r}; give text that is not empty")
+        raise ConfigurationError(
+            f"worker_id is {worker_id!r}; give text that is not empty and has no NUL"
+        )
     if type(worker_id) is str and worker_id.isascii():
         return worker_id
     return plain("worker_id", worker_id)
@@ -42,7 +44,8 @@ def queue_names(queues: object) -> tuple[str, ...] | None:
     names = tuple(queues)
     if not names or not all(isinstance(n, str) and n and "\0" not in n for n in names):
         raise ConfigurationError(
-            f"queues is {queues!r}; give at least one name, or None for every queue"
+            f"queues is {queues!r}; give at least one name (text without NUL), or None for every "
+            "queue"
         )
     return tuple(jsontext.checked([*map(jsontext.plain, names)], "queues"))
 
@@ -50,7 +53,7 @@ def queue_names(queues: object) -> tuple[str, ...] | None:
 def queue_name(queue: object) -> str:
     """The name of one queue."""
     if not isinstance(queue, str) or not queue or "\0" in queue:
-        raise ConfigurationError(f"queue is {queue!r}; give text that is not empty")
+        raise ConfigurationError(f"queue is {queue!r}; give text that is not empty and has no NUL")
     return plain("queue", queue)
 
 
@@ -91,7 +94,7 @@ def job_id(value: str) -> str:
 def span(name: str, seconds: object, fits: str = "more than 0") -> int:
     """A span of more than 0 seconds, in microseconds. ``fits``: what to give, in words."""
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < 1e11:
-        raise ConfigurationError(f"{name} is {seconds!r}; give seconds, {fits}")
+        raise ConfigurationError(f"{name} is {seconds!r}; give seconds, {fits} and less than 1e11")
     return max(1, span_micros(seconds))
 
 

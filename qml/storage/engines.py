@@ -28,13 +28,15 @@ class MemoryStorage(Storage):
 
 
 class SqliteStorage(Storage):
-    """Jobs in one SQLite file, given by its path; shared by the processes of one machine."""
+    """Jobs in one SQLite file, given by its path or URL; shared by the processes of one machine."""
 
     def __init__(self, config: SqliteConfig | Path | str, **options: Any) -> None:
         from ..drivers.sqlite import SqliteDriver
 
         own, settings = split_options(options)
-        if isinstance(config, Path | str):
+        if isinstance(config, str) and not config.startswith("sqlite://"):
+            config = Path(config)
+        if isinstance(config, Path):
             config, settings = SqliteConfig(config, **checked(SqliteConfig, settings)), {}
         super().__init__(SqliteDriver(_ready(SqliteConfig, config, settings)), **own)
 

@@ -205,6 +205,15 @@ def test_an_unknown_scheme_lists_those_that_work_and_tells_no_password(url):
         assert f" {known}" in str(caught.value)
 
 
+def test_sqlite_s_class_takes_a_url_as_the_others_do(folder):
+    """It was the path of a file in a folder sqlite:, which is not there."""
+    with SqliteStorage("sqlite:///jobs.db?durability=normal") as storage:
+        storage.enqueue(Job("m"))
+    assert files(folder) == ["jobs.db"]
+    with pytest.raises(ConfigurationError, match="'colour' is no setting of SqliteConfig"):
+        SqliteStorage("sqlite:///jobs.db", colour="red")
+
+
 @pytest.mark.parametrize("clock", [5, "now", ManualClock, lambda: 0.0])
 def test_what_tells_no_time_is_no_clock(clock):
     """Else the first operation fails, deep within."""
