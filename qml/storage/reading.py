@@ -121,8 +121,8 @@ class Reading:
 
     def select(self, where: JobFilter) -> Iterator[Job]:
         """The jobs a filter names, the newest enqueued first, read page by page."""
-        return selecting.jobs(self.driver, where, self.clock.micros())
+        return selecting.jobs(self.driver, checks.job_filter(where), self.clock.micros())
 
     def count(self, where: JobFilter) -> int:
         """How many jobs a filter names."""
-        return selecting.count(self.driver, where, self.clock.micros())
+        return selecting.count(self.driver, checks.job_filter(where), self.clock.micros())

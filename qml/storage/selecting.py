@@ -11,7 +11,7 @@ from ..values.errors import InvalidTransition, JobNotFound, UniqueKeyTaken
 from ..values.job import Job
 from ..values.selection import JobFilter
 from ..values.states import FINAL, Deleted, JobState, StateKind
-from . import changes, rules
+from . import changes, checks, rules
 
 AT_ONCE = 500
 """Jobs read, and changed, in one step: a claim that waits for it does not wait long."""
@@ -133,4 +133,5 @@ def erase(driver: Driver, where: JobFilter, now: int) -> int:
 
 def within(where: JobFilter, states: Iterable[StateKind]) -> JobFilter:
     """The filter; where it names no states, those of ``states``."""
+    where = checks.job_filter(where)
     return where if where.states is not None else attrs.evolve(where, states=tuple(states))

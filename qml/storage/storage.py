@@ -145,7 +145,7 @@ class Storage(Transacting):
 
     def delete_many(self, where: JobFilter) -> int:
         """``delete`` for all jobs that a filter names; how many."""
-        removed = selecting.erase(self.driver, where, self.clock.micros())
+        removed = selecting.erase(self.driver, checks.job_filter(where), self.clock.micros())
         self.driver.notify()
         return removed
 

@@ -183,3 +183,14 @@ def test_what_is_no_job_is_refused_and_nothing_stored(storage, wrong):
             storage.finish(claimed, state)
     assert [job.id for job in storage.list()] == ["a"]
     assert storage.finish(claimed, Succeeded()).state.kind == "succeeded"
+
+
+@pytest.mark.parametrize("wrong", [None, "failed", {"states": "failed"}, JobFilter])
+def test_a_filter_is_a_job_filter(storage, wrong):
+    """Else it was an AttributeError."""
+    storage.enqueue(Job("t", id="a"))
+    bulk = (storage.cancel_many, storage.retry_many, storage.delete_many)
+    for verb in (storage.count, storage.select, storage.page, *bulk):
+        with pytest.raises(ConfigurationError, match=r"where is .*; give a JobFilter"):
+            verb(wrong)
+    assert storage.get("a").state.kind == "enqueued"
