@@ -2,12 +2,16 @@
 
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
 from contextvars import copy_context
 
 from ..values.figures import milliseconds
+from ..values.interrupts import is_for_the_program
 from ..values.job import Failure, Job
 from ..values.states import AwaitingRetry, Failed
+from ..values.texts import complain
 from . import context
+from .executor import describe
 from .runs import Run
 
 log = logging.getLogger("qml.jobs")
@@ -16,15 +20,31 @@ log = logging.getLogger("qml.jobs")
 def tell(ended: Iterable[tuple[Run, Job]]) -> None:
     """Say of each run what came of it, ``Job`` as it is stored now. An attempt that failed is a
     WARNING if another follows, and an ERROR if none does, with its traceback; all else is DEBUG.
-    The record says in which job it was (``qml_job``), as those have that were written there."""
+    The record says in which job it was (``qml_job``), as those have that were written there.
+    What a handler raises is told on stderr: no outcome is recorded again because of it."""
     all_of_them = log.isEnabledFor(logging.DEBUG)
     for run, job in ended:
-        failed = _failure(run, job) if job.failures else None
-        if failed is not None:
-            level, message = _of_failure(job, failed)
-            _write(run, level, message, failed.traceback)
-        elif all_of_them:
-            _write(run, logging.DEBUG, _of_success(run, job))
+        try:
+            _tell(run, job, all_of_them)
+        except (Exception, SystemExit) as error:
+            if is_for_the_program(error):
+                raise
+            _complain(job, error)
+
+
+def _tell(run: Run, job: Job, all_of_them: bool) -> None:
+    failed = _failure(run, job) if job.failures else None
+    if failed is not None:
+        level, message = _of_failure(job, failed)
+        _write(run, level, message, failed.traceback)
+    elif all_of_them:
+        _write(run, logging.DEBUG, _of_success(run, job))
+
+
+def _complain(job: Job, error: BaseException) -> None:
+    what = f"what came of job {job.id} ({job.method}) is recorded, but the log did not take it"
+    with suppress(Exception):  # stderr may be closed, or what that handler writes to
+        complain(f"{what}: {describe(error)}")
 
 
 def _failure(run: Run, job: Job) -> Failure | None:

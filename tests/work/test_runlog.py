@@ -138,6 +138,39 @@ def test_the_command_line_names_the_job_once(site):
     assert more[0] == "    Traceback (most recent call last):"
 
 
+class Broken(logging.Handler):
+    """Which raises, as one may that sends records away and does not care for errors."""
+
+    def __init__(self, error):
+        super().__init__()
+        self.error, self.calls = error, 0
+
+    def emit(self, record):
+        self.calls += 1
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [ConnectionError("no log server"), SystemExit(3)])
+def test_a_handler_that_raises_has_nothing_recorded_again_and_ends_no_thread(
+    memory_app, capsys, error
+):
+    """Not that of whoever records outcomes: all jobs wait for it."""
+    broken = Broken(error)
+    log = logging.getLogger("qml.jobs")
+    log.addHandler(broken)
+    try:
+        with memory_app.server(threads=1):
+            job = memory_app.task(name="t", max_retries=0)(fail).enqueue()
+            memory_app.storage.wait(job.id, timeout=10)
+            other = memory_app.task(name="u")(work).enqueue()
+            assert memory_app.storage.wait(other.id, timeout=10).state.kind == "succeeded"
+    finally:
+        log.removeHandler(broken)
+    assert broken.calls == 1
+    said = f"qml: what came of job {job.id} (t) is recorded, but the log did not take it: "
+    assert said + type(error).__name__ in capsys.readouterr().err
+
+
 def test_who_does_not_want_it_turns_it_off(site):
     site.app.task(name="t")(fail).enqueue()
     logging.getLogger("qml.jobs").setLevel(logging.CRITICAL)
