@@ -17,6 +17,7 @@ from ..values.job import Job
 from ..values.states import AwaitingRetry, Failed, Scheduled, StateKind
 from ..work import watching
 from ..work.app import Qml, Served
+from ..work.burst import rated
 from ..work.committing import execute
 from ..work.control import Retry
 from ..work.executor import Discarded, Outcome, Raised, Runnable, Snoozed
@@ -131,6 +132,7 @@ def _next_due(storage: Storage, queues: Sequence[str] | None, batch: Batch) -> d
     states = [job.state for queue in queues for job in storage.list(waits, queue=queue)]
     dues = [state.enqueue_at for state in states if isinstance(state, Scheduled)]
     dues += [state.retry_at for state in states if isinstance(state, AwaitingRetry)]
+    dues += rated(storage, queues)
     return min((due for due in dues if due > storage.now()), default=None)
 
 

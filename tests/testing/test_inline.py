@@ -135,6 +135,14 @@ def test_a_crowd_in_other_queues_hides_no_job(with_scheduled, every_jobs, clock)
     assert kind(jobs, mine) == "succeeded"
 
 
+@pytest.mark.parametrize("queues", [None, ["default"]])
+def test_a_rate_moves_the_clock_to_the_next_start(every_jobs, clock, queues):
+    begun = clock.now()
+    every_jobs.task(name="t", rate="1/h")(lambda: None).enqueue_many([()] * 3)
+    assert len(drain(every_jobs, queues=queues, with_scheduled=True)) == 3
+    assert clock.now() - begun == timedelta(hours=2)
+
+
 def test_what_another_holds_is_not_waited_for(every_jobs, clock):
     jobs, rounds = every_jobs, itertools.count()
 

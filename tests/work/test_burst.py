@@ -149,6 +149,21 @@ def test_a_burst_does_not_wait_for_jobs_of_other_queues(app):
     assert app.storage.get_job_counts()["enqueued"] == 1
 
 
+@pytest.mark.parametrize("queues", [None, ["default"], {"default": 1}])
+def test_a_burst_waits_for_starts_that_a_rate_allows_soon(app, queues):
+    task = app.task(name="t", rate="5/s")(lambda: None)
+    task.enqueue_many([()] * 3)
+    settings = {"queues": queues, "threads": None if isinstance(queues, dict) else 2}
+    assert burst(app, **settings) < 20
+    assert app.storage.get_job_counts()["succeeded"] == 3
+
+
+def test_a_burst_does_not_wait_for_starts_that_a_rate_allows_later(app):
+    app.task(name="t", rate="5/h")(lambda: None).enqueue_many([()] * 2)
+    assert burst(app, queues=["default"]) < 20
+    assert app.storage.get_job_counts()["enqueued"] == 1
+
+
 def test_a_burst_waits_for_what_runs_here(app):
     gate = Gate()
     jobs = [app.task(name="slow")(gate.wait).enqueue(), app.task(name="quick")(lambda: 1).enqueue()]
