@@ -8,7 +8,7 @@ from datetime import datetime
 from math import inf
 
 from ..storage.storage import Storage
-from ..values.errors import JobLost, SerializationError, StorageError
+from ..values.errors import JobLost, SerializationError, StorageClosed, StorageError
 from ..values.job import Failure, Job
 from ..values.retry import RetryPolicy
 from ..values.states import Failed, JobState
@@ -97,6 +97,10 @@ class Finisher:
             try:
                 self.record(batch)
                 self._outage.worked(WHAT)
+                return
+            except StorageClosed as error:  # for good: a stop need not wait for these
+                log.error("giving up on %d outcomes: %s; their jobs run again", len(batch), error)
+                self._runs.remove(run for run, _ in batch)
                 return
             except Exception as error:
                 pause = backoff.next()

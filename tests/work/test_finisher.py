@@ -177,6 +177,18 @@ def test_a_stop_gives_a_store_that_is_gone_a_last_chance_and_ends(bench):
     assert failing.failed["swap"] <= 3 + 5
 
 
+def test_a_store_that_was_closed_is_not_waited_for(bench, caplog):
+    """Nor is what it cannot take any more: a stop would wait for that until its grace is over."""
+    runs = bench.claim(2)
+    bench.storage.close()
+    for run in runs:
+        bench.finisher.put(run, DONE)
+    with bench:
+        assert bench.runs.wait_until_empty(10)
+    told = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert re.fullmatch(r"giving up on \d outcomes: .* closed; .*; their jobs run again", told[0])
+
+
 # -- lost claims and bad items -------------------------------------------------------------------
 
 
