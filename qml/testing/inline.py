@@ -132,7 +132,7 @@ def _next_due(storage: Storage, queues: Sequence[str] | None, batch: Batch) -> d
     states = [job.state for queue in queues for job in storage.list(waits, queue=queue)]
     dues = [state.enqueue_at for state in states if isinstance(state, Scheduled)]
     dues += [state.retry_at for state in states if isinstance(state, AwaitingRetry)]
-    dues += rated(storage, queues)
+    dues += rated(storage, queues, storage.now())
     return min((due for due in dues if due > storage.now()), default=None)
 
 

@@ -27,8 +27,9 @@ class Bursting(Protocol):
     queues: tuple[str, ...] | None
 
 
-def nothing_soon(server: Bursting, batch: Batch) -> bool:
-    """Whether nothing of its queues falls due soon, seen from an empty ``batch``."""
+def nothing_soon(server: Bursting, batch: Batch, asked: datetime) -> bool:
+    """Whether nothing of its queues falls due soon, seen from an empty ``batch`` that was ``asked``
+    for then: what a rate has let go since is still to be claimed."""
     storage, queues = server.storage, server.queues
     soon = storage.now() + FAR
     if batch.next_due is None or batch.next_due > soon:
@@ -37,13 +38,14 @@ def nothing_soon(server: Bursting, batch: Batch) -> bool:
     waits = (StateKind.SCHEDULED, StateKind.AWAITING_RETRY)
     return queues is not None and not (
         any(_due(job) <= soon for queue in queues for job in storage.list(waits, queue=queue))
-        or any(start <= soon for start in rated(storage, queues))
+        or any(start <= soon for start in rated(storage, queues, asked))
     )
 
 
-def rated(storage: Storage, queues: Sequence[str]) -> Iterator[datetime]:
-    """When jobs that wait in these queues may start by their rates, which alone keep them back."""
-    now = to_micros(storage.now())
+def rated(storage: Storage, queues: Sequence[str], asked: datetime) -> Iterator[datetime]:
+    """When jobs that wait in these queues may start by their rates, which alone keep them back, or
+    did when it was ``asked``."""
+    now = to_micros(asked)
     for queue in queues:
         ready = storage.select(JobFilter(states=StateKind.ENQUEUED, queue=queue))
         limited = (job for job in ready if job.rate is not None)

@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
 from ..storage.claims import Batch
@@ -119,6 +120,7 @@ class ClaimLoop:
         over."""
         server, shares = self._server, self._server.shares
         idle, issued = self.burst and len(server.runs) == 0, server.timetable.issued
+        asked = server.storage.now()
         made = [made for share in shares if (made := self._claim(share)) is not None]
         if not made:
             shares[0].pool.wait_for_room(HOARDED)
@@ -126,7 +128,7 @@ class ClaimLoop:
             server.claimer.hand_back(self._withdrawn(older_than=HOARDED))
         if not made or True in [is_full for _, is_full in made]:
             return False
-        return self._wait([batch for batch, _ in made], idle, issued)
+        return self._wait([batch for batch, _ in made], idle, issued, asked)
 
     def _claim(self, share: Share) -> tuple[Batch, bool] | None:
         """Claimed jobs, and whether there was room for no more; None = there was none at all."""
@@ -145,7 +147,7 @@ class ClaimLoop:
         server.outage.worked("claiming")
         return batch, len(batch.jobs) == free + ahead
 
-    def _wait(self, batches: Sequence[Batch], idle: bool, issued: int) -> bool:
+    def _wait(self, batches: Sequence[Batch], idle: bool, issued: int, asked: datetime) -> bool:
         """Until there may be more. True = a burst is over."""
         server = self._server
         all_have_room = len(batches) == len(server.shares)
@@ -154,7 +156,7 @@ class ClaimLoop:
         nothing = idle and all_have_room and not any(batch.jobs for batch in batches)
         if (
             nothing
-            and nothing_soon(server, Batch([], due))
+            and nothing_soon(server, Batch([], due), asked)
             and not server.timetable.has_more(issued)
         ):
             return True

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from qml import Qml, Retry, RetryPolicy, Snooze, StateKind, current_job
+from qml.work.burst import nothing_soon
 from tests.work.support import Gate, Wrapped, eventually
 
 
@@ -156,6 +157,16 @@ def test_a_burst_waits_for_starts_that_a_rate_allows_soon(app, queues):
     settings = {"queues": queues, "threads": None if isinstance(queues, dict) else 2}
     assert burst(app, **settings) < 20
     assert app.storage.get_job_counts()["succeeded"] == 3
+
+
+def test_what_a_rate_lets_go_just_after_the_claim_is_claimed_yet(memory_app, clock):
+    memory_app.task(name="t", rate="1/s")(lambda: None).enqueue_many([()] * 2)
+    server, storage = memory_app.server(queues=["default"]), memory_app.storage
+    asked = storage.now()
+    assert storage.claim("w", 2, ["default"]).jobs
+    batch = storage.claim("w", 2, ["default"])
+    clock.advance(1)
+    assert nothing_soon(server, batch, asked) is False
 
 
 def test_a_burst_does_not_wait_for_starts_that_a_rate_allows_later(app):
