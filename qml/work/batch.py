@@ -14,14 +14,8 @@ from ..values.job import Job
 from ..values.selection import JobFilter
 from ..values.states import Failed, StateKind
 from .mapping import forget
-from .task import Task
+from .task import Task, needs_task
 from .waiting import Named
-
-
-def needs_task(what: str, given: object) -> None:
-    """ConfigurationError for what is no task, such as a function that was not declared as one."""
-    if not isinstance(given, Task):
-        raise ConfigurationError(f"{what} is {given!r}; give a task, made by @jobs.task")
 
 
 class App(Protocol):
@@ -84,6 +78,7 @@ class Batch(Named):
 
     def enqueue(self, task: Task[..., Any], /, *args: Any, **kwargs: Any) -> Job:
         """Enqueue a job of the batch: ``task.using(batch=batch).enqueue(...)``."""
+        needs_task("what batch.enqueue takes", task)
         return task.using(batch=self.name).enqueue(*args, **kwargs)
 
     def __enter__(self) -> Self:

@@ -34,6 +34,17 @@ def followup(like: Job, made: Sequence[Mapping[str, str]]) -> Followup:
     return Followup(**{name: getattr(like, name) for name in SHARED})
 
 
+def check_failure(name: str, signature: inspect.Signature) -> None:
+    """ConfigurationError when a task cannot be called as an ``on_failure`` is."""
+    try:
+        signature.bind("job_id", "exception")
+    except TypeError as error:
+        raise ConfigurationError(
+            f"on_failure is {name}{signature}: {error}; it is called with the job's id and its "
+            "exception, two texts"
+        ) from None
+
+
 def asks_for_result(
     name: str, signature: inspect.Signature, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> bool:

@@ -203,9 +203,10 @@ class Upkeep:
         expired = self._storage.expire()
         if expired:
             log.warning(
-                "%d jobs were not started in time and are deleted: %s",
+                "%d waiting %s ended, and not started: %s",
                 len(expired),
-                ", ".join(f"{job.id} ({job.method})" for job in expired[:10]),
+                "job is" if len(expired) == 1 else "jobs are",
+                "; ".join(f"{job.id} ({job.method}), {_reason(job)}" for job in expired[:10]),
             )
 
     def purge(self) -> float | None:
@@ -222,3 +223,7 @@ class Upkeep:
         """Set this server's clock by the store's, and say that it lives."""
         self._storage.clock.sync()
         self._neighbours.know(self._beat())
+
+
+def _reason(job: Job) -> str:
+    return str(job.state.reason if isinstance(job.state, Deleted) else job.state.kind)

@@ -33,6 +33,11 @@ class Declaration:
                 f"unknown option {unknown} of a schedule; there are name, args, kwargs, "
                 f"{', '.join(OPTIONS)}. How its jobs are run, the options of its task say"
             )
+        if self.task.options.run_after is not None:
+            raise ConfigurationError(
+                f"schedule {self.name} of task {self.task.name} with run_after: a slot's job is "
+                "due at the slot; leave run_after out"
+            )
         self.task.check(*self.args, **self.kwargs)
         self.like(Job(self.task.name, [*self.args], self.kwargs))
 

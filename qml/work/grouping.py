@@ -7,13 +7,13 @@ from ..storage.queues import Queues
 from ..storage.storage import Storage
 from ..values.errors import ConfigurationError
 from ..values.ids import new_id
-from .batch import Batch, needs_task
+from .batch import Batch
 from .mapper import Mapper
 from .mapping import Plan
 from .mapreport import Report
 from .progress import Progress
 from .server import Server
-from .task import Task
+from .task import Task, needs_task
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -109,7 +109,9 @@ class Task(Generic[P, R]):
         return self.options.fate(error, attempt)
 
     def followup(self) -> Followup:
-        """What is enqueued where this task is the ``on_failure`` of another."""
+        """What is enqueued where this task is the ``on_failure`` of another. ConfigurationError
+        when it cannot be called so."""
+        chaining.check_failure(self.name, self._calls.signature)
         return self._followup(*((("?", told), {}) for told in ("?", "!")))
 
     def _followup(self, *calls: chaining.Call) -> Followup:
@@ -122,6 +124,7 @@ class Task(Generic[P, R]):
         same step, with these arguments; and with the result of this one, if it has a parameter
         ``result`` that is not given. ``a.then(b).then(c)`` is a chain: c comes after b. It ends
         where one fails. ConfigurationError when the arguments do not fit."""
+        needs_task("what then takes", task)
         chain = chaining.appended(self.options.on_success, task.step(args, kwargs))
         return self.using(on_success=chain)
 
@@ -226,9 +229,10 @@ class Task(Generic[P, R]):
         ``run_after`` (seconds, timedelta or aware datetime; or jobs that have to end before), with
         ``if_failed`` ("cancel" it when one of those does not succeed, or "run" it), ``queue``,
         ``priority``,
-        ``max_retries`` (None = the retry policy decides), ``retry``, ``timeout_seconds`` (None =
-        no limit), ``expires_after`` (seconds or timedelta, from when the job may start: no
-        attempt starts later), ``retention`` (a Retention, or seconds), ``on_failure`` (a task that
+        ``max_retries`` (None = the retry policy decides), ``retry`` (how many; after how long,
+        servers ask the task), ``timeout_seconds`` (None = no limit), ``expires_after`` (seconds or
+        timedelta, from when the job may start: no attempt starts later), ``retention`` (a
+        Retention, or seconds), ``on_failure`` (a task that
         is enqueued with the job's id and exception when it has failed for good),
         ``unique_key``, ``unique_while``, ``unique_by`` (a key made from these arguments; True =
         from all), ``on_conflict`` ("raise", "existing", "replace": what to do when the key is
@@ -252,3 +256,9 @@ class Task(Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<Task {self.name}>"
+
+
+def needs_task(what: str, given: object) -> None:
+    """ConfigurationError for what is no task, such as a function that was not declared as one."""
+    if not isinstance(given, Task):
+        raise ConfigurationError(f"{what} is {given!r}; give a task, made by @jobs.task")

@@ -130,6 +130,16 @@ def test_arguments_that_are_missing_show_at_once(tasks):
         fetch.then(store)
 
 
+def test_what_is_no_task_cannot_come_after(tasks):
+    with pytest.raises(ConfigurationError, match=r"what then takes is <built-in .*; give a task"):
+        tasks[0].then(print)
+
+
+def test_what_is_no_task_is_no_job_of_a_batch(app):
+    with pytest.raises(ConfigurationError, match=r"what batch.enqueue takes is .*; give a task"):
+        app.batch("b").enqueue(print)
+
+
 def test_limits_of_a_step_are_its_own(app, tasks):
     @app.task(concurrency_key="site {site}", concurrency_limit=2, rate="5/s")
     def crawl(site, result=None):

@@ -231,6 +231,16 @@ def test_a_run_that_has_no_limit_or_did_not_start_is_left_alone(bench):
 # -- upkeep --------------------------------------------------------------------------------------
 
 
+def test_what_is_ended_without_a_start_is_told_with_its_reason(storage, clock, caplog):
+    upkeep = Upkeep(storage, lambda: None, Outage())
+    first = storage.enqueue(Job("t"))
+    after = storage.enqueue(Job("u", after=(first.id,)))
+    storage.cancel(first.id)
+    upkeep.expire()
+    told = f"1 waiting job is ended, and not started: {after.id} (u), not started: what"
+    assert told in caplog.text
+
+
 def test_law4_rescue_takes_orphans_and_says_so(storage, clock, caplog):
     upkeep = Upkeep(storage, lambda: None, Outage())
     jobs = storage.enqueue_many([Job("t", max_retries=0), Job("t"), Job("t")])

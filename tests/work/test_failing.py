@@ -176,6 +176,13 @@ def test_what_may_follow():
         jobs.task(on_failure=5)(print)
 
 
+def test_what_cannot_be_called_with_id_and_exception_is_refused_before_it_is_needed():
+    jobs = Qml("memory://")
+    alarm = jobs.task(name="alarm")(lambda job_id: None)
+    with pytest.raises(ConfigurationError, match=r"on_failure is alarm\(job_id\): too many.*texts"):
+        jobs.task(on_failure=alarm)(print)
+
+
 # -- time ----------------------------------------------------------------------------------------
 
 

@@ -81,6 +81,10 @@ def test_what_does_not_fit_is_refused_where_it_is_declared():
         jobs.every(60, args=[1], queue="q")(task)
     with pytest.raises(SerializationError, match=r"arguments\[0\]"):
         jobs.every(60, args=[object()])(task)
+    with pytest.raises(
+        ConfigurationError, match="schedule t of task t with run_after: a slot's job"
+    ):
+        jobs.every(60, args=[1])(task.using(run_after=5))
     with pytest.raises(ConfigurationError, match=r"Every seconds is 1e\+300; give seconds, 0.1"):
         jobs.every(1e300)
     with pytest.raises(ConfigurationError, match="Cron"):
