@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import partial
 from typing import ParamSpec, TypeVar
 
+from ..values.errors import ConfigurationError
 from ..values.job import Job
 from . import steps
 from .runs import Run
@@ -85,7 +86,13 @@ class CurrentJob:
         results of all steps together are larger than the storage's ``max_job_bytes``; the job
         fails, since another attempt would do the same. JobLost: the claim is over, another has the
         job. StorageUnavailable: the store did not take the result for as long as a lease lasts.
-        ConfigurationError: ``name`` is no text, or empty."""
+        ConfigurationError: ``name`` is no text, or empty; ``function`` cannot be called; the step
+        is taken within itself."""
+        if not callable(function):
+            raise ConfigurationError(
+                f"step {name!r} is given {function!r}, which cannot be called; give the function "
+                "and its arguments apart: step('charge', charge, 500)"
+            )
         kept: T = steps.take(self._run, name, partial(function, *args, **kwargs))
         return kept
 

@@ -22,12 +22,13 @@ class Notebook:
     carried on by ``steady`` from its value ``since``: no wall clock is asked (law 6).
 
     ``turn`` is held by who takes the notes, until they are written: of two that overtook each other
-    on their way to the store, the older would stay.
+    on their way to the store, the older would stay. ``doing``: steps that are being done, by the
+    threads that hold their turns.
     """
 
     __slots__ = (
         *("turn", "_job", "_steady", "_since", "_lock", "_notes", "_progress", "_lines"),
-        *("_steps", "_kept", "_step_turns", "_said", "_taken", "_written"),
+        *("_steps", "_kept", "_step_turns", "doing", "_said", "_taken", "_written"),
     )
 
     def __init__(self, job: Job, steady: Steady, since: float) -> None:
@@ -41,6 +42,7 @@ class Notebook:
         self._lines: list[tuple[float, str]] = []
         self._steps = self._kept = job.notes.steps  # never changed, but replaced by another
         self._step_turns: dict[str, threading.RLock] = {}
+        self.doing: set[str] = set()
         self._said = self._taken = self._written = 0  # how often something was
 
     def progress(self, fraction: float, message: str = "") -> None:

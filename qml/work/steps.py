@@ -44,7 +44,7 @@ def _check_name(name: object) -> None:
 
 def _do(run: Run, name: str, function: Callable[[], Any], max_bytes: int) -> None:
     _check_apart(run, name)
-    result = function()
+    result = _called(run, name, function)
     _check_apart(run, name)
     try:
         kept = jsontext.checked(result, f"{_which(run, name)}: its result")
@@ -53,6 +53,20 @@ def _do(run: Run, name: str, function: Callable[[], Any], max_bytes: int) -> Non
     except SerializationError as error:
         why = "The step has run and had its effect; its result is lost"
         raise SerializationError(f"{error}. {why}", job_id=run.job.id) from error
+
+
+def _called(run: Run, name: str, function: Callable[[], Any]) -> Any:
+    """What the function returns. Within itself a step would be kept twice."""
+    doing = run.notes.doing
+    if name in doing:
+        raise ConfigurationError(
+            f"{_which(run, name)} is taken within itself; give each of the two a name of its own"
+        )
+    doing.add(name)
+    try:
+        return function()
+    finally:
+        doing.discard(name)
 
 
 def _check_apart(run: Run, name: str) -> None:

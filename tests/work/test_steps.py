@@ -277,6 +277,29 @@ def test_all_steps_together_are_held_to_the_size_of_a_job(make_storage):
     assert kept(app, job) == {"first": "x" * 30, "b": "y" * 5}
 
 
+def test_law5_a_step_within_itself_is_refused_and_nothing_kept_changes(memory_app):
+    @memory_app.task(max_retries=0)
+    def task():
+        me = current_job()
+        me.step("outer", lambda: me.step("outer", lambda: 1) + 1)
+
+    job = task.enqueue()
+    once(memory_app)
+    assert "step 'outer' is taken within itself" in memory_app.storage.get(job.id).state.exception
+    assert kept(memory_app, job) == {}
+
+
+def test_what_was_called_already_is_no_function_of_a_step(memory_app):
+    @memory_app.task
+    def task():
+        with pytest.raises(ConfigurationError, match=r"step 'a' is given 5, which cannot be call"):
+            current_job().step("a", 5)
+
+    job = task.enqueue()
+    once(memory_app)
+    assert memory_app.result(job, timeout=0) is None
+
+
 @pytest.mark.parametrize("name", ["", None, 3, b"x"])
 def test_a_step_has_a_name(memory_app, name):
     @memory_app.task
