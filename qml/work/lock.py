@@ -90,6 +90,10 @@ class Lock:
             self.grant, self._trouble = grant, None
             self._begins(asked)
 
+    def ended(self) -> None:
+        """Its block has: whoever looks at it from now on is not told that it is held."""
+        self._why = self._why or "its block has ended"
+
     def not_renewed(self, error: Exception) -> None:
         """It failed, and is to be tried again soon."""
         self._trouble = error

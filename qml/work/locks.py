@@ -39,6 +39,7 @@ def holding(storage: Storage, name: str, seconds: float, timeout: float | None) 
         if lock.pid == os.getpid():  # else a child of the holder's process leaves its copy
             renewal.of(storage).remove(lock)
             _give_back(lock)
+            lock.ended()
 
 
 def _taken(storage: Storage, name: str, seconds: float, timeout: float | None) -> Lock:

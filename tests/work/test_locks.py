@@ -556,3 +556,11 @@ def test_a_forked_child_neither_renews_nor_frees_its_parents(app, storage, often
     assert holders(storage) == {"nightly": lock.grant.holder}
     block.__exit__(None, None, None)
     assert holders(storage) == {}
+
+
+def test_whoever_looks_at_a_lock_after_its_block_is_not_told_that_it_is_held(memory_app):
+    with memory_app.lock("a") as lock:
+        assert not lock.lost
+    assert lock.lost
+    with pytest.raises(LockLost, match="lock 'a' is lost: its block has ended"):
+        lock.check()
