@@ -1,6 +1,7 @@
 """What a task raises to say what should become of its job."""
 
 from ..storage import checks
+from ..values.errors import ConfigurationError
 
 
 class Retry(Exception):
@@ -8,6 +9,7 @@ class Retry(Exception):
     attempts are left. ``raise Retry(delay=60) from error`` keeps the cause's traceback."""
 
     def __init__(self, message: str = "", *, delay: float | None = None) -> None:
+        _check_message(message)
         super().__init__(message or "the task asked for a retry")
         self.delay = None if delay is None else _seconds("Retry delay", delay)
 
@@ -31,6 +33,13 @@ class Snooze(Exception):
 for _raised in (Retry, Discard, Snooze):
     _raised.__module__ = "qml"  # as users import it, and as tracebacks should name it
 del _raised
+
+
+def _check_message(message: object) -> None:
+    if isinstance(message, int | float):
+        raise ConfigurationError(
+            f"Retry message is {message!r}; give a text, and seconds as delay={message!r}"
+        )
 
 
 def _seconds(name: str, delay: float) -> float:

@@ -201,7 +201,7 @@ def start(run_after: After, now: datetime) -> datetime | None:
     if isinstance(run_after, bool) or not isinstance(run_after, int | float) or not run_after >= 0:
         raise ConfigurationError(
             f"run_after is {run_after!r}; give seconds, 0 or more, a timedelta, an aware datetime, "
-            "or the jobs to wait for"
+            "or the jobs to wait for (ids in a list)"
         )
     return _after("run_after", now, run_after)
 

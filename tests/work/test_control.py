@@ -210,3 +210,8 @@ def test_a_wrong_delay_fails_the_attempt_and_names_itself(app, clock):
 
     _, stored = run(app, clock, app.task(max_retries=0)(task).enqueue())
     assert "Snooze delay is -5" in stored.state.exception
+
+
+def test_seconds_of_a_retry_are_not_taken_for_its_message():
+    with pytest.raises(ConfigurationError, match=r"Retry message is 60; .* seconds as delay=60"):
+        Retry(60)
