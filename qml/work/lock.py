@@ -90,15 +90,15 @@ class Lock:
             self.grant, self._trouble = grant, None
             self._begins(asked)
 
-    def ended(self) -> None:
-        """Its block has: whoever looks at it from now on is not told that it is held."""
-        self._why = self._why or "its block has ended"
-
     def not_renewed(self, error: Exception) -> None:
         """It failed, and is to be tried again soon."""
         self._trouble = error
         pause = min(LONGEST_PAUSE, self.seconds / 20)
         self.renew_at = steady_micros() + round(pause * 1e6)
+
+    def ended(self) -> None:
+        """Its block has: whoever looks at it from now on is not told that it is held."""
+        self._why = self._why or "its block has ended"
 
     def __repr__(self) -> str:
         return f"<Lock {self.name!r}, fence {self.fence}{', lost' if self.lost else ''}>"
