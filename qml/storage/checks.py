@@ -2,10 +2,8 @@
 
 from collections.abc import Iterable
 from math import isnan
-from typing import Any, cast
 
 from ..values import jsontext
-from ..values.clock import Clock
 from ..values.errors import ConfigurationError, JobNotFound, SerializationError
 from ..values.job import Job
 from ..values.selection import JobFilter
@@ -142,6 +140,8 @@ def number(name: str, value: object, default: int | None = None) -> int | None:
 
 def most(limit: object, name: str = "limit") -> int:
     """How many jobs to change at most."""
+    if type(limit) is int and 0 <= limit < EVERY:  # asked at each claim
+        return limit
     return min(within(name, limit, 0, 2**63 - 1), EVERY)
 
 
@@ -172,12 +172,9 @@ def job(value: object) -> Job:
     return value
 
 
-def clock(value: Any) -> Clock | None:
-    """What tells the time, or None."""
-    tells = callable(getattr(value, "micros", None)) and not isinstance(value, type)
-    if value is not None and not tells:
-        raise ConfigurationError(f"clock is {value!r}; give one like ManualClock(), or None")
-    return cast("Clock | None", value)
+def max_job_bytes(value: object) -> int:
+    """The most bytes of JSON that a job, or its result, may have."""
+    return within("max_job_bytes", value, 1, 2**63 - 1)
 
 
 def job_filter(value: object) -> JobFilter:

@@ -10,8 +10,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..drivers.memory import MemoryDriver
+from ..values.clock import clock_or_none
 from ..values.config import MemoryConfig, PostgresConfig, RedisConfig, SqliteConfig
 from ..values.errors import ConfigurationError
+from ..values.jsontext import MAX_BYTES
+from ..values.retention import retention_or_none
+from . import checks
 from .storage import Storage
 from .urls import SCHEMES, Config, checked, parse_url
 
@@ -76,6 +80,10 @@ _OWN = ("clock", "retry", "retention", "max_job_bytes", "hooks")
 def split_options(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Options that every storage has, and the rest, which are settings of its configuration."""
     own = {name: value for name, value in options.items() if name in _OWN}
+    # Whoever gives what cannot be used hears of it, and not the first job of an app.
+    clock_or_none("Storage clock", own.get("clock"))
+    retention_or_none("Storage retention", own.get("retention"))
+    checks.max_job_bytes(own.get("max_job_bytes", MAX_BYTES))
     return own, {name: value for name, value in options.items() if name not in _OWN}
 
 

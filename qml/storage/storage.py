@@ -8,7 +8,7 @@ from typing import Self
 from ..seam.driver import Driver
 from ..values import jsontext
 from ..values.alike import Alike
-from ..values.clock import Clock, StoreClock
+from ..values.clock import Clock, StoreClock, clock_or_none
 from ..values.job import Job
 from ..values.retention import Retention, retention_or_none
 from ..values.retry import RetryPolicy, policy_or_none
@@ -48,10 +48,10 @@ class Storage(Transacting):
         self.hooks = Hooks() if hooks is None else hooks
         self.retry_policy = policy_or_none("Storage retry", retry) or RetryPolicy()
         self.retention = retention_or_none("Storage retention", retention) or Retention()
-        self.max_job_bytes = checks.within("max_job_bytes", max_job_bytes, 1, 2**63 - 1)
-        clock = checks.clock(clock)
+        self.max_job_bytes = checks.max_job_bytes(max_job_bytes)
+        own_clock = clock_or_none("Storage clock", clock)
         driver.install()
-        self.clock: Clock = clock or StoreClock(driver.time)
+        self.clock: Clock = own_clock or StoreClock(driver.time)
 
     # -- storing -------------------------------------------------------------------------------
 

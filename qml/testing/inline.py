@@ -25,6 +25,7 @@ from ..work.finisher import Finisher
 from ..work.noting import Noter
 from ..work.outage import Outage
 from ..work.runs import Run, Runs
+from .making import whole
 from .wanted import app_given
 
 LEASE_SECONDS = 3600.0
@@ -86,10 +87,13 @@ def drain(
     must end a program or a test (KeyboardInterrupt, ``pytest.fail``) is raised in any case.
     ``with_scheduled``: when nothing is due, the storage's ManualClock is moved on to the next
     job, until none waits. ``until``: asked before each job; true ends the drain.
-    ``limit``: attempts after which an AssertionError says that there is no end.
+    ``limit``: attempts after which an AssertionError says that there is no end; 1 or more.
     """
     __tracebackhide__ = True
     served = app_given(jobs).served()
+    whole("limit", limit, least=1)
+    if not callable(until or bool):
+        raise ConfigurationError(f"until is {until!r}; give a function, such as lambda: ...")
     storage = served.storage
     clock = _movable(storage) if with_scheduled else None
     hand = _Hand(jobs, served, raises, limit)

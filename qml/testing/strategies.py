@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import attrs
 from hypothesis import strategies as st
 
+from ..values.errors import ConfigurationError
 from ..values.followup import Followup
 from ..values.job import Job
 from ..values.jobfields import UNIQUE_WHILE
@@ -227,6 +229,7 @@ def jobs(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Job]:
     Unless replaced there is no unique key (two jobs with one key cannot both be stored), none
     expires before the year 2100, comes after another, or shares its limits with others.
     """
+    _check(fields)
     known: dict[str, st.SearchStrategy[Any]] = {
         "method": names(),
         "arguments": st.lists(json_values(), max_size=3),
@@ -252,6 +255,16 @@ def jobs(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Job]:
     }
     limited = rarely(limits()) if LIMITS.isdisjoint(fields) else st.none()
     return st.builds(_job, st.fixed_dictionaries({**known, **fields}), limited)
+
+
+def _check(fields: dict[str, Any]) -> None:
+    for name, given in fields.items():
+        if name not in attrs.fields_dict(Job):
+            raise ConfigurationError(f"jobs({name}=...): a job has no {name}")
+        if not isinstance(given, st.SearchStrategy):
+            raise ConfigurationError(
+                f"jobs({name}={given!r}): give a strategy, such as st.just({given!r})"
+            )
 
 
 def _job(given: dict[str, Any], limits: dict[str, Any] | None) -> Job:

@@ -149,6 +149,8 @@ class Table:
     the microsecond up to which its starts have been given out; ``tallies``: of groups of jobs."""
 
     def __init__(self, clock: ManualClock | None = None, retry: RetryPolicy | None = None) -> None:
+        if not isinstance(clock, ManualClock | None):
+            raise ConfigurationError(f"StorageModel clock is {clock!r}; give a ManualClock")
         self.clock = clock or ManualClock()
         self.retry_policy = retry or RetryPolicy()
         self.entries: list[Entry] = []

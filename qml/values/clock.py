@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
-from typing import Protocol
+from typing import Protocol, cast
 
 from .errors import ConfigurationError
 from .times import FIRST, LAST, aware_utc, from_micros, span_micros, to_micros
@@ -26,6 +26,15 @@ class Clock(Protocol):
     def sync(self) -> None:
         """Look at the source of time again, where there is one."""
         ...
+
+
+def clock_or_none(name: str, clock: object) -> "Clock | None":
+    """``clock`` if it is one or None; a ConfigurationError calls it ``name``."""
+    if clock is None:
+        return None
+    if isinstance(clock, type) or not callable(getattr(clock, "micros", None)):
+        raise ConfigurationError(f"{name} is {clock!r}; give a clock, such as ManualClock()")
+    return cast(Clock, clock)
 
 
 _steady = (

@@ -21,15 +21,18 @@ from qml import (
     PostgresConfig,
     PostgresStorage,
     Processing,
+    Qml,
     RedisConfig,
     RedisStorage,
     Retention,
     RetryPolicy,
     SqliteConfig,
     SqliteStorage,
+    Storage,
     StorageError,
     connect,
 )
+from qml.drivers.memory import MemoryDriver
 from qml.storage.urls import parse_url
 from qml.testing import ManualClock
 
@@ -476,3 +479,18 @@ def test_what_sqlite_cannot_keep_is_an_error_of_qml(tmp_path, retry, state):
     kept = contextlib.suppress(ConfigurationError, StorageError)
     with connect(f"sqlite:///{tmp_path}/jobs.db", retry=retry) as storage, kept:
         storage.enqueue(Job("m", state=state))
+
+
+@pytest.mark.parametrize("make", [connect, Qml])
+@pytest.mark.parametrize(
+    "wrong", [{"clock": ManualClock}, {"clock": 5}, {"retention": "x"}, {"max_job_bytes": 0}]
+)
+def test_options_are_checked_before_a_store_is_opened(tmp_path, make, wrong):
+    with pytest.raises(ConfigurationError, match=f"{next(iter(wrong))} is .*; give a "):
+        make(f"sqlite:///{tmp_path}/jobs.db", **wrong)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_class_is_no_clock():
+    with pytest.raises(ConfigurationError, match=r"clock is <class.*; give a clock"):
+        Storage(MemoryDriver(None), clock=ManualClock)

@@ -311,3 +311,12 @@ def test_a_history_of_nothing_is_no_proof(tmp_path):
 def test_what_is_no_storage_is_not_noted(given, tmp_path):
     with pytest.raises(ConfigurationError, match="is no storage that can be noted"):
         History(tmp_path).record(given)
+
+
+def test_what_is_no_folder_keeps_no_history(tmp_path):
+    (tmp_path / "file").touch()
+    for wrong in (tmp_path / "file", str(tmp_path / "file" / "below"), 5):
+        with pytest.raises(ConfigurationError, match="folder"):
+            History(wrong)
+    with pytest.raises(ConfigurationError, match="a str is no storage"):
+        History(tmp_path).final("memory://")

@@ -422,3 +422,16 @@ def test_what_ran_reads_well(jobs):
     drained = drain(jobs, raises=False, with_scheduled=True)
     assert str(drained) == "2 retrying, 1 failed"
     assert len(drained) == 3
+
+
+@pytest.mark.parametrize(
+    "wrong", [*({"limit": wrong} for wrong in (0, -1, "3", None, 2.5)), {"until": 5}], ids=str
+)
+def test_what_a_drain_is_told_is_checked_before_it_runs_anything(jobs, wrong):
+    @jobs.task
+    def work(): ...
+
+    work.enqueue()
+    with pytest.raises(ConfigurationError, match=f"{next(iter(wrong))} is .*; give a "):
+        drain(jobs, **wrong)
+    assert jobs.storage.get_job_counts()["enqueued"] == 1

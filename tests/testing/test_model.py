@@ -95,3 +95,9 @@ def test_its_errors_are_those_of_a_storage():
         model.finish(model.enqueue(Job("t")), model.enqueue(Job("t")).state)
     assert model.list()[0].max_attempts == 2
     assert model.list(StateKind.ENQUEUED, 1) == model.list()[:1]
+
+
+@pytest.mark.parametrize("wrong", ["x", ManualClock])
+def test_its_clock_is_one_that_is_moved_by_hand(wrong):
+    with pytest.raises(ConfigurationError, match=r"clock is .*; give a ManualClock"):
+        StorageModel(wrong)

@@ -157,3 +157,11 @@ def test_kinds_of_states_may_be_texts():
     assert find(states(["failed", StateKind.DELETED]), lambda it: it.kind == "deleted")
     with pytest.raises(ConfigurationError, match=r"'bogus'\]; give one or several of enqueued"):
         states(["bogus"])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"), [({"foo": st.none()}, "no foo"), ({"queue": "mail"}, r"st.just\('mail'\)")]
+)
+def test_what_no_job_has_is_refused_before_any_is_drawn(wrong, why):
+    with pytest.raises(ConfigurationError, match=why):
+        jobs(**wrong)

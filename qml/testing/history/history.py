@@ -22,18 +22,23 @@ class History:
     """
 
     def __init__(self, folder: Path | str) -> None:
+        if not isinstance(folder, str | Path):
+            raise ConfigurationError(f"folder is {folder!r}; give the path of a folder")
         self.folder = Path(folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(f"no history can be kept in {folder}: {error}") from error
         self._journal = Journal(self.folder)
 
     def record(self, storage: Storage) -> Storage:
         """A storage that does what ``storage`` does, and notes it."""
-        if not isinstance(storage, Storage):
-            raise ConfigurationError(f"a {type(storage).__name__} is no storage that can be noted")
+        _need_storage(storage)
         return RecordedStorage(storage, self._journal)
 
     def final(self, storage: Storage) -> None:
         """Note every job that the store holds. Nobody else may use it meanwhile."""
+        _need_storage(storage)
         number = self._journal.begin(storage.clock, "final", None)
         jobs = storage.list()
         told = {"told": [facts(job) for job in jobs]}
@@ -51,3 +56,8 @@ class History:
                 f"nothing was noted in {self.folder}: use the storage that record() returns"
             )
         return judge(list(calls(self.folder)), drained=drained, allowance=allowance)
+
+
+def _need_storage(storage: object) -> None:
+    if not isinstance(storage, Storage):
+        raise ConfigurationError(f"a {type(storage).__name__} is no storage that can be noted")
