@@ -33,6 +33,14 @@ def plain(name: str, text: str) -> str:
     return str(jsontext.checked(jsontext.plain(text), name))
 
 
+def own_name(name: object) -> str | None:
+    """What a server is to be called; None or "" = as its host."""
+    if name is not None and (not isinstance(name, str) or "\0" in name):
+        raise ConfigurationError(f"name is {name!r}; give text, or None for the host's name")
+    jsontext.checked(name, "name")
+    return name
+
+
 def queue_names(queues: object) -> tuple[str, ...] | None:
     """None (every queue) or the queues to take from; an empty list is an error."""
     if queues is None:

@@ -83,16 +83,13 @@ class Server:
         checks.span("lease_seconds", lease_seconds)
         checks.span("poll_interval", poll_interval)
         checks.delay("grace_seconds", grace_seconds)
-        self.storage = storage
-        self.tasks = tasks
-        self.name = name or socket.gethostname() or "server"
+        self.storage, self.tasks, self.steady = storage, tasks, steady
+        self.name = checks.own_name(name) or socket.gethostname() or "server"
         self.pid = os.getpid()
         self.worker_id = f"{self.name}-{self.pid}-{uuid4().hex[:8]}"
         self.threads, self.queues = self.division.threads, self.division.queues
         self.lease_seconds = float(lease_seconds)
-        self.poll_interval = float(poll_interval)
-        self.grace_seconds = float(grace_seconds)
-        self.steady = steady
+        self.poll_interval, self.grace_seconds = float(poll_interval), float(grace_seconds)
         self.handed_back = self.interrupted = 0
         self.signalled = False
         self.retired: str | None = None
@@ -214,6 +211,7 @@ class Server:
         self._stop(self.grace_seconds if grace_seconds is None else grace_seconds)
 
     def _stop(self, grace: float, hurried: Callable[[], bool] = lambda: False) -> None:
+        checks.delay("grace_seconds", grace)
         self.ask_to_stop()
         if self._started:
             come_to_rest(self, grace, hurried)
@@ -247,7 +245,9 @@ class Server:
         end_if_unguarded()
         runs: list[Run] = []
         for share in self.shares if not self.draining else ():
-            runs += self.claimer.take(share.pool.size, 0, share.queues)[1]
+            taken = len(self.runs) + self.finisher.recorded
+            if free := self.retirement.room(share.pool.size, 0, taken)[0]:
+                runs += self.claimer.take(free, 0, share.queues)[1]
         self.finisher.record([(run, self.execute(run)) for run in runs])
         return len(runs)
 

@@ -219,3 +219,9 @@ def test_one_that_was_started_is_at_rest_and_says_so(app):
         eventually(lambda: server.retired and not server._started[-1].is_alive())
         assert len(done) == 2
     assert server.retired
+
+
+def test_steps_by_hand_keep_to_the_limit_too(memory_app):
+    memory_app.task(name="work")(lambda: None).enqueue_many([()] * 5)
+    server = memory_app.server(threads=2, max_jobs=3)
+    assert [server.step(), server.step(), server.step()] == [2, 1, 0]

@@ -6,7 +6,16 @@ import time
 
 import pytest
 
-from qml import JobLost, Qml, SqliteStorage, StateKind, Succeeded, current_job
+from qml import (
+    ConfigurationError,
+    JobLost,
+    Qml,
+    QmlError,
+    SqliteStorage,
+    StateKind,
+    Succeeded,
+    current_job,
+)
 from qml.work import stopping
 from tests.work.support import Failing, Gate, Paused, eventually, other_connection
 
@@ -395,3 +404,19 @@ def test_many_claims_are_handed_back_in_one_step(app, monkeypatch):
     assert all(run.lost for run in runs)
     assert len(server.runs) == 0
     assert (server.handed_back, server.interrupted) == (5, 0)
+
+
+@pytest.mark.parametrize("wrong", ["x", -1, float("nan")])
+def test_a_wrong_grace_is_refused_and_the_server_goes_on(memory_app, wrong):
+    with memory_app.server(threads=1) as server:
+        with pytest.raises(
+            ConfigurationError, match=r"grace_seconds is .*; give seconds, 0 or more"
+        ):
+            server.stop(wrong)
+        assert server.running
+
+
+@pytest.mark.parametrize("wrong", [5, "a\0b", "\ud800"], ids=ascii)
+def test_a_name_that_no_store_keeps_is_refused_when_the_server_is_made(memory_app, wrong):
+    with pytest.raises(QmlError, match="name"):
+        memory_app.server(name=wrong)
