@@ -253,8 +253,11 @@ def jobs(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Job]:
         "created_at": moments(),
         "state": states([StateKind.ENQUEUED, StateKind.SCHEDULED]),
     }
-    limited = rarely(limits()) if LIMITS.isdisjoint(fields) else st.none()
-    return st.builds(_job, st.fixed_dictionaries({**known, **fields}), limited)
+    return _made({**known, **fields}, rarely(limits()) if LIMITS.isdisjoint(fields) else st.none())
+
+
+def _made(fields: dict[str, Any], limits: st.SearchStrategy[Any]) -> st.SearchStrategy[Job]:
+    return st.builds(_job, st.fixed_dictionaries(fields), limits)
 
 
 def _check(fields: dict[str, Any]) -> None:
