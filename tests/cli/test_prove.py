@@ -116,6 +116,21 @@ def test_a_memory_store_has_no_processes_to_kill():
     assert names == ["contract", "rules", "servers", "schedules"]
 
 
+def test_a_long_name_of_the_folder_for_temporary_files_is_no_fault_of_the_store(tmp_path):
+    """Multiprocessing's server of processes has a socket there, of 107 bytes at most."""
+    long = tmp_path / ("long " * 24)
+    long.mkdir()
+    script = "from qml.testing.proving.kills import context; print(context().get_start_method())"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        **{"cwd": REPO, "env": {**os.environ, "TMPDIR": str(long)}, "text": True},
+        capture_output=True,
+        check=False,
+    )
+    assert done.stdout == "spawn\n", done.stderr
+    assert [*long.iterdir()] == []
+
+
 def test_who_dies_by_himself_is_a_fault(tmp_path, monkeypatch):
     monkeypatch.setattr(kills, "START", 60.0)
     missing = SqliteConfig(tmp_path / "missing.db", create=False)

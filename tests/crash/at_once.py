@@ -1,10 +1,11 @@
 """Runs a function in many threads, or many processes, that begin at one moment."""
 
-import multiprocessing
 import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any
+
+from qml.testing.proving.kills import context
 
 PATIENCE = 60.0
 """Seconds to wait until all are ready: then one of them has failed before it was."""
@@ -21,10 +22,9 @@ def in_threads(count: int, work: Callable[..., Any], *given: Any) -> list[Any]:
 
 def in_processes(count: int, work: Callable[..., Any], *given: Any) -> list[Any]:
     """The same in processes. ``work`` can be imported, ``given`` and the answers be pickled."""
-    context = multiprocessing.get_context("forkserver")  # 20 of them: 0.7 s, by spawn 4 s
-    context.set_forkserver_preload([work.__module__])
-    barrier = context.Barrier(count, timeout=PATIENCE)
-    with ProcessPoolExecutor(count, context, _meet_at, (barrier,)) as pool:
+    begin = context(work.__module__)  # 20 of them: 0.7 s, by spawn 4 s
+    barrier = begin.Barrier(count, timeout=PATIENCE)
+    with ProcessPoolExecutor(count, begin, _meet_at, (barrier,)) as pool:
         calls = [pool.submit(_work, work, number, *given) for number in range(count)]
         return [call.result() for call in calls]
 

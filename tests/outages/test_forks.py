@@ -10,6 +10,7 @@ import threading
 import pytest
 
 from qml import Succeeded
+from qml.testing.proving.kills import context
 from tests.work.support import eventually, fork
 
 from .children import open_and_use, use
@@ -115,12 +116,12 @@ def test_a_server_runs_on_while_children_come_and_go(store, named):
 @quiet
 @pytest.mark.parametrize("how", ["spawn", "forkserver"])
 def test_processes_that_begin_anew(store, named, how):
-    context = multiprocessing.get_context(how)
+    begin = context() if how == "forkserver" else multiprocessing.get_context(how)
     with store.open(named) as storage:
         use(storage, "parent")
         before = store.connections("parent")
         children = [
-            context.Process(target=open_and_use, args=(store, f"{how} {n}")) for n in range(2)
+            begin.Process(target=open_and_use, args=(store, f"{how} {n}")) for n in range(2)
         ]
         for child in children:
             child.start()
