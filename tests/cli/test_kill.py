@@ -3,6 +3,7 @@
 import hashlib
 import json
 import random
+import shlex
 import signal
 import time
 from functools import partial
@@ -91,7 +92,7 @@ def test_a_signal_drains_and_says_how_to_go_on(demo, files, folder, number):
     assert called.code == 4, called.err
     assert called.out == ""
     assert "Traceback" not in called.err
-    assert f"qml demo {files} --db demo.db" in called.err
+    assert f"qml demo {shlex.quote(str(files))} --db demo.db" in called.err
     with connect("sqlite:///demo.db") as store:
         assert store.get_job_counts()["processing"] == 0
     done = hashed(folder)
