@@ -25,6 +25,8 @@ def server_name(name: object) -> str:
     """The name of a server: text, which may be empty."""
     if not isinstance(name, str):
         raise ConfigurationError(f"server_name is {name!r}; give text")
+    if type(name) is str and name.isascii():
+        return name
     return plain("server_name", name)
 
 
@@ -148,9 +150,14 @@ def number(name: str, value: object, default: int | None = None) -> int | None:
 
 def most(limit: object, name: str = "limit") -> int:
     """How many jobs to change at most."""
-    if type(limit) is int and 0 <= limit < EVERY:  # asked at each claim
-        return limit
     return min(within(name, limit, 0, 2**63 - 1), EVERY)
+
+
+def room(limit: object, ahead: object) -> tuple[int, int]:
+    """How many jobs to claim, and how many more of those that may be claimed ahead."""
+    if type(limit) is type(ahead) is int and 0 <= limit < EVERY and 0 <= ahead < EVERY:
+        return limit, ahead
+    return most(limit), most(ahead, "ahead")
 
 
 def within(name: str, value: object, least: int, most: int) -> int:

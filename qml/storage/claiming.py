@@ -74,7 +74,7 @@ class Claiming(Reading):
             queues,
             now=self.clock.micros(),
             lease=checks.lease(lease_seconds),
-            limits=(checks.most(limit), checks.most(ahead, "ahead")),
+            limits=checks.room(limit, ahead),
             server_name=server_name,
         )
         batch, expired = claims.take(self.driver, order)

@@ -134,7 +134,8 @@ def check_outcome(job: Job, state: JobState) -> None:
 
 def check_is_claim(job: Job) -> None:
     """Ends of claims take the job as the claim returned it: Processing. Else InvalidTransition."""
-    if not isinstance(checks.job(job).state, Processing):
+    if not isinstance(getattr(job, "state", None), Processing):
+        checks.job(job)
         raise InvalidTransition(
             f"job {job.id} ({job.method}) as given is {job.state.kind}, not processing: give the "
             "job as the claim returned it",

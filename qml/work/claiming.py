@@ -120,7 +120,7 @@ class ClaimLoop:
         over."""
         server, shares = self._server, self._server.shares
         idle, issued = self.burst and len(server.runs) == 0, server.timetable.issued
-        asked = server.storage.now()
+        asked = server.storage.now() if idle else None
         made = [made for share in shares if (made := self._claim(share)) is not None]
         if not made:
             shares[0].pool.wait_for_room(HOARDED)
@@ -147,8 +147,10 @@ class ClaimLoop:
         server.outage.worked("claiming")
         return batch, len(batch.jobs) == free + ahead
 
-    def _wait(self, batches: Sequence[Batch], idle: bool, issued: int, asked: datetime) -> bool:
-        """Until there may be more. True = a burst is over."""
+    def _wait(
+        self, batches: Sequence[Batch], idle: bool, issued: int, asked: datetime | None
+    ) -> bool:
+        """Until there may be more. True = a burst is over. ``asked``: when, if it may be."""
         server = self._server
         all_have_room = len(batches) == len(server.shares)
         dues = [batch.next_due for batch in batches if batch.next_due]
@@ -156,6 +158,7 @@ class ClaimLoop:
         nothing = idle and all_have_room and not any(batch.jobs for batch in batches)
         if (
             nothing
+            and asked is not None
             and nothing_soon(server, Batch([], due), asked)
             and not server.timetable.has_more(issued)
         ):

@@ -24,6 +24,8 @@ def tell(ended: Iterable[tuple[Run, Job]]) -> None:
     What a handler raises is told on stderr: no outcome is recorded again because of it."""
     all_of_them = log.isEnabledFor(logging.DEBUG)
     for run, job in ended:
+        if not (job.failures or all_of_them):
+            continue
         try:
             _tell(run, job, all_of_them)
         except (Exception, SystemExit) as error:

@@ -220,7 +220,9 @@ def test_sqlite_s_class_takes_a_url_as_the_others_do(folder):
 @pytest.mark.parametrize("clock", [5, "now", ManualClock, lambda: 0.0])
 def test_what_tells_no_time_is_no_clock(clock):
     """Else the first operation fails, deep within."""
-    with pytest.raises(ConfigurationError, match=r"clock is .*; give one like ManualClock\(\)"):
+    with pytest.raises(
+        ConfigurationError, match=r"clock is .*; give a clock, such as ManualClock\(\)"
+    ):
         connect("memory://", clock=clock)
 
 
