@@ -1,9 +1,10 @@
 """Functions around the enqueueing of jobs: what they change is stored, what they raise stops it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
+from ..values import functions
 from ..values.errors import ConfigurationError
 from ..values.job import Job
 
@@ -22,6 +23,7 @@ Before = Callable[[Job], Job]
 
 def before(function: Before) -> Around:
     """The same for each of the jobs."""
+    functions.check("what before_enqueue takes", function)
 
     def around(jobs: Jobs, store: Store) -> None:
         store([function(job) for job in jobs])
@@ -54,8 +56,8 @@ def through(arounds: Sequence[Around], jobs: Jobs, store: Store) -> Jobs:
 def _one(around: Around, inner: Store, jobs: Jobs) -> Jobs:
     answers: list[Jobs] = []
 
-    def call(changed: Jobs) -> Jobs:
-        answers.append(inner(changed))
+    def call(changed: Iterable[Job]) -> Jobs:
+        answers.append(inner([*changed]))
         return answers[-1]
 
     around(jobs, call)

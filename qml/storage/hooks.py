@@ -8,6 +8,7 @@ from enum import StrEnum
 
 import attrs
 
+from ..values import functions
 from ..values.errors import ConfigurationError
 from ..values.interrupts import is_for_the_program
 from ..values.job import Job
@@ -78,10 +79,12 @@ class Hooks:
 
     def on(self, kind: str | None, hook: Hook) -> None:
         """Call ``hook`` with each event of this kind; None = of every kind."""
+        functions.check("what on() takes", hook)
         self._hooks = (*self._hooks, (kind_of(kind), hook))
 
     def around_enqueue(self, around: Around) -> None:
         """Have ``around`` called when jobs are enqueued."""
+        functions.check("what around_enqueue takes", around)
         self._arounds = (*self._arounds, around)
 
     @property
@@ -98,6 +101,7 @@ class Hooks:
 
     def watch(self, watcher: Watcher) -> None:
         """Have ``watcher`` called around each run in a server."""
+        functions.check("what watch takes", watcher)
         self._watchers = (*self._watchers, watcher)
 
     @property

@@ -13,6 +13,7 @@ from ..storage.engines import config_of, split_options, storage_class
 from ..storage.hooks import Hook, Hooks, Watcher, kind_of
 from ..storage.storage import Storage
 from ..storage.urls import Config
+from ..values import functions
 from ..values.errors import ConfigurationError, JobFailed
 from ..values.job import Job
 from ..values.retry import RetryPolicy, policy_or_none
@@ -198,6 +199,7 @@ class Qml(Recurring, Together):
     def around(self, middleware: M) -> M:
         """Have a function called around each run in this app's servers, with the ``CurrentJob``
         and the call to make, whose value it returns. What it raises, the run raises."""
+        functions.check("what around takes", middleware)
         self.middleware = (*self.middleware, middleware)
         return middleware
 

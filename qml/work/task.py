@@ -1,11 +1,11 @@
 """A task: a function that can also be called later."""
 
-import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast
 
 from ..storage.storage import Storage
+from ..values import functions
 from ..values.alike import Alike
 from ..values.alike import call as job_call
 from ..values.errors import ConfigurationError, InvalidArguments
@@ -68,16 +68,7 @@ class Task(Generic[P, R]):
         connection: Any = None,
         calls: Calls | None = None,
     ) -> None:
-        if inspect.iscoroutinefunction(function):
-            raise ConfigurationError(
-                f"task {name} is an async function, which threads cannot call; make it a plain one "
-                "that calls asyncio.run"
-            )
-        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            raise ConfigurationError(
-                f"task {name} is a generator, nothing of which runs when it is called; return a "
-                "list instead of yields"
-            )
+        functions.check(f"task {name}", function)
         if options.process:
             check_importable(name, function)
         self.app = app

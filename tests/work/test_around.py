@@ -170,3 +170,30 @@ def raising(error):
         raise error
 
     return function
+
+
+async def later(*given):
+    """Nobody would await it."""
+
+
+def by_halves(*given):
+    yield
+
+
+REGISTER = {
+    "on": lambda app, function: app.on("failed")(function),
+    "before_enqueue": lambda app, function: app.before_enqueue(function),
+    "around_enqueue": lambda app, function: app.around_enqueue(function),
+    "around": lambda app, function: app.around(function),
+    "watch": lambda app, function: app.watch(function),
+}
+
+
+@pytest.mark.parametrize("name", REGISTER)
+@pytest.mark.parametrize(
+    ("function", "why"),
+    [(5, "5; give a"), (later, "an async function"), (by_halves, "a generator")],
+)
+def test_what_would_not_run_is_refused_where_it_is_registered(memory_app, name, function, why):
+    with pytest.raises(ConfigurationError, match=f"{name}.* takes is {why}"):
+        REGISTER[name](memory_app, function)

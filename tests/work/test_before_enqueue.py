@@ -317,3 +317,9 @@ def test_expiry_and_delay_are_as_given(jobs):
     job = jobs.tasks["echo"].using(run_after=60, expires_after=90).enqueue()
     assert seen == [job.id]
     assert job.state.enqueue_at - job.created_at == timedelta(seconds=60)
+
+
+def test_around_may_pass_on_what_it_makes_one_by_one(jobs):
+    jobs.around_enqueue(lambda given, store: store(job.with_metadata(seen=True) for job in given))
+    [stored] = jobs.tasks["echo"].enqueue_many([(1,)])
+    assert stored.metadata == {"seen": True}
