@@ -96,9 +96,9 @@ def test_what_is_broken_is_told_with_its_story(qml, only, monkeypatch):
 
     plain = MemoryDriver.claim
     monkeypatch.setattr(MemoryDriver, "claim", claim)
-    unshortened = settings(parts._some(), max_examples=50, phases=[Phase.generate])
+    unshortened = settings(parts._some(), max_examples=500, phases=[Phase.generate])
     monkeypatch.setattr(parts, "_some", lambda: unshortened)
-    called = qml("prove", "memory://", "--seconds", 1)
+    called = qml("prove", "memory://", "--seconds", 10)  # it ends once it has found something
     assert called.code == 1
     lines = called.out.splitlines()
     found = [line.split()[:2] for line in lines if line.startswith("BROKEN ")]
@@ -106,6 +106,7 @@ def test_what_is_broken_is_told_with_its_story(qml, only, monkeypatch):
     assert "promised" in called.out
     assert "state.fetch" in called.out  # the steps that lead to it
     assert "FAILED: a promise was broken (contract, rules)" in called.out
+    only("contract")
     told = json.loads(qml("prove", "memory://", "--seconds", 1, "--json").out)
     assert told["holds"] is False
     assert "promised" in told["parts"][0]["fault"]
