@@ -52,6 +52,14 @@ class Scene:
 
 OPERATIONS = {
     "enqueue": (lambda s: None, lambda s, _: s.stored()),
+    "enqueue unless it is there": (
+        lambda s: None,
+        lambda s, _: s.storage.enqueue(Job("t", unique_key="k"), on_conflict="existing"),
+    ),
+    "replace": (
+        lambda s: s.storage.enqueue(Job("t", unique_key="k")),
+        lambda s, _: s.storage.enqueue(Job("u", unique_key="k"), on_conflict="replace"),
+    ),
     "enqueue_many": (lambda s: None, lambda s, _: s.storage.enqueue_many([Job("t"), Job("t")])),
     "finish": (Scene.claimed, lambda s, job: s.storage.finish(job, Succeeded())),
     "finish_many": (
