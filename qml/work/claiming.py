@@ -128,7 +128,7 @@ class ClaimLoop:
             server.claimer.hand_back(self._withdrawn(older_than=HOARDED))
         if not made or True in [is_full for _, is_full in made]:
             return False
-        return self._wait([batch for batch, _ in made], idle, issued, asked)
+        return self._wait([batch for batch, _ in made], issued, asked)
 
     def _claim(self, share: Share) -> tuple[Batch, bool] | None:
         """Claimed jobs, and whether there was room for no more; None = there was none at all."""
@@ -147,18 +147,16 @@ class ClaimLoop:
         server.outage.worked("claiming")
         return batch, len(batch.jobs) == free + ahead
 
-    def _wait(
-        self, batches: Sequence[Batch], idle: bool, issued: int, asked: datetime | None
-    ) -> bool:
+    def _wait(self, batches: Sequence[Batch], issued: int, asked: datetime | None) -> bool:
         """Until there may be more. True = a burst is over. ``asked``: when, if it may be."""
         server = self._server
         all_have_room = len(batches) == len(server.shares)
         dues = [batch.next_due for batch in batches if batch.next_due]
         due = min(dues) if dues else None
-        nothing = idle and all_have_room and not any(batch.jobs for batch in batches)
+        nothing = all_have_room and not any(batch.jobs for batch in batches)
         if (
-            nothing
-            and asked is not None
+            asked is not None
+            and nothing
             and nothing_soon(server, Batch([], due), asked)
             and not server.timetable.has_more(issued)
         ):

@@ -112,14 +112,20 @@ def test_waiting_counts_from_when_a_job_is_due(memory_app, metrics, clock, optio
     assert found == pytest.approx(waited)
 
 
+def last_of_two(jobs):
+    """Two Flask apps share ``jobs``, each with a store of its own; one of them."""
+    for name in "ab":
+        app = Flask(name)
+        app.config["QML_URL"] = "memory://"
+        jobs.init_app(app)
+    return app
+
+
 def test_a_flask_app_of_several_has_its_own_figures(caplog):
     with QmlFlask() as jobs:
         task = jobs.task(name="t")(print)
         metrics = Metrics(jobs, CollectorRegistry())
-        for name in "ab":
-            app = Flask(name)
-            app.config["QML_URL"] = "memory://"
-            jobs.init_app(app)
+        app = last_of_two(jobs)
         with app.app_context():
             task.enqueue()
             drain(jobs)
@@ -131,10 +137,7 @@ def test_a_flask_app_of_several_has_its_own_figures(caplog):
 def test_the_store_of_a_server_that_runs_here_has_the_gauges():
     with QmlFlask() as jobs:
         metrics = Metrics(jobs, CollectorRegistry())
-        for name in "ab":
-            app = Flask(name)
-            app.config["QML_URL"] = "memory://"
-            jobs.init_app(app)
+        app = last_of_two(jobs)
         with app.app_context():
             server = jobs.server(threads=1)
         with server:
