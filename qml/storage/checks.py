@@ -39,8 +39,7 @@ def own_name(name: object) -> str | None:
     """What a server is to be called; None or "" = as its host."""
     if name is not None and (not isinstance(name, str) or "\0" in name):
         raise ConfigurationError(f"name is {name!r}; give text, or None for the host's name")
-    jsontext.checked(name, "name")
-    return name
+    return None if name is None else plain("name", name)
 
 
 def queue_names(queues: object) -> tuple[str, ...] | None:

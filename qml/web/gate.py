@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-import inspect
 import secrets
 import time
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import Any, Protocol
 from flask import Response, request
 from werkzeug.wrappers import Response as AnyResponse
 
+from ..values import functions
 from ..values.errors import ConfigurationError
 from ..values.hosts import is_loopback, name_of
 from . import refusing
@@ -73,11 +73,7 @@ class Authorized:
     key = b""
 
     def __init__(self, authorize: Callable[[], Any]) -> None:
-        if not callable(authorize) or inspect.iscoroutinefunction(authorize):
-            raise ConfigurationError(
-                f"dashboard authorize is {authorize!r}; give a plain function without arguments "
-                "that returns True for who may see the jobs"
-            )
+        functions.check("dashboard authorize", authorize)
         self._authorize = authorize
 
     def answer(self, *, is_open: bool) -> Refusal | Response | None:

@@ -104,11 +104,16 @@ async def _coroutine():
     return True
 
 
+def _yields():
+    yield True
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"authorize": _coroutine}, "plain function"),
-        ({"authorize": True}, "plain function"),
+        ({"authorize": _coroutine}, "dashboard authorize is an async function"),
+        ({"authorize": _yields}, "dashboard authorize is a generator"),
+        ({"authorize": True}, "dashboard authorize is True; give a function"),
         ({"token": "short"}, "16 characters"),
         ({"token": ""}, "16 characters"),
         ({"token": b"bytes that are long enough"}, "16 characters"),

@@ -1,5 +1,6 @@
 """A server by hand: tick and step, without a thread; and what it refuses."""
 
+import enum
 import threading
 
 import pytest
@@ -50,6 +51,13 @@ def test_a_claim_names_worker_and_server(app):
     [state] = seen
     assert (state.worker_id, state.server_name) == (server.worker_id, "box")
     assert server.worker_id.startswith("box-")
+
+
+def test_a_server_may_be_named_by_a_member_of_an_enum(app):
+    place = enum.Enum("Place", {"MAIL": "mail"}, type=str)  # whose text is "Place.MAIL"
+    server = app.server(name=place.MAIL)
+    assert type(server.name) is str
+    assert server.worker_id.startswith("mail-")
 
 
 def test_two_servers_are_two_workers(app):

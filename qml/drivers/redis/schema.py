@@ -52,8 +52,7 @@ def present_version(connections: Connections) -> int:
 
 def written_down(connections: Connections) -> int:
     """The version of the layout in the server; ours, where there was none."""
-    if present_version(connections) == 0:
-        connections.ask("SET", f"{connections.base}schema", NEWEST, "NX")
+    connections.ask("SET", f"{connections.base}schema", NEWEST, "NX")
     return present_version(connections)
 
 
