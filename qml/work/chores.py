@@ -85,10 +85,12 @@ class Keeper:
         self._renewed(self._noter.write(self._runs.held()), now)
 
     def _renewed(self, answers: Iterable[tuple[Run, bool]], now: float) -> None:
+        """Note the answers. Of a run that has ended they say nothing: its outcome may be recorded
+        already, and the answer to that still be on its way."""
         for run, held in answers:
             if held:
                 run.renewed_at = now
-            elif run in self._runs and not (run.lost or run.ending):
+            elif run in self._runs and run.unfinished and not (run.lost or run.ending):
                 run.lost = True
                 log.warning(
                     "job %s (%s): this server's claim is over, the job was taken over or removed; "

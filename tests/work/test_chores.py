@@ -109,6 +109,17 @@ def test_law5_a_claim_that_is_over_is_marked_once(bench, clock, caplog):
     assert gone.job.id in caplog.text
 
 
+def test_a_run_whose_outcome_is_recorded_meanwhile_is_not_told_as_lost(bench, caplog):
+    """The answer to its finish is still on its way from a store that is far, or slow."""
+    [run] = bench.claim()
+    run.renewed_at -= 20
+    run.ended = True
+    bench.storage.finish(run.job, DONE)
+    bench.keeper.renew()
+    assert not run.lost
+    assert not caplog.records
+
+
 def test_law4_a_cancelled_run_keeps_its_lease(bench, clock):
     [run] = bench.claim()
     bench.storage.cancel(run.job.id)
