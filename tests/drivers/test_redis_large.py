@@ -181,6 +181,21 @@ def test_small_texts_go_within_the_json(driver, monkeypatch):
     assert calls.beside == []
 
 
+def test_many_texts_do_not_make_a_word_that_a_server_refuses(driver, monkeypatch):
+    """A server with a small proto-max-bulk-len would cut the line, each time it is asked again."""
+    put(driver, *(row(str(n)) for n in range(200)))
+    calls = Calls(driver._connections, monkeypatch)
+    ends = [text(f"end of {n}", LARGE) for n in range(200)]
+    taken = driver.claim(claim(200)).rows
+    told = driver.swap(
+        [move(one, detail=end, failures=end) for one, end in zip(taken, ends, strict=True)]
+    )
+    assert told == [DONE] * 200
+    assert max(calls.orders) < 1_048_576
+    assert [one.detail for one in everything(driver)] == ends
+    assert [one.failures for one in everything(driver)] == ends
+
+
 def test_damaged_bytes_of_a_large_text_are_read_as_far_as_they_can_be(store):
     driver, client, prefix = store
     put(driver, row("a"), row("b"), row("c", payload=text("c")))

@@ -21,6 +21,10 @@ Answer = bytes | list[bytes]
 LARGE = 4_000
 """Letters of a text that does not go into the JSON of an order."""
 
+ROOM, SMALL = 100_000, 100
+"""Letters of all the texts in the JSON of an order, from which on only small ones go into it: a
+server takes no word that is longer than its proto-max-bulk-len, which may be as little as 1 MiB."""
+
 VERDICTS = {"d": Verdict.DONE, "s": Verdict.STALE, "g": Verdict.GONE, "t": Verdict.TAKEN}
 
 _BIAS = 10**19
@@ -72,9 +76,14 @@ def _text(stored: bytes) -> str:
 class Beside(list[bytes]):
     """The large texts of an order: they are sent after its JSON, as they are."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._within = 0
+
     def put(self, text: str) -> str | int:
         """A text as it stands in the order; a large one as its place, see calls.lua."""
-        if len(text) <= LARGE:
+        if len(text) <= (LARGE if self._within < ROOM else SMALL):
+            self._within += len(text)
             return text
         self.append(text.encode())
         return len(self) + 4  # after what names the call, and the JSON
