@@ -205,6 +205,15 @@ def test_a_user_who_may_not_do_all(server, client, driver):
     few.close()
 
 
+def test_a_command_that_is_switched_off_is_told_without_what_was_sent():
+    with ValkeyServer(rename_command=("EVALSHA", '""')) as server:
+        driver = RedisDriver(RedisConfig(server.url))
+        with pytest.raises(StorageError, match=r"'EVALSHA'\).*rename-command") as caught:
+            driver.insert([row("a", payload="secret")])
+        driver.close()
+    assert "secret" not in str(caught.value)
+
+
 def test_a_user_who_may_do_no_more_than_needed(server, client):
     """The keys and channels of the prefix, the commands in use, and nothing told of the server."""
     commands = ["+@hash", "+@sortedset", "+@string", "+@scripting", "+@connection", "+@keyspace"]

@@ -82,6 +82,13 @@ _MEANINGS: tuple[tuple[str, type[StorageError], str, str], ...] = (
         "takes no writes, since it cannot save them",
         "free space on its disk, and look into its log",
     ),
+    (
+        r"[Uu]nknown (?:\w+ )?command",
+        StorageError,
+        "does not know a command that qml needs",
+        "it was renamed or switched off there (rename-command), or the server is older than Redis "
+        "6.2; undo that, or use another",
+    ),
     (AVAILABLE_AGAIN, StorageUnavailable, "takes no calls now", "ask again later"),
 )
 
@@ -98,7 +105,7 @@ _CODES: dict[type[Exception], str] = {
 
 
 def _translated(error: redis.RedisError) -> tuple[type[StorageError], str]:
-    text = f"{_CODES.get(type(error), '')} {error}".strip()
+    text = f"{_CODES.get(type(error), '')} {error}".strip().partition(", with args")[0]
     for code, kind, fact, cure in _MEANINGS:
         # At the beginning; or, of a script on Redis 6, after a dash in the middle.
         if re.search(rf"(?:^|-)(?:{code})\b", text):
