@@ -68,6 +68,13 @@ def test_a_file_that_is_something_else(tmp_path):
     assert path.read_text() == "Dear diary, " * 1_000
 
 
+def test_a_file_that_cannot_be_written_is_told_with_what_to_do(tmp_path):
+    """As on a disk that is mounted read-only."""
+    (tmp_path / "jobs.db").symlink_to(tmp_path / "gone" / "jobs.db")
+    with pytest.raises(StorageUnavailable, match=r"unable to open .*mounted read-only"):
+        connect(f"sqlite:///{tmp_path}/jobs.db")
+
+
 def test_a_relative_path_is_fixed_when_connecting(tmp_path, monkeypatch):
     first, second = tmp_path / "first", tmp_path / "second"
     first.mkdir()

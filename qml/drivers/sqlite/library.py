@@ -29,7 +29,8 @@ def _chosen() -> ModuleType:
 
 library = _chosen()
 
-BUSY, LOCKED, CORRUPT, FULL, PROTOCOL, NOTADB = 5, 6, 11, 13, 15, 26
+BUSY, LOCKED, READONLY, CORRUPT, FULL, CANTOPEN = 5, 6, 8, 11, 13, 14
+PROTOCOL, NOTADB = 15, 26
 
 
 def version() -> str:

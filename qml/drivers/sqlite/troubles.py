@@ -5,6 +5,17 @@ import sqlite3
 from ...values.errors import StorageError, StorageUnavailable
 from . import library
 
+WRITABLE = (
+    "whoever runs this has to be able to write the file, its -wal and -shm, and their folder; look "
+    "for another owner, or a disk that is mounted read-only, then ask again"
+)
+CURES = {
+    library.FULL: "free some space, then ask again",
+    library.READONLY: WRITABLE,
+    library.CANTOPEN: WRITABLE,
+}
+"""What to do, by SQLite's code."""
+
 
 def locked(file: str, patience: float) -> StorageUnavailable:
     """It stayed locked, for ``patience`` seconds."""
@@ -19,6 +30,5 @@ def translated(file: str, error: sqlite3.Error) -> StorageError:
     code = library.code_of(error)
     if code in (library.CORRUPT, library.NOTADB):
         return StorageError(f"{file} is damaged or no SQLite file: {error}")
-    if code == library.FULL:
-        return StorageUnavailable(f"{file}: {error}; free some space, then ask again")
-    return StorageUnavailable(f"{file}: {error}")
+    cure = CURES.get(code)
+    return StorageUnavailable(f"{file}: {error}; {cure}" if cure else f"{file}: {error}")
