@@ -38,7 +38,7 @@ TRY_AGAIN = (0.5, 30.0)
 LINGER = 5.0
 """Seconds that the thread stays when nobody waits. So it keeps no forgotten storage alive."""
 
-PATIENCE = 5.0
+PATIENCE = 1.0
 """Seconds that ``close`` waits for the thread, which takes milliseconds to end."""
 
 

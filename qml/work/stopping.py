@@ -19,7 +19,11 @@ log = logging.getLogger("qml.server")
 
 PATIENCE = 10.0
 """Seconds after the grace period in which all the rest must be done: what is handed back, recorded
-and struck off, and the server's own threads. A store that is silent costs no more."""
+and struck off, the server's own threads, and the storage, where it is closed then. A store that is
+silent costs no more."""
+
+SHARE = 0.7
+"""What part of that the server has; the storage has the rest, and the last words."""
 
 LAST_WORDS = 1.0
 """Seconds that the outcome of a run which has just ended has to reach the finisher."""
@@ -61,7 +65,7 @@ def come_to_rest(server: Stoppable, grace: float, hurried: Callable[[], bool]) -
     _await_runs(server, patience, hurried)
     for share in server.shares:
         share.pool.close()
-    patience = Patience(PATIENCE)
+    patience = Patience(PATIENCE * SHARE)
     _hand_back_unfinished(server, patience)
     server.runs.wait_until_empty(min(LAST_WORDS, patience.left()))
     server.finisher.stop()

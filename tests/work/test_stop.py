@@ -16,6 +16,8 @@ from qml import (
     Succeeded,
     current_job,
 )
+from qml.drivers import listening
+from qml.drivers.postgres import pool
 from qml.work import stopping
 from tests.work.support import Failing, Gate, Paused, eventually, other_connection
 
@@ -384,7 +386,10 @@ def test_a_server_runs_in_any_thread_and_without_unix_signals(app, monkeypatch):
 
 
 def test_the_patience_of_a_stop_is_written_down():
+    """The storage is closed within it, too: who kills a process that does not end counts on it."""
     assert (stopping.PATIENCE, stopping.LAST_WORDS) == (10.0, 1.0)
+    parts = (stopping.PATIENCE * stopping.SHARE, stopping.LAST_WORDS)
+    assert sum(parts) + listening.PATIENCE + pool.PATIENCE <= stopping.PATIENCE
 
 
 def test_many_claims_are_handed_back_in_one_step(app, monkeypatch):
