@@ -205,7 +205,7 @@ class Connections:
     def _unanswered(self, error: Exception, fate: str) -> StorageUnavailable:
         what = self.told(error)
         if isinstance(error, Silent):
-            what = f"no answer came within {self._config.statement_timeout:g} s"
+            what = f"no answer came within {self._config.statement_timeout:g} s (statement_timeout)"
         if not what.startswith(self.name):
             what = f"{self.name}: {what}"
         return StorageUnavailable(f"{what}; {fate}")
