@@ -237,7 +237,11 @@ def test_every_operation_occurs():
 
 @pytest.mark.parametrize(
     "schedule",
-    ["lapsed; rescue; update; ABBA", "claimed; cancel; w1 unlock; ABA"],
+    [
+        "lapsed; rescue; update; ABBA",
+        "claimed; cancel; w1 unlock; ABA",
+        "batch still open; enqueue after batch; close; delete; ACABA",
+    ],
 )
 def test_what_is_no_single_step_has_a_rule(schedule, monkeypatch):
     replay(memory, schedule)
@@ -245,7 +249,7 @@ def test_what_is_no_single_step_has_a_rule(schedule, monkeypatch):
     monkeypatch.setattr(
         "qml.testing.interleaving.judging.allowed", lambda run, hand, _: run.ending.answers[hand]
     )
-    with pytest.raises(AssertionError, match="no order of the 2 operations"):
+    with pytest.raises(AssertionError, match="no order of the [23] operations"):
         replay(memory, schedule)
 
 
@@ -284,6 +288,14 @@ def test_a_rescue_may_not_pass_over_whom_nobody_changed(schedule):
 def test_what_a_call_has_changed(verb, nothing, something):
     assert not has_effect(turns.Call(0, verb, None, nothing))
     assert something is None or has_effect(turns.Call(0, verb, None, something))
+
+
+def test_to_open_or_close_a_batch_changes_something():
+    assert [
+        more
+        for more in (None, True, False)
+        if has_effect(turns.Call(0, "tally", ("batch/n", more, None), None))
+    ] == [True, False]
 
 
 def test_an_answer_may_show_no_lease_but_the_one_that_was_read():

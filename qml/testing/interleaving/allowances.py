@@ -122,4 +122,7 @@ def has_effect(call: Call) -> bool:
             return bool(getattr(call.answer, "rows", ()))
         case "erase":
             return isinstance(call.answer, int) and call.answer > 0
+        case "tally":
+            _, more, _ = call.order
+            return more is not None
     return False
