@@ -249,7 +249,7 @@ def test_what_is_no_single_step_has_a_rule(schedule, monkeypatch):
     monkeypatch.setattr(
         "qml.testing.interleaving.judging.allowed", lambda run, hand, _: run.ending.answers[hand]
     )
-    with pytest.raises(AssertionError, match="no order of the [23] operations"):
+    with pytest.raises(AssertionError, match=r"no order of the [23] operations"):
         replay(memory, schedule)
 
 
