@@ -14,6 +14,7 @@ MakeStorage = Callable[..., Any]
 
 def fresh(make: MakeStorage, clock: ManualClock) -> Any:
     """A new storage from ``make``, living by ``clock``; ConfigurationError when it does not."""
+    needs_asserts()
     if not callable(make):
         raise _unfit(f"a {type(make).__name__} is no function")
     if not _takes_clock(make):
@@ -27,6 +28,15 @@ def fresh(make: MakeStorage, clock: ManualClock) -> Any:
         storage.close()
         raise _unfit("the storage has another clock than it was given, and time would not pass")
     return storage
+
+
+def needs_asserts() -> None:
+    """ConfigurationError where Python leaves out what a proof finds faults by."""
+    if not __debug__:
+        raise ConfigurationError(
+            "this Python leaves out all assert statements, and would find no fault anywhere: prove "
+            "storages without -O, -OO and the variable PYTHONOPTIMIZE"
+        )
 
 
 def whole(name: str, value: object, least: int = 0) -> None:

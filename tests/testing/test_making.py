@@ -1,5 +1,8 @@
 """Storages for the proof are made with the test's clock, or are given it."""
 
+import os
+import subprocess
+import sys
 from functools import partial
 
 import pytest
@@ -7,6 +10,7 @@ import pytest
 from qml import ConfigurationError, ManualClock, MemoryStorage, SqliteStorage, connect
 from qml.testing import Simulation, StorageMachine, check_interleavings, check_storage, lives
 from qml.testing.making import fresh
+from tests.house.rules import REPO
 
 
 def with_a_default(clock=None):
@@ -94,3 +98,25 @@ def of_clock(clock):
 def test_what_tools_are_told_is_checked(tool, wrong):
     with pytest.raises(ConfigurationError, match=f"{next(iter(wrong))} is .*; give "):
         tool(of_clock, **wrong)
+
+
+def test_nothing_is_proved_by_a_python_without_asserts():
+    """They are what a proof finds faults by: it would pass any storage."""
+    script = (
+        "from qml import ConfigurationError, MemoryStorage\n"
+        "from qml.testing import check_storage\n"
+        "from qml.testing.proving import prove\n"
+        "from qml.values.config import MemoryConfig\n"
+        "for tried in (lambda: check_storage(MemoryStorage), lambda: prove(MemoryConfig(), 1)):\n"
+        "    try:\n"
+        "        tried()\n"
+        "    except ConfigurationError as error:\n"
+        "        print(str(error).partition(', and')[0])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-O", "-c", script],
+        **{"cwd": REPO, "env": {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, "text": True},
+        capture_output=True,
+        check=False,
+    )
+    assert done.stdout == "this Python leaves out all assert statements\n" * 2, done.stderr

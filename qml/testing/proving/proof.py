@@ -9,6 +9,7 @@ import attrs
 
 from ...storage.urls import Config
 from ...values.errors import StorageUnavailable
+from ..making import needs_asserts
 from ..namespaces import namespace
 from .parts import PARTS, Part, Stage
 
@@ -45,6 +46,7 @@ def prove(
 
     StorageUnavailable when the store does not answer.
     """
+    needs_asserts()
     parts = [part for part in PARTS if part.fits(config)]
     with tempfile.TemporaryDirectory(prefix="qml-prove-") as folder:
         return Proof([_run(part, config, seconds, Path(folder), tell) for part in parts])
