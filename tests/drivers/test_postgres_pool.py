@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from qml.drivers.postgres import PostgresDriver
+from qml.drivers.postgres import PostgresDriver, troubles
 from qml.values.errors import StorageUnavailable
 from tests.servers import PostgresServer, postgres_url
 
@@ -96,6 +96,11 @@ def test_who_waits_too_long_is_told_the_cure(make):
             driver.load(["a"])
         assert 0.1 <= time.monotonic() - begun < 10
     assert driver.load(["a"]) == [None]
+
+
+def test_a_user_without_a_name_is_told_to_give_one():
+    said = "local user with ID 12345 does not exist"  # by libpq, where the URL names nobody
+    assert "name the user in the URL" in troubles.cure(said)
 
 
 def test_closing_ends_the_waiting(make):

@@ -5,11 +5,14 @@ import re
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from qml import Job, MigrationError, SqliteConfig, StorageError, StorageUnavailable, connect
+from qml.drivers.sqlite import troubles
+from qml.drivers.sqlite.library import library
 
 REPO = Path(__file__).parents[2]
 
@@ -52,6 +55,25 @@ def test_a_missing_folder_is_named_and_not_made(tmp_path):
 def test_a_folder_is_no_file(tmp_path):
     with pytest.raises(StorageUnavailable, match=f"{tmp_path}: it is a folder"):
         connect(SqliteConfig(tmp_path))
+
+
+def test_a_file_that_may_not_be_written(tmp_path):
+    """As SQLite tells it: root, as which this may run, may write everything."""
+    uri = f"{(tmp_path / 'jobs.db').as_uri()}?mode=ro"
+    with pytest.raises(library.Error) as unopened:
+        library.connect(uri, uri=True)
+    with closing(library.connect(tmp_path / "jobs.db")) as made:
+        made.execute("CREATE TABLE t (x)")
+    only_read = library.connect(uri, uri=True)
+    with closing(only_read), pytest.raises(library.Error) as unwritten:
+        only_read.execute("INSERT INTO t VALUES (1)")
+    assert [
+        str(troubles.translated("a.db", one.value)).partition(" has to be able")[0]
+        for one in (unopened, unwritten)
+    ] == [
+        "a.db: unable to open database file; whoever runs this",
+        "a.db: attempt to write a readonly database; whoever runs this",
+    ]
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "/".join(["x" * 200] * 30) + "/jobs.db"])

@@ -52,6 +52,7 @@ CURES = {
     "too many": UNAVAILABLE["53300"],
     "slots are reserved": UNAVAILABLE["53300"],
     "password": "check user and password in the URL",
+    "local user": "name the user in the URL, since this process has no name: postgresql://USER@...",
     "does not exist": "create it there, or correct the URL",
     "starting up": "ask again in a moment",
     "shutting down": "ask again when it is back",
