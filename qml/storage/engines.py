@@ -21,6 +21,9 @@ from .urls import SCHEMES, Config, checked, parse_url
 
 C = TypeVar("C", bound=Config)
 
+PIP = "pip install 'queue-me-later[{}]'"
+NO_SQLITE = "this Python was built without SQLite; take another Python, or another store"
+
 
 class MemoryStorage(Storage):
     """Jobs in this process only, gone when it ends; for tests and for trying things out."""
@@ -35,7 +38,8 @@ class SqliteStorage(Storage):
     """Jobs in one SQLite file, given by its path or URL; shared by the processes of one machine."""
 
     def __init__(self, config: SqliteConfig | Path | str, **options: Any) -> None:
-        from ..drivers.sqlite import SqliteDriver
+        with _from("sqlite3", NO_SQLITE):
+            from ..drivers.sqlite import SqliteDriver
 
         own, settings = split_options(options)
         if isinstance(config, str) and not config.startswith("sqlite://"):
@@ -49,7 +53,7 @@ class PostgresStorage(Storage):
     """Jobs in a PostgreSQL database, given by its URL; shared by any number of machines."""
 
     def __init__(self, config: PostgresConfig | str, **options: Any) -> None:
-        with _extra("postgres"):
+        with _from("psycopg2", PIP.format("postgres")):
             from ..drivers.postgres import PostgresDriver
 
         own, settings = split_options(options)
@@ -60,7 +64,7 @@ class RedisStorage(Storage):
     """Jobs in a Redis or Valkey server, given by its URL; shared by any number of machines."""
 
     def __init__(self, config: RedisConfig | str, **options: Any) -> None:
-        with _extra("redis"):
+        with _from("redis", PIP.format("redis")):
             from ..drivers.redis import RedisDriver
 
         own, settings = split_options(options)
@@ -116,13 +120,12 @@ def _ready(kind: type[C], given: Config | str, settings: dict[str, Any]) -> C:
 
 
 @contextlib.contextmanager
-def _extra(name: str) -> Iterator[None]:
+def _from(name: str, cure: str) -> Iterator[None]:
     """A driver's library that is not there is an error that says how to get it."""
     try:
         yield
     except ImportError as error:
         library = (error.name or name).partition(".")[0]
         raise ConfigurationError(
-            f"this storage needs a library that is not installed ({library}): "
-            f"pip install 'queue-me-later[{name}]'"
+            f"this storage needs a library that is not installed ({library}): {cure}"
         ) from error
