@@ -10,6 +10,7 @@ import attrs
 from ..values.errors import ConfigurationError, InvalidArguments
 from ..values.job import Job
 from ..values.rate import rate_or_none
+from ..values.retention import retention_or_none
 from ..values.states import AwaitingRetry, Scheduled
 from ..values.times import aware_utc
 from ..work.app import Qml
@@ -30,7 +31,8 @@ ANYTHING: Any = _Anything()
 
 FIELDS = (
     "queue", "priority", "max_retries", "timeout_seconds", "job_type", "metadata", "unique_key",
-    "unique_while", "concurrency_key", "concurrency_limit", "rate", "rate_key", "batch", "id",
+    "unique_while", "concurrency_key", "concurrency_limit", "rate", "rate_key", "retention",
+    "batch", "id",
 )  # fmt: skip
 """The fields of a job that a test may name, as ``Task.using`` does."""
 
@@ -147,6 +149,8 @@ def wanted_of(
     _check_call(*call)
     if isinstance(fields.get("rate"), str):
         fields = fields | {"rate": rate_or_none("rate", fields["rate"])}
+    if isinstance(fields.get("retention"), int | float):
+        fields = fields | {"retention": retention_or_none("retention", fields["retention"])}
     method = task.name if isinstance(task, Task) else task
     found = jobs.tasks.get(method or "")
     signature = None if found is None else inspect.signature(found.function)

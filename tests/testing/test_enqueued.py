@@ -5,7 +5,7 @@ from unittest.mock import ANY
 
 import pytest
 
-from qml import ConfigurationError, InvalidArguments, Job, ManualClock, Qml
+from qml import ConfigurationError, InvalidArguments, Job, ManualClock, Qml, Retention
 from qml.testing.enqueued import assert_enqueued, assert_not_enqueued
 from qml.testing.inline import drain
 from tests.work.support import MAKERS, memory_storage
@@ -118,6 +118,17 @@ def test_the_call_is_compared_as_a_whole(jobs, send):
     assert_not_enqueued(jobs, send, args=["ada"], kwargs={"cc": ["bob"]})
     send.enqueue("ada", cc=[("x", 1)])
     assert_enqueued(jobs, send, args=["ada"], kwargs={"cc": [("x", ANY)]})
+
+
+def test_how_long_it_is_kept_is_given_as_when_it_was_enqueued(jobs, send):
+    send.using(retention=60).enqueue("ada")
+    send.enqueue("bob")
+    kept = Retention(succeeded=60, failed=60, deleted=60)
+    for retention in (60, kept, ANY):
+        found = assert_enqueued(jobs, send, retention=retention)
+        assert found[0].arguments == ["ada"]
+    assert_enqueued(jobs, send, retention=None, args=["bob"], count=1)
+    assert_not_enqueued(jobs, send, retention=61)
 
 
 def test_the_moment_is_given_as_when_it_was_enqueued(jobs, send, clock):
