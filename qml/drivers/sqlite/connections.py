@@ -62,7 +62,7 @@ class Connections:
     # -- opening -------------------------------------------------------------------------------
 
     def _open(self, **options: Any) -> Connection:
-        self._file.look_before()
+        self._file.look_before(create=self._config.create)
         mode = "rwc" if self._config.create else "rw"
         connection: Connection = sqlite.connect(
             f"{self._config.path.as_uri()}?mode={mode}",

@@ -20,9 +20,9 @@ class File:
         self._name = name
         self._opened: tuple[int, int] | None = None
 
-    def look_before(self) -> None:
+    def look_before(self, create: bool) -> None:
         """StorageUnavailable, where SQLite would say only that it cannot open the file, or would
-        make another in its place."""
+        make another in its place. ``create``: whether it may be missing."""
         self.check()
         folder = self._path.parent
         try:
@@ -32,7 +32,9 @@ class File:
                 remedy = "give the file's path within it"
                 raise StorageUnavailable(f"{self._name}: it is a folder; {remedy}")
         except FileNotFoundError:
-            return
+            if not create:
+                remedy = "see that the path is right, or leave out create=false to have it made"
+                raise StorageUnavailable(f"{self._name} does not exist; {remedy}") from None
         except OSError as error:  # a folder that is closed to this user, a name that is too long
             raise StorageUnavailable(f"{self._name}: {error.strerror}") from error
 
