@@ -127,5 +127,10 @@ class QmlFlask(Qml):
         for home in list(self._homes):
             home.close()
 
+    def batch_closed(self) -> None:
+        """Told when a batch has been closed: with QML_IMMEDIATE, what comes after it runs now."""
+        if not self._lent:
+            self.home().batch_closed()
+
     def _own_storage(self, within: Any = None) -> Storage:
         return self.home().storage(within)

@@ -87,6 +87,11 @@ class Home:
             options["hooks"] = self._immediate.hooks(options["hooks"])
         return options
 
+    def batch_closed(self) -> None:
+        """What comes after a batch may be due."""
+        if self._immediate is not None:
+            self._immediate.run()
+
     def close(self) -> None:
         """Close the storage, if it was opened."""
         if self._opening is not None:

@@ -26,6 +26,10 @@ class App(Protocol):
         """Where its jobs are."""
         ...
 
+    def batch_closed(self) -> None:
+        """Told when a batch has been closed."""
+        ...
+
 
 class Batch(Named):
     """The batch ``name`` of an app's store. It is there as long as its jobs are; making the object
@@ -75,6 +79,7 @@ class Batch(Named):
     def close(self) -> None:
         """No more jobs are to come."""
         batches.expect(self._app.storage.driver, self.name, more=False)
+        self._app.batch_closed()
 
     def enqueue(self, task: Task[..., Any], /, *args: Any, **kwargs: Any) -> Job:
         """Enqueue a job of the batch: ``task.using(batch=batch).enqueue(...)``."""

@@ -47,6 +47,9 @@ class Grouping:
         ``with`` to put jobs into it: ``with jobs.batch("nightly", on_finish=report) as batch:``."""
         return Batch(self, name, on_success, on_finish)
 
+    def batch_closed(self) -> None:
+        """Told when a batch has been closed: what comes after it may be due. Servers look."""
+
     def map(
         self,
         task: Task[P, R],

@@ -7,7 +7,7 @@ import threading
 import pytest
 from flask import current_app, g, has_request_context
 
-from qml import RetryPolicy, SerializationError
+from qml import RetryPolicy, SerializationError, connect
 from qml.drivers.sqlite.library import library
 from qml.flask import QmlFlask
 
@@ -84,6 +84,23 @@ def test_jobs_of_jobs_run_after_it_and_not_within_it(app, jobs):
 
     outer.enqueue()
     assert order == ["outer", "inner"]
+
+
+def test_what_comes_after_a_batch_has_run_when_its_block_is_left(app, jobs):
+    order = []
+    task = jobs.task(name="t")(order.append)
+    after = jobs.task(name="after")(lambda batch: order.append(f"after {batch}"))
+    with jobs.batch("full", on_success=after) as batch:
+        batch.enqueue(task, 1)
+        task.using(batch=batch).enqueue(2)
+        assert order == [1, 2]
+    with jobs.batch("empty", on_finish=after):
+        pass
+    assert order == [1, 2, "after full", "after empty"]
+    lent = connect("memory://")
+    with lent, jobs.using_storage(lent), jobs.batch("kept", on_finish=after):
+        pass
+    assert len(order) == 4
 
 
 def test_a_later_job_waits(app, jobs):

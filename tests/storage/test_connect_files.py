@@ -33,7 +33,8 @@ def test_those_who_only_look_make_nothing(tmp_path, how):
             return connect(SqliteConfig(path, create=False))
         return connect(how.format(path))
 
-    with pytest.raises(StorageUnavailable, match=f"{re.escape(str(path))} does not exist; .* create=false"):
+    missing = f"{re.escape(str(path))} does not exist; .* create=false"
+    with pytest.raises(StorageUnavailable, match=missing):
         look()
     assert files(tmp_path) == []
     path.touch()
