@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..values.errors import ConfigurationError
+from ..values.errors import ConfigurationError, StorageError
 
 SESSIONS = ("Session", "scoped_session")
 ASYNCHRONOUS = ("AsyncSession", "AsyncConnection", "async_scoped_session")
@@ -22,6 +22,16 @@ def raw(connection: Any) -> Any:
         connection = _of_session(connection)
     elif "Connection" not in names:
         return connection
+    try:
+        return _driven(connection)
+    except Exception as error:
+        raise StorageError(
+            f"this {type(connection).__name__} is not usable ({type(error).__name__}: {error}); "
+            "give one that is open, and roll back one whose transaction has failed"
+        ) from error
+
+
+def _driven(connection: Any) -> Any:
     if not connection.in_transaction():
         connection.begin()  # as its first statement would; or its commit would do nothing
     return connection.connection.driver_connection

@@ -1,5 +1,6 @@
 """Jobs enqueued in a transaction of the caller's: there if and only if it commits, and then."""
 
+import contextlib
 import threading
 import time
 
@@ -171,6 +172,24 @@ def test_a_connection_to_another_database_is_refused(database, storage, tmp_path
             storage.enqueue_in(other, [Job("a")])
     finally:
         other.close()
+    assert storage.list() == []
+
+
+def test_a_connection_to_memory_is_refused(database, storage):
+    other = library.connect(":memory:")
+    with contextlib.closing(other), pytest.raises(ConfigurationError) as refused:
+        storage.enqueue_in(other, [Job("a")])
+    if database.kind == "sqlite":
+        assert "its file is in memory" in str(refused.value)
+        assert str(refused.value).endswith("; connect to that one")
+
+
+def test_a_connection_of_sqlalchemy_that_is_closed_is_refused(database, storage):
+    with database.engine() as engine:
+        with engine.connect() as closed:
+            pass
+        with pytest.raises(StorageError, match=r"this Connection is not usable .*closed"):
+            storage.enqueue_in(closed, [Job("a")])
     assert storage.list() == []
 
 

@@ -54,10 +54,10 @@ def _check_file(config: SqliteConfig, connection: sqlite3.Connection) -> None:
             if name == "main"
         ]
     if not _is_same(config.path, file or ""):
+        others = f", or keep the jobs in yours: Qml('sqlite:///{file}')" if file else ""
         raise ConfigurationError(
             f"this connection would commit elsewhere: its file is {file or 'in memory'}, while the "
-            f"jobs are in {config.path}; connect to that one, or keep the jobs in yours: "
-            f"Qml('sqlite:///{file}')"
+            f"jobs are in {config.path}; connect to that one{others}"
         )
 
 
