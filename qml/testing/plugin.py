@@ -53,6 +53,13 @@ def qml_app(pytestconfig: pytest.Config) -> "Qml | None":
         raise pytest.UsageError(
             f"qml_app = {name} cannot be found ({error}); name a Qml, such as myapp:jobs"
         ) from error
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name.partition(':')[0]}.".startswith(f"{error.name}."):
+            raise  # it is there, and misses another
+        raise pytest.UsageError(
+            f"qml_app = {name} cannot be found ({error}); see that the name is right, and where "
+            "pytest looks for modules (pythonpath = . in its file: beside that file)"
+        ) from None
     if not isinstance(found, Qml):
         kind = type(found).__name__
         raise pytest.UsageError(f"qml_app = {name} is a {kind}; name a Qml, such as myapp:jobs")

@@ -224,12 +224,20 @@ def test_a_storage_of_each_kind_is_the_test_s_own(place, tmp_path):
         ("string:digits", "qml_app = string:digits is a str; name a Qml"),
         ("string:nothing", "no attribute 'nothing'.*; name a Qml, such as myapp:jobs"),
         ("string:make()", "'string:make\\(\\)'.*; name a Qml, such as myapp:jobs"),
-        ("nowhere:jobs", "No module named 'nowhere'"),
+        ("nowhere:jobs", "qml_app = nowhere:jobs cannot be found .*'nowhere'.*; .*pythonpath = ."),
+        ("email.nowhere:jobs", "cannot be found .*'email.nowhere'.*; see that the name is right"),
     ],
 )
 def test_a_wrong_name_says_so(name, told):
-    with pytest.raises((pytest.UsageError, ImportError), match=told):
+    with pytest.raises(pytest.UsageError, match=told):
         fixture(plugin.qml_app)(Ini(qml_app=name))
+
+
+def test_an_app_that_misses_a_module_shows_where(tmp_path, monkeypatch):
+    (tmp_path / "misses.py").write_text("import nowhere")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModuleNotFoundError, match="nowhere"):
+        fixture(plugin.qml_app)(Ini(qml_app="misses:jobs"))
 
 
 @pytest.mark.parametrize(
