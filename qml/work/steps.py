@@ -87,10 +87,10 @@ def _write(run: Run, name: str, writer: Writer) -> None:
             held = writer.write_now(run)
             break
         except (StorageUnavailable, CapacityExceeded) as error:
-            pause = backoff.next()
-            if run.lost or run.steady() + pause >= until:
+            left = until - run.steady()
+            if run.lost or left <= 0:
                 raise StorageUnavailable(_unkept(run, name, error), job_id=run.job.id) from error
-            sleep(pause)
+            sleep(min(backoff.next(), left))
     if not held:
         run.lost = True
         raise JobLost(_too_late(run, name), job_id=run.job.id)
