@@ -38,7 +38,7 @@ def parse_url(url: str, options: dict[str, Any] | None = None) -> Config:
             raise ConfigurationError("memory:// has no path; settings follow a question mark")
         return MemoryConfig(**_settings(MemoryConfig, parts, options or {}))
     if parts.scheme == "sqlite":
-        if parts.netloc or not url.startswith("sqlite:///"):
+        if parts.netloc or not url.partition(":")[2].startswith("///"):
             raise ConfigurationError(
                 "a SQLite URL has three slashes before a relative path and four before an absolute "
                 "one: sqlite:///jobs.db, sqlite:////var/lib/jobs.db"

@@ -58,6 +58,7 @@ def files(folder):
 
 def test_three_slashes_are_a_relative_path(folder):
     assert parse_url("sqlite:///relative.db") == SqliteConfig(folder / "relative.db")
+    assert parse_url("SQLite:///relative.db") == SqliteConfig(folder / "relative.db")
     (folder / "sub").mkdir()
     with connect("sqlite:///sub/jobs.db") as storage:
         storage.enqueue(Job("m"))
