@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from qml.drivers.sqlite import SqliteDriver, clock, library
+from qml.drivers.sqlite import SqliteDriver, clock, library, troubles
 from qml.values.config import SqliteConfig
 
 ASK = "from qml.drivers.sqlite.library import library; print(library.__name__)"
@@ -55,6 +55,20 @@ def test_what_helps_to_be_tried_again(code, busy):
 )
 def test_the_versions_with_the_wal_reset_fault(version, has):
     assert library.has_wal_reset_bug(version) is has
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        (13, "jobs.db: it fails; free some space, then ask again"),
+        (10 | 12 << 8, "jobs.db: it fails; see that its disk works and has room, then ask again"),
+        (11, "jobs.db is damaged or no SQLite file: it fails"),
+    ],
+)
+def test_what_the_disk_did_is_said_with_what_to_do(code, told):
+    error = sqlite3.OperationalError("it fails")
+    error.sqlite_errorcode = code
+    assert str(troubles.translated("jobs.db", error)) == told
 
 
 def test_an_onlooker_writes_down_no_clock(tmp_path, monkeypatch):

@@ -29,8 +29,8 @@ def _chosen() -> ModuleType:
 
 library = _chosen()
 
-BUSY, LOCKED, READONLY, CORRUPT, FULL, CANTOPEN = 5, 6, 8, 11, 13, 14
-PROTOCOL, NOTADB = 15, 26
+BUSY, LOCKED, READONLY, IOERR, CORRUPT = 5, 6, 8, 10, 11
+FULL, CANTOPEN, PROTOCOL, NOTADB = 13, 14, 15, 26
 
 
 def version() -> str:

@@ -11,6 +11,7 @@ WRITABLE = (
 )
 CURES = {
     library.FULL: "free some space, then ask again",
+    library.IOERR: "see that its disk works and has room, then ask again",
     library.READONLY: WRITABLE,
     library.CANTOPEN: WRITABLE,
 }
