@@ -51,8 +51,8 @@ def filter_of(arguments: argparse.Namespace) -> JobFilter | None:
     """The filter that was given; None = none was."""
     given = (arguments.state, arguments.queue, arguments.method, arguments.batch, arguments.text)
     ages = (arguments.older_than, arguments.newer_than)
-    if not any(given) and not any(ages) and not arguments.metadata:
-        return None
+    if (*given, *ages) == (None,) * 7 and not arguments.metadata:
+        return None  # an empty text, as of a variable that is not set, is one that was given
     return JobFilter(
         states=arguments.state,
         queue=arguments.queue,
@@ -73,9 +73,12 @@ def age(text: str, flag: str = "--older-than") -> float:
     """Seconds: ``90s``, ``15m``, ``12h``, ``7d``, ``2w``, or a plain number of them."""
     number, unit = (text[:-1], text[-1:]) if text[-1:] in _UNITS else (text, "s")
     try:
-        return float(number) * _UNITS[unit]
+        seconds = float(number) * _UNITS[unit]
     except ValueError:
-        raise ConfigurationError(f"{flag} is {text!r}; give 90s, 15m, 12h, 7d or 2w") from None
+        seconds = -1.0
+    if not 0 <= seconds < 1e11:
+        raise ConfigurationError(f"{flag} is {text!r}; give 90s, 15m, 12h, 7d or 2w")
+    return seconds
 
 
 def _item(text: str) -> tuple[str, Any]:

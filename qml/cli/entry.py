@@ -9,6 +9,7 @@ from ..values.errors import (
     ConfigurationError,
     InvalidArguments,
     QmlError,
+    SerializationError,
     StorageUnavailable,
 )
 from ..values.texts import complain
@@ -67,6 +68,8 @@ def code_of(error: QmlError) -> int:
     """The exit code that stands for an error."""
     if isinstance(error, ConfigurationError | InvalidArguments):
         return codes.USAGE
+    if isinstance(error, SerializationError) and error.job_id is None:
+        return codes.USAGE  # what was given is no text, or no JSON
     about_a_job = error.job_id is not None and not isinstance(error, StorageUnavailable)
     return codes.FAILED if about_a_job else codes.UNAVAILABLE
 

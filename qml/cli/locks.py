@@ -72,7 +72,7 @@ def _table(found: list[Grant], now: datetime) -> list[str]:
 
 def flushed(arguments: argparse.Namespace) -> int:
     """Free the lock that is named, once it is agreed to."""
-    name = arguments.name
+    name = locks.checked_name(arguments.name)
     with warnings_of_qml(complain), stores.open_existing(arguments.url) as storage:
         try:
             held = locks.find(storage, name)

@@ -124,6 +124,7 @@ def flush(storage: Storage, name: str, fence: int | None = None) -> Grant | None
     def decide(held: Grant | None, last: int, now: int) -> Grant | None:
         return None if held is not None and fence in (None, held.fence) else held
 
+    checked_name(name)  # what is wrong with it is no damage of the record
     try:
         held, new = _change(storage, name, decide)
     except SerializationError as error:

@@ -74,6 +74,17 @@ def test_ids_or_flags_and_not_both(qml, store):
         assert "which jobs?" in called.err
 
 
+FLAGS = ("--queue", "--method", "--batch", "--older-than", "--newer-than", "--text")
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+def test_a_flag_that_came_empty_stands_for_no_other_jobs(qml, store, flag):
+    store.enqueue(Job("mail", id="seven"))
+    for verb, *words in (("list",), ("purge",), ("cancel", "seven"), ("cancel",)):
+        assert qml("jobs", verb, *words, flag, "").code == 2
+    assert kinds(store) == {"enqueued": 31}
+
+
 def test_failed_ones_are_retried_by_default(qml, store):
     for state in (Failed(exception="E"), Succeeded()):
         store.finish(store.fetch_and_lock_job("w"), state)
@@ -147,7 +158,7 @@ def test_ages(text, seconds):
     assert bulk.age(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "s", "5y", "1h30", "h"])
+@pytest.mark.parametrize("text", ["", "s", "5y", "1h30", "h", "nan", "inf", "-1d", "1e300w"])
 def test_what_is_no_age(text):
     with pytest.raises(ConfigurationError, match="--older-than"):
         bulk.age(text)
@@ -168,6 +179,13 @@ def test_what_is_no_metadata(qml, store, text):
     called = qml("jobs", "cancel", "--metadata", text)
     assert called.code == 2
     assert "give NAME=VALUE" in called.err
+
+
+@pytest.mark.parametrize("flag", ["--method", "--queue", "--batch", "--text", "--metadata"])
+def test_what_is_no_text_is_wrong_usage(qml, store, flag):
+    called = qml("jobs", "list", flag, "a=\udcff")
+    assert (called.code, called.out) == (2, "")
+    assert "lone surrogate" in called.err
 
 
 def test_jobs_by_a_text_and_by_age(qml, store):

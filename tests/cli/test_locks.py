@@ -137,3 +137,10 @@ def test_a_damaged_record_is_told_and_can_be_cleared(qml, store, nightly):
     assert store.driver.read(record.name).body == "{"
     assert qml("locks", "flush", "nightly", "--yes").code == 0
     assert locks.take(store, "nightly", "web2", 60).fence > nightly.fence
+
+
+def test_a_name_that_is_no_text_is_no_damage(qml, store, nightly):
+    called = qml("locks", "flush", "\udcff", "--yes")
+    assert (called.code, called.out) == (2, "")
+    assert "free" not in called.err
+    assert locks.held(store) == [nightly]

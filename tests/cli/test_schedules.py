@@ -91,6 +91,8 @@ def test_add_makes_and_changes(qml, store):
         (["--every", "0"], "Every seconds is 0"),
         (["--every", "5", "--args", "x"], "--args is 'x'; give JSON"),
         (["--every", "5", "--args", "{}"], "arguments is {}"),
+        (["--every", "5", "--args", "[1e999]"], "arguments[0] is inf"),
+        (["--every", "5", "--queue", "\udcff"], "Job queue holds the lone surrogate"),
         (["--every", "5", "--spread", "-1"], "--spread is '-1'; give seconds, 0 or more"),
         ([], "--cron"),
         (["--every", "5", "--cron", "* * * * *"], "not allowed with"),
