@@ -1,6 +1,7 @@
 """Finds the Qml that ``module:attribute`` names, and says what stands in the way of it."""
 
 import importlib
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -113,6 +114,9 @@ def _failed(name: str, error: BaseException, cure: str) -> ConfigurationError:
     )
 
 
+_QML = str(Path(__file__).parents[1]) + os.sep  # in a checkout it is no installed library
+
+
 def _where(error: BaseException) -> str:
     """File and line of the cause: of the last step that is no library's."""
     if isinstance(error, SyntaxError) and error.filename:
@@ -122,7 +126,7 @@ def _where(error: BaseException) -> str:
         for step in traceback.extract_tb(error.__traceback__)
         if not step.filename.startswith("<frozen importlib") and step.filename != __file__
     ]
-    own = [step for step in steps if not step.filename.startswith(libraries())]
+    own = [step for step in steps if not step.filename.startswith((*libraries(), _QML))]
     if not steps:
         return "before its first line"
     last = (own or steps)[-1]

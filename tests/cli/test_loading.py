@@ -141,6 +141,11 @@ def test_a_syntax_error(module, folder):
     assert f"({folder / name}.py, line 2)" in text
 
 
+def test_the_place_is_in_the_app_and_not_in_qml(module, folder):
+    name = module("from qml import Qml\njobs = Qml('nosuch://')\n")
+    assert f"({folder / name}.py, line 2)" in refusal(name)
+
+
 def test_a_script_without_a_guard(module):
     name = module("import sys\nsys.exit(3)\n")
     text = refusal(name)
