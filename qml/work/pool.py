@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 
+from ..values.errors import ConfigurationError
 from .executor import Outcome
 from .runs import Run
 
@@ -55,15 +56,22 @@ class Pool:
         self._low = 0  # how few may wait before more are claimed ahead
 
     def start(self) -> None:
-        """Start the threads."""
+        """Start the threads. ConfigurationError, and none is left: the system has not so many."""
         with self._lock:
-            self._fill()
+            try:
+                self._fill()
+            except RuntimeError as error:
+                self.close()
+                raise ConfigurationError(
+                    f"threads is {self.size}, and the system starts no more than {self._threads} "
+                    f"here ({error}); give fewer, or allow this process more (ulimit -u, ulimit -v)"
+                ) from None
 
     def _fill(self) -> None:
         while self._threads < self.size and not self._closed:
-            self._threads += 1
             # Daemons, since no thread can be made to end: a job must not keep a process alive.
             threading.Thread(target=self._loop, name=f"{self._name}-worker", daemon=True).start()
+            self._threads += 1
 
     # -- the threads ---------------------------------------------------------------------------
 

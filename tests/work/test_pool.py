@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from qml import Job
+from qml import ConfigurationError, Job
 from qml.work.executor import Succeeded
 from qml.work.pool import AHEAD_PER_THREAD, SHORT, Pool
 from qml.work.runs import Run
@@ -81,6 +81,24 @@ def test_room_counts_threads_that_run_and_runs_that_wait(make):
     bench.open_all()
     eventually(lambda: len(bench.ended) == 7)
     eventually(lambda: bench.pool.room()[0] == 3)
+
+
+def test_more_threads_than_the_system_has_are_refused(make, monkeypatch):
+    start, started = threading.Thread.start, []
+
+    def scarce(thread):
+        if len(started) == 3:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", scarce)
+    bench = Bench(4)
+    with pytest.raises(ConfigurationError, match=r"threads is 4, .* no more than 3 here"):
+        bench.pool.start()
+    for thread in started:
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
 
 
 def test_runs_start_in_the_order_they_were_put(make):
