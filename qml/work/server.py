@@ -134,7 +134,7 @@ class Server:
         Signals are seen in the main thread only. True = the burst is complete; False = it was
         stopped or drained before, or has retired."""
         claiming = self._claiming
-        claiming.burst = burst
+        claiming.burst = claiming.burst if self._started else burst  # not by a run that is refused
         with Signals() as signals:
             self.start()
             self.signals = signals  # of the run that was not refused; now, before it looks

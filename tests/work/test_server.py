@@ -170,6 +170,7 @@ def test_a_server_is_started_once(app):
             server.start()
         with pytest.raises(ConfigurationError, match="was started before"):
             server.run(burst=True)
+        assert not server._claiming.burst  # it would end with nothing left to do
     with pytest.raises(ConfigurationError, match="was started before"):
         server.start()
 
