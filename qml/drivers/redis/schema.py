@@ -23,7 +23,10 @@ def install(connections: Connections, *, create: bool) -> None:
     _check_server(name, server_info(connections))
     present = present_version(connections)
     if present == 0 and not create:
-        raise StorageUnavailable(f"{name} holds no jobs of qml")
+        raise StorageUnavailable(
+            f"{name} holds no jobs of qml, and looking makes nothing; it comes with the first job "
+            "or server, or is under another key_prefix"
+        )
     present = present or written_down(connections)
     if present > NEWEST:
         raise MigrationError(

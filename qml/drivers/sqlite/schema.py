@@ -24,7 +24,10 @@ def install(connections: Connections) -> None:
     if present == NEWEST:
         return
     if present == 0 and not connections.may_create:
-        raise StorageUnavailable(f"{connections.name} holds no jobs of qml")
+        raise StorageUnavailable(
+            f"{connections.name} holds no jobs of qml, and looking makes nothing; they come with "
+            "the first job or server, or are in another file"
+        )
     [mode] = connections.outside_transaction(lambda c: c.execute(SQL["use_wal"]).fetchone())
     if mode != "wal":
         raise StorageError(
