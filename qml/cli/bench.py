@@ -14,6 +14,7 @@ from ..values.texts import as_json, plain, say, terminal_width
 from ..work.progress import Progress
 from . import codes, settings, stores
 from .benching import AT_ONCE, Figures, bench
+from .ending import interrupted_by_sigterm
 from .logs import warnings_of_qml
 from .settings import Setting
 
@@ -59,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     config = stores.stored(url)
     try:
-        with warnings_of_qml(lambda _: None):
+        with warnings_of_qml(lambda _: None), interrupted_by_sigterm():
             found = bench(config, arguments.seconds, arguments.threads, tell)
     finally:
         line.clear()

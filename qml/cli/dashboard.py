@@ -2,12 +2,9 @@
 
 import argparse
 import contextlib
-import signal
 import sys
-import threading
 from collections.abc import Iterator
-from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 from .._version import __version__
 from ..storage.storage import Storage
@@ -15,6 +12,7 @@ from ..values.errors import ConfigurationError
 from ..values.hosts import is_loopback
 from ..values.texts import plain, say
 from . import codes, settings, stores
+from .ending import interrupted_by_sigterm
 from .settings import Setting
 
 PORT = Setting(
@@ -63,7 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
         server = make_server(
             storage, arguments.host, arguments.port, arguments.token, arguments.read_only
         )
-        with _ended_by_signals(), _closed(server):
+        ended = contextlib.suppress(KeyboardInterrupt)  # as a dashboard does, and no error
+        with ended, interrupted_by_sigterm(), _closed(server):
             for line in banner(storage, server.host, server.port, arguments):
                 say(line)
             sys.stdout.flush()
@@ -73,29 +72,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 @contextlib.contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Ctrl-C and SIGTERM end what is within, and are no error."""
-    in_main = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGTERM, _interrupt) if in_main else None
-    try:
-        yield
-    except KeyboardInterrupt:
-        pass
-    finally:
-        if in_main:
-            signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
-
-
-@contextlib.contextmanager
 def _closed(server: Any) -> Iterator[None]:
     try:
         yield
     finally:
         server.server_close()
-
-
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 def _check_host(host: str, token: str | None) -> None:

@@ -13,6 +13,7 @@ from ..values.errors import ConfigurationError
 from ..values.texts import as_json, lines_of, say, terminal_width
 from ..work.progress import Progress
 from . import codes, colours, settings, stores
+from .ending import interrupted_by_sigterm
 from .logs import warnings_of_qml
 from .settings import Setting
 
@@ -68,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     def tell(part: "Part", tried: str) -> None:
         line.show(f"{time.monotonic() - begun:4.0f} s  {part.name}: {tried}")
 
-    with warnings_of_qml(lambda _: None), _nothing_left_here():
+    with warnings_of_qml(lambda _: None), _nothing_left_here(), interrupted_by_sigterm():
         proof = prove(stores.config_of(url), arguments.seconds, tell)
     line.clear()
     took = time.monotonic() - begun

@@ -60,10 +60,11 @@ def test_for_people(qml, folder):
     assert not list(folder.iterdir())
 
 
-def test_ctrl_c_leaves_nothing(start, folder):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_nothing(start, folder, number):
     process = start("bench", "sqlite:///jobs.db", "--seconds", "60")
     until(lambda: list(folder.glob("qml_test_*")) or process.poll() is not None)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     assert ended(process).code == 130
     assert not list(folder.iterdir())
 
