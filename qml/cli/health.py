@@ -123,8 +123,8 @@ def serving(host: str, port: int, answers: Routes) -> Iterator[str]:
         server = _Server(host, port, answers)
     except (OSError, OverflowError) as error:
         raise ConfigurationError(
-            f"--health-port: {host} port {port} cannot be used: {error}; give another port, or 0 "
-            "for any that is free"
+            f"--health-port: {host} port {port} cannot be used: {error}; give another port (0 = "
+            "any that is free), or as --health-host an address of this machine"
         ) from None
     thread = threading.Thread(
         target=server.serve_forever, args=(LOOK,), name="qml-health", daemon=True

@@ -55,7 +55,7 @@ def drained(arguments: argparse.Namespace) -> int:
 def _agreed(arguments: argparse.Namespace, server: dict[str, Any]) -> bool:
     number = server.get("running")
     running = counted(number, "job") if isinstance(number, int) else "jobs"
-    what = f"{server['name']}, where {running} run"
+    what = f"{server['name']}, where {running} {'runs' if number == 1 else 'run'}"
     to_do = f"{what}: nothing is done yet. To have it drain, give --yes"
     return agreed(arguments, f"Drain {what}?", to_do)
 

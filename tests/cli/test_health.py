@@ -235,6 +235,7 @@ def test_the_port_of_another_ends_it(app, start):
         called = ended(start("run", "myapp", env={"QML_HEALTH_PORT": str(port)}))
     assert called.code == 2
     assert f"--health-port: 127.0.0.1 port {port} cannot be used" in called.err
+    assert "as --health-host an address of this machine" in called.err
     assert "Traceback" not in called.err
 
 

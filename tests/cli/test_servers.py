@@ -65,6 +65,8 @@ def test_drain_says_what_to_give_and_does_nothing_yet(qml, store):
         "qml: web-1, where 2 jobs run: nothing is done yet. To have it drain, give --yes\n"
     )
     assert asked(store) == []
+    servers.beat(store, "web-1", {"running": 1})
+    assert "web-1, where 1 job runs: " in qml("servers", "drain", "web-1").err
 
 
 def test_drain(qml, store):
