@@ -99,7 +99,8 @@ class Wakeups:
 
     def begin_anew(self) -> None:
         """New locks and no thread, for a forked child."""
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()  # no Ctrl-C leaves it held, as it may a Condition
+        self._changed = threading.Condition(self._lock)
         self._sending = threading.Lock()
         self._unsent = False
         self._waiting = 0
@@ -132,7 +133,7 @@ class Wakeups:
     def wake(self) -> None:
         """Wake everybody who waits here: all that is left to do where the hint to others went with
         the step."""
-        with self._changed:
+        with self._lock:
             self._count += 1
             self._changed.notify_all()
 
@@ -144,7 +145,7 @@ class Wakeups:
         now = time.monotonic()
         deadline, look_at = now + timeout, now + POLL_DEAF
         seen = getattr(self._seen, "count", None)
-        with self._changed:
+        with self._lock:
             if self._closed:
                 raise StorageClosed(f"{self._name}: this storage is closed; connect again")
             self._waiting += 1
@@ -163,7 +164,7 @@ class Wakeups:
 
     def close(self) -> None:
         """Let everybody who waits go, and the thread end."""
-        with self._changed:
+        with self._lock:
             self._closed = True
             self._changed.notify_all()
             if self._bell is not None:
@@ -204,7 +205,7 @@ class Wakeups:
             self._end(bell)
 
     def _wanted(self) -> bool:
-        with self._changed:
+        with self._lock:
             recent = time.monotonic() - self._last_wait < LINGER
             return not self._closed and (self._waiting > 0 or recent)
 
@@ -241,7 +242,7 @@ class Wakeups:
             either.select(left)
 
     def _grow_deaf(self, error: StorageError, told: bool) -> None:
-        with self._changed:
+        with self._lock:
             self._hears = False
             self._changed.notify_all()
         log.log(
@@ -257,7 +258,7 @@ class Wakeups:
             until_closed.select(pause)
 
     def _end(self, bell: Bell) -> None:
-        with self._changed:
+        with self._lock:
             if self._bell is bell:
                 self._bell = self._thread = None
                 self._hears = False

@@ -1,6 +1,8 @@
 """notify, wait, time, describe, install, close; threads and forks."""
 
+import itertools
 import os
+import sys
 import threading
 import time
 
@@ -309,3 +311,44 @@ def _work_in_child(driver, name):
     driver.notify()
     assert driver.wait(LONG)
     assert driver.time() > 0
+
+
+def broken_off(work, at):
+    """Do it, but have it raise KeyboardInterrupt as the ``at``th of its calls begins, as a signal
+    may; whether it has made so many."""
+    calls = itertools.count()
+
+    def look(frame, event, _):
+        ours = any(part in frame.f_code.co_filename for part in ("/drivers/", "threading.py"))
+        if ours and event == "call" and next(calls) == at:
+            raise KeyboardInterrupt
+
+    before = sys.gettrace()
+    sys.settrace(look)
+    try:
+        work()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
+@pytest.fixture
+def hasty(monkeypatch):
+    """To close a store does not wait for long for a call that was broken off."""
+    monkeypatch.setattr("qml.drivers.sqlite.connections.PATIENCE", 0.01)
+    monkeypatch.setattr("qml.drivers.postgres.pool.PATIENCE", 0.01)
+
+
+def test_a_ctrl_c_at_any_call_keeps_nobody_else_waiting(hasty, driver):
+    stored, at = threading.Semaphore(0), 0
+    for at in itertools.count():
+        mine, other = row(f"mine {at}"), row(f"other {at}")
+        broken = broken_off(lambda mine=mine: (driver.insert([mine]), driver.notify()), at)
+        insert = lambda other=other: driver.insert([other]).seqs and stored.release()  # noqa: E731
+        threading.Thread(target=insert, daemon=True).start()
+        assert stored.acquire(timeout=5), at
+        if not broken:
+            break
+    assert at > 5

@@ -4,7 +4,7 @@ import contextlib
 
 import pytest
 
-from qml.drivers.sqlite import SqliteDriver, naps, storing
+from qml.drivers.sqlite import SqliteDriver, connections, naps, storing
 from qml.drivers.sqlite.library import library
 from qml.seam.rows import Finished
 from qml.values.config import SqliteConfig
@@ -162,3 +162,17 @@ def test_law1_a_verb_looks_and_writes_in_one_transaction(driver, other, verb):
     begun, ended = steps.index("BEGIN"), len(steps) - steps[::-1].index("COMMIT")
     assert True not in steps[begun:ended], steps
     assert steps[begun:ended].count("COMMIT") == 1
+
+
+def test_a_ctrl_c_right_after_the_begin_leaves_no_transaction_open(driver, other, monkeypatch):
+    def broken_off(step, deadline, given):
+        step(given)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(connections, "again_while_busy", broken_off)
+        with pytest.raises(KeyboardInterrupt):
+            driver.insert([row("gone")])
+    assert may_write(other)
+    put(driver, row("next"))
+    assert ids(everything(driver)) == ["next"]

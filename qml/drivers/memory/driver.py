@@ -57,7 +57,7 @@ class MemoryDriver:
         self._hints = 0
         self._seen = threading.local()
         self._born = time.time_ns() // 1000 - steady_micros()
-        self.lock = threading.Condition()
+        self.after_fork_in_child()
         forks.guard(self)
 
     def insert(
@@ -200,16 +200,14 @@ class MemoryDriver:
         """The records whose names begin with ``prefix``, by name."""
         with self.lock:
             self._open()
-            return sorted(
-                record for name, record in self._records.items() if name.startswith(prefix)
-            )
+            return sorted(one for name, one in self._records.items() if name.startswith(prefix))
 
     def notify(self) -> None:
         """Wake everybody who waits, and spare each thread that does not wait now its next wait."""
         with self.lock:
             self._open()
             self._hints += 1
-            self.lock.notify_all()
+            self._change.notify_all()
 
     def wait(self, timeout: float) -> bool:
         """Sleep until a hint, at most ``timeout`` seconds. A hint that came since this thread's
@@ -217,7 +215,7 @@ class MemoryDriver:
         with self.lock:
             self._open()
             seen = getattr(self._seen, "hints", 0)
-            hinted = self.lock.wait_for(
+            hinted = self._change.wait_for(
                 lambda: self._hints != seen or self._table is None, max(0.0, timeout)
             )
             self._seen.hints = self._hints
@@ -254,7 +252,7 @@ class MemoryDriver:
             self._table = None
             self._records.clear()
             self._paused.clear()
-            self.lock.notify_all()
+            self._change.notify_all()
 
     def before_fork(self) -> None:
         """Wait until no thread is in the middle of a verb."""
@@ -266,7 +264,8 @@ class MemoryDriver:
 
     def after_fork_in_child(self) -> None:
         """Whole rows, and a lock that nobody holds."""
-        self.lock = threading.Condition()
+        self.lock = threading.RLock()  # no Ctrl-C leaves it held, as it may a Condition
+        self._change = threading.Condition(self.lock)
 
     def _open(self) -> Table:
         if self._table is None:

@@ -36,7 +36,7 @@ class Pool:
         forks.guard(self)
 
     def _fresh(self) -> None:
-        self._lock = threading.RLock()  # guards what follows
+        self._lock = threading.RLock()  # guards what follows; no Ctrl-C leaves it held
         self._gate = threading.Condition(self._lock)
         self._idle: list[Session] = []
         self._lent = 0
@@ -52,7 +52,7 @@ class Pool:
         try:
             while session is not None and not session.usable:
                 self.drop(session)
-                with self._gate:
+                with self._lock:
                     session = self._idle.pop() if self._idle else None
             return session or self.connect(until)
         except BaseException:
@@ -109,13 +109,13 @@ class Pool:
         raise StorageUnavailable(f"{self.name} cannot be reached: {fault}; {troubles.cure(fault)}")
 
     def _connect(self, parameters: addresses.Parameters, deadline: float) -> Session:
-        with self._gate:
+        with self._lock:
             self._opening += 1
         session = None
         try:
             session = Session(parameters)
         finally:
-            with self._gate:
+            with self._lock:
                 self._opening -= 1
                 if session is not None:
                     self._all.add(session)
@@ -129,20 +129,20 @@ class Pool:
 
     def drop(self, session: Session) -> None:
         """Close a session for good: under the gate, so that no fork comes in between."""
-        with self._gate:
+        with self._lock:
             session.close()
             self._all.discard(session)
 
     def backends(self) -> set[int]:
         """The processes of the server that its sessions are served by."""
-        with self._gate:
+        with self._lock:
             return {session.backend for session in self._all}
 
     # -- the end, and forks --------------------------------------------------------------------
 
     def close(self) -> None:
         """Close every session, after what is under way. Later calls are StorageUnavailable."""
-        with self._gate:
+        with self._lock:
             self.closed = True
             self._gate.notify_all()
             self._gate.wait_for(lambda: self._lent == 0, PATIENCE)

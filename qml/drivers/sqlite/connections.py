@@ -22,7 +22,7 @@ from .gate import Gate
 from .library import library as sqlite
 from .naps import again_while_busy, nap
 from .statements import SQL
-from .turns import Step, Turns
+from .turns import Leaving, Step, Turns
 from .writes import Writes
 
 T = TypeVar("T")
@@ -110,13 +110,11 @@ class Connections:
     def glance(self, work: Callable[[Connection], T]) -> T | None:
         """``work`` on the writing connection, in no transaction; None = not now, it is in use."""
         step: Step[None] = Step(None)
-        try:
+        with Leaving(self._turns, step), Leaving(self._turns, step):
             if self._turns.take_if_free(step):
                 with contextlib.suppress(sqlite.Error), self._gate:
                     return work(self._writer or self._writing("sync_normal"))
             return None
-        finally:
-            self._turns.leave(step)
 
     # -- writing -------------------------------------------------------------------------------
 
@@ -133,13 +131,11 @@ class Connections:
 
     def _write_once(self, work: Work[T], flush: bool, deadline: float, row: Row | None = None) -> T:
         step = Step(work, flush, row)
-        try:
+        with Leaving(self._turns, step), Leaving(self._turns, step):
             self._take_turn(step, deadline)
             if row is not None and step.leads and (self._turns.line or self._turns.company.others):
                 work = self._turns.together(step, deadline)
             return self._lead(step, work, deadline) if step.leads else step.result()
-        finally:
-            self._turns.leave(step)
 
     def _take_turn(self, step: Step[Any], deadline: float) -> None:
         if self._busy_here is not None and self._busy_here == threading.get_ident():
@@ -154,9 +150,10 @@ class Connections:
     def _lead(self, step: Step[T], work: Work[T], deadline: float) -> T:
         with self._gate:
             connection = self._writing("sync_full" if step.flush else "sync_normal")
-            again_while_busy(connection.execute, deadline, SQL["begin"])
-            before, self.writes.under_way = connection.total_changes, True
+            before = connection.total_changes
             try:
+                again_while_busy(connection.execute, deadline, SQL["begin"])
+                self.writes.under_way = True
                 result = work(connection)
                 if connection.in_transaction:  # else ``work`` has rolled it back
                     if self._turns.line:
@@ -172,8 +169,7 @@ class Connections:
                 raise
             finally:
                 self.writes.end(connection.total_changes != before)
-            if step.carries:
-                self._turns.arrive(step)
+            self._turns.arrive(step)
             self._commits += 1
             if self._commits % logsize.EVERY == 0 and logsize.is_long(self._config.path):
                 logsize.begin_anew(connection)
@@ -232,13 +228,11 @@ class Connections:
 
     def _outside_once(self, work: Work[T], deadline: float) -> T:
         step: Step[None] = Step(None)
-        try:
+        with Leaving(self._turns, step), Leaving(self._turns, step):
             self._take_turn(step, deadline)
             with self._gate:
                 connection = self._writing("sync_full")
                 return again_while_busy(work, deadline, connection)
-        finally:
-            self._turns.leave(step)
 
     # -- errors --------------------------------------------------------------------------------
 

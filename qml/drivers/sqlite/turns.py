@@ -35,7 +35,8 @@ class Step(Generic[T]):
     """A write. ``work`` None: it wants the turn, and is never carried; ``flush``: its commit waits
     for the disk; ``row``: it inserts this, and does nothing else; ``leads``: it has the turn;
     ``arrived``: those it carried, once all is settled; ``is_over``: nobody waits for it any more;
-    ``calls``: who has to be told, too, when it goes on; ``may_go``: it was carried, and who should
+    ``calls``: who has to be told, too, when it goes on; ``follower``: who had the turn after it;
+    ``may_go``: it was carried, and who should
     call it may have been broken off.
     """
 
@@ -44,6 +45,7 @@ class Step(Generic[T]):
     arrived: "Sequence[Step[Any]]" = ()
     thread = 0
     calls: "Step[Any] | None" = None
+    follower: "Step[Any] | None" = None
     _called: "threading.Lock | None" = None
     _answer: "T | None" = None
     _error: "Exception | None" = None
@@ -70,7 +72,8 @@ class Step(Generic[T]):
     def call(self) -> None:
         """Let its thread go on."""
         assert self._called is not None
-        self._called.release()
+        if self._called.locked():  # else it was called before
+            self._called.release()
 
     def may_be_carried(self, by: "Step[Any]") -> bool:
         """Whether it is kept as well as it has to be, where another's transaction is."""
@@ -136,6 +139,21 @@ def _insert_all(steps: Sequence[Step[Any]], connection: Connection, back: str) -
 def _is_main() -> bool:
     """Whether a signal may break this thread off, anywhere."""
     return threading.current_thread() is threading.main_thread()
+
+
+class Leaving:
+    """A step leaves at the end of this block. There are two, one around the other: a signal may
+    break off the end of one."""
+
+    def __init__(self, turns: "Turns", step: Step[Any]) -> None:
+        self._turns = turns
+        self._step = step
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *error: object) -> None:
+        self._turns.leave(self._step)
 
 
 class Turns:
@@ -256,14 +274,16 @@ class Turns:
             step.calls.call()
 
     def _hand_on(self, step: Step[Any]) -> None:
-        step.leads = False
         if step.carries:
             self._put_back(step)
-        self._taken = bool(self.line)
-        if self._taken:
-            first = self.line.popleft()
-            first.leads = True
-            first.call()
+        if step.follower is None and self.line:
+            step.follower = self.line[0]  # first: this may be broken off, and done again
+            self.line.popleft()
+        self._taken = step.follower is not None
+        if step.follower is not None:
+            step.follower.leads = True
+            step.follower.call()
+        step.leads = False
         if step.row is not None and (step.arrived or self.company.others):
             self.company.parts(one.thread for one in step.arrived if one.row is not None)
         last = step
