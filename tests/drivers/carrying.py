@@ -123,7 +123,7 @@ def always_carried(driver):
             write_once(when_somebody_is_in_line, True, deadline)
 
         leader = Outcome(lead)
-        until(lambda: connections._turns._taken or leader.there)
+        until(lambda: connections._turns.leader or leader.there)
         try:
             return write_once(_not_on_its_own(connections, work), flush, deadline, row)
         finally:

@@ -325,6 +325,21 @@ def test_a_signals_handler_may_write(driver):
     assert stored(driver) == ["a", "by signal"]
 
 
+def test_a_signals_handler_does_not_wait_for_the_write_it_has_broken_into(driver, monkeypatch):
+    """Nor does a finalizer: it would wait for itself, until the busy timeout."""
+
+    def broken_into(step, deadline, given):
+        with pytest.raises(StorageUnavailable, match="broken into a write of its own"):
+            driver.insert([row("by signal")])
+        return step(given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(connections, "again_while_busy", broken_into)
+        driver.insert([row("a")])
+    driver.insert([row("b")])
+    assert stored(driver) == ["a", "b"]
+
+
 def test_who_waited_too_long_leaves_the_line(tmp_path, driver):
     hasty = SqliteDriver(SqliteConfig(path=tmp_path / "jobs.db", busy_timeout=0.05))
     try:

@@ -171,7 +171,7 @@ def test_who_comes_again_waits_for_as_many_as_it_had(patient):
         each.join()
         assert each.error is None
     assert first.arrived == [one, two]
-    assert not turns._taken
+    assert turns.leader is None
 
 
 def test_they_are_waited_for_as_long_as_they_keep_coming(monkeypatch):

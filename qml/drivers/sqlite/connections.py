@@ -144,6 +144,8 @@ class Connections:
                 "enqueue within that, with using(connection=tx.connection), or make this call "
                 "before the first use of tx"
             )
+        if (leader := self._turns.leader) is not None and leader.thread == step.thread:
+            raise troubles.broken_into(self.name)
         if not self._turns.take(step, deadline):
             raise troubles.locked(self.name, self._config.busy_timeout)
 

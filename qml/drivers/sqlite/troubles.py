@@ -26,6 +26,15 @@ def locked(file: str, patience: float) -> StorageUnavailable:
     )
 
 
+def broken_into(file: str) -> StorageUnavailable:
+    """A call within another's transaction, by the same thread, which would wait for itself."""
+    return StorageUnavailable(
+        f"{file}: a signal's handler, or a finalizer (__del__), has broken into a write of its own "
+        "thread, and would wait for itself; have it note what is to be done, and do that later, or "
+        "in another thread"
+    )
+
+
 def translated(file: str, error: sqlite3.Error) -> StorageError:
     """Any other."""
     code = library.code_of(error)

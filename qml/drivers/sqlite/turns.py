@@ -43,7 +43,6 @@ class Step(Generic[T]):
     leads = is_over = is_main = may_go = False
     carries: "Sequence[Step[Any]]" = ()
     arrived: "Sequence[Step[Any]]" = ()
-    thread = 0
     calls: "Step[Any] | None" = None
     follower: "Step[Any] | None" = None
     _called: "threading.Lock | None" = None
@@ -56,6 +55,7 @@ class Step(Generic[T]):
         self._work = work
         self.flush = flush
         self.row = row
+        self.thread = threading.get_ident()
 
     def wait(self, timeout: float = -1) -> bool:
         """Until ``call``; False = not within ``timeout`` s. After ``get_in_line``."""
@@ -65,7 +65,6 @@ class Step(Generic[T]):
     def get_in_line(self) -> None:
         """From now on ``call`` ends ``wait``."""
         self.is_main = _is_main()
-        self.thread = threading.get_ident()
         self._called = threading.Lock()
         self._called.acquire()
 
@@ -157,11 +156,11 @@ class Leaving:
 
 
 class Turns:
-    """One turn, and the line of those who wait for it."""
+    """One turn, and the line of those who wait for it. ``leader``: who has the turn."""
 
     def __init__(self) -> None:
         self._guard = threading.RLock()  # a signal's handler may write, too
-        self._taken = False
+        self.leader: Step[Any] | None = None
         self._gathers: Step[Any] | None = None  # waits for company
         self.company = Company()
         self.line: deque[Step[Any]] = deque()
@@ -169,8 +168,8 @@ class Turns:
     def take(self, step: Step[Any], deadline: float) -> bool:
         """Wait until the step leads, or was carried. False = not in time. ``leave`` in any case."""
         with self._guard:
-            if not self._taken:
-                self._taken = step.leads = True
+            if self.leader is None:
+                self.leader, step.leads = step, True
                 return True
             step.get_in_line()
             self.line.append(step)
@@ -188,9 +187,9 @@ class Turns:
     def take_if_free(self, step: Step[Any]) -> bool:
         """Whether the step leads: nobody has the turn. ``leave`` in any case."""
         with self._guard:
-            if self._taken:
+            if self.leader is not None:
                 return False
-            self._taken = step.leads = True
+            self.leader, step.leads = step, True
             return True
 
     def gather(self, step: Step[Any]) -> None:
@@ -279,7 +278,7 @@ class Turns:
         if step.follower is None and self.line:
             step.follower = self.line[0]  # first: this may be broken off, and done again
             self.line.popleft()
-        self._taken = step.follower is not None
+        self.leader = step.follower
         if step.follower is not None:
             step.follower.leads = True
             step.follower.call()
