@@ -4,6 +4,7 @@ import contextlib
 import threading
 
 from qml.drivers.sqlite import SqliteDriver
+from qml.drivers.sqlite.turns import Step
 from qml.values.config import SqliteConfig
 from tests.work.support import eventually
 
@@ -115,17 +116,19 @@ def always_carried(driver):
     connections = driver._connections
     write_once = connections._write_once
 
-    def carried(work, flush, deadline, row=None):
+    def carried(step, work, deadline):
         def when_somebody_is_in_line(connection):
             until(lambda: connections._turns.line)
 
         def lead():
-            write_once(when_somebody_is_in_line, True, deadline)
+            first = Step(when_somebody_is_in_line, flush=True)
+            connections._turns.during(first, write_once, when_somebody_is_in_line, deadline)
 
         leader = Outcome(lead)
         until(lambda: connections._turns.leader or leader.there)
         try:
-            return write_once(_not_on_its_own(connections, work), flush, deadline, row)
+            step._work = work = _not_on_its_own(connections, work)
+            return write_once(step, work, deadline)
         finally:
             leader.join()
 

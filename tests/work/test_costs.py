@@ -158,7 +158,7 @@ def claim_of_one(bench):
 
 
 def test_calls_for_a_claim_of_one(sqlite):
-    within(claim_of_one(sqlite), 125)
+    within(claim_of_one(sqlite), 130)
 
 
 def test_calls_for_a_claim_of_one_on_a_server(server):

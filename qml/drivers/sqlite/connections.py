@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 
 from ...seam.rows import Row
 from ...values.config import SqliteConfig
-from ...values.errors import ConfigurationError
 from .. import forks
 from . import library, logsize, troubles
 from .file import File
@@ -22,7 +21,7 @@ from .gate import Gate
 from .library import library as sqlite
 from .naps import again_while_busy, nap
 from .statements import SQL
-from .turns import Leaving, Step, Turns
+from .turns import Step, Turns
 from .writes import Writes
 
 T = TypeVar("T")
@@ -109,11 +108,15 @@ class Connections:
 
     def glance(self, work: Callable[[Connection], T]) -> T | None:
         """``work`` on the writing connection, in no transaction; None = not now, it is in use."""
-        step: Step[None] = Step(None)
-        with Leaving(self._turns, step), Leaving(self._turns, step):
-            if self._turns.take_if_free(step):
-                with contextlib.suppress(sqlite.Error), self._gate:
-                    return work(self._writer or self._writing("sync_normal"))
+        return self._turns.during(Step(None), self._glance, work)
+
+    def _glance(self, step: Step[None], work: Callable[[Connection], T]) -> T | None:
+        if not self._turns.take_if_free(step):
+            return None
+        try:
+            with self._gate:
+                return work(self._writer or self._writing("sync_normal"))
+        except sqlite.Error:
             return None
 
     # -- writing -------------------------------------------------------------------------------
@@ -125,25 +128,23 @@ class Connections:
         deadline = time.monotonic() + self._config.busy_timeout
         while True:
             try:
-                return self._write_once(work, flush, deadline, row)
+                step = Step(work, flush, row)
+                result: T = self._turns.during(step, self._write_once, work, deadline)
+                return result
             except sqlite.Error as error:
                 self._may_go_again(error, deadline)
 
-    def _write_once(self, work: Work[T], flush: bool, deadline: float, row: Row | None = None) -> T:
-        step = Step(work, flush, row)
-        with Leaving(self._turns, step), Leaving(self._turns, step):
-            self._take_turn(step, deadline)
-            if row is not None and step.leads and (self._turns.line or self._turns.company.others):
-                work = self._turns.together(step, deadline)
-            return self._lead(step, work, deadline) if step.leads else step.result()
+    def _write_once(self, step: Step[T], work: Work[T], deadline: float) -> T:
+        self._take_turn(step, deadline)
+        if not step.leads:
+            return step.result()
+        if step.row is not None and (self._turns.line or self._turns.company.others):
+            work = self._turns.together(step, deadline)
+        return self._lead(step, work, deadline)
 
     def _take_turn(self, step: Step[Any], deadline: float) -> None:
         if self._busy_here is not None and self._busy_here == threading.get_ident():
-            raise ConfigurationError(
-                f"{self.name}: this thread has a transaction open (tx), and would wait for itself; "
-                "enqueue within that, with using(connection=tx.connection), or make this call "
-                "before the first use of tx"
-            )
+            raise troubles.within_own(self.name)
         if (leader := self._turns.leader) is not None and leader.thread == step.thread:
             raise troubles.broken_into(self.name)
         if not self._turns.take(step, deadline):
@@ -230,11 +231,13 @@ class Connections:
 
     def _outside_once(self, work: Work[T], deadline: float) -> T:
         step: Step[None] = Step(None)
-        with Leaving(self._turns, step), Leaving(self._turns, step):
+        try:
             self._take_turn(step, deadline)
             with self._gate:
                 connection = self._writing("sync_full")
                 return again_while_busy(work, deadline, connection)
+        finally:
+            self._turns.leave(step)
 
     # -- errors --------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from ...values.errors import StorageError, StorageUnavailable
+from ...values.errors import ConfigurationError, StorageError, StorageUnavailable
 from . import library
 
 WRITABLE = (
@@ -23,6 +23,15 @@ def locked(file: str, patience: float) -> StorageUnavailable:
     return StorageUnavailable(
         f"{file}: another connection kept it locked for {patience:g} s; look for a long open "
         "transaction, or raise busy_timeout"
+    )
+
+
+def within_own(file: str) -> ConfigurationError:
+    """A call of a thread that has a transaction of its own open, and would wait for itself."""
+    return ConfigurationError(
+        f"{file}: this thread has a transaction open (tx), and would wait for itself; enqueue "
+        "within that, with using(connection=tx.connection), or make this call before the first use "
+        "of tx"
     )
 
 

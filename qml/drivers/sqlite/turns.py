@@ -35,12 +35,12 @@ class Step(Generic[T]):
     """A write. ``work`` None: it wants the turn, and is never carried; ``flush``: its commit waits
     for the disk; ``row``: it inserts this, and does nothing else; ``leads``: it has the turn;
     ``arrived``: those it carried, once all is settled; ``is_over``: nobody waits for it any more;
-    ``calls``: who has to be told, too, when it goes on; ``follower``: who had the turn after it;
-    ``may_go``: it was carried, and who should
-    call it may have been broken off.
+    ``has_left``: all that comes of that is done; ``calls``: who has to be told, too, when it goes
+    on; ``follower``: who has the turn after it; ``may_go``: it was carried, and who should call it
+    may have been broken off.
     """
 
-    leads = is_over = is_main = may_go = False
+    leads = is_over = has_left = is_main = may_go = False
     carries: "Sequence[Step[Any]]" = ()
     arrived: "Sequence[Step[Any]]" = ()
     calls: "Step[Any] | None" = None
@@ -140,21 +140,6 @@ def _is_main() -> bool:
     return threading.current_thread() is threading.main_thread()
 
 
-class Leaving:
-    """A step leaves at the end of this block. There are two, one around the other: a signal may
-    break off the end of one."""
-
-    def __init__(self, turns: "Turns", step: Step[Any]) -> None:
-        self._turns = turns
-        self._step = step
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *error: object) -> None:
-        self._turns.leave(self._step)
-
-
 class Turns:
     """One turn, and the line of those who wait for it. ``leader``: who has the turn."""
 
@@ -164,6 +149,17 @@ class Turns:
         self._gathers: Step[Any] | None = None  # waits for company
         self.company = Company()
         self.line: deque[Step[Any]] = deque()
+
+    def during(self, step: Step[Any], do: Callable[..., T], *args: Any) -> T:
+        """What ``do(step, *args)`` returns, which takes the turn; the step leaves after it."""
+        try:
+            try:
+                return do(step, *args)
+            finally:
+                self.leave(step)
+        finally:  # a signal may have broken that off
+            if not step.has_left:
+                self.leave(step)
 
     def take(self, step: Step[Any], deadline: float) -> bool:
         """Wait until the step leads, or was carried. False = not in time. ``leave`` in any case."""
@@ -271,6 +267,7 @@ class Turns:
                 self.line.remove(step)
         if step.calls is not None:
             step.calls.call()
+        step.has_left = True
 
     def _hand_on(self, step: Step[Any]) -> None:
         if step.carries:
