@@ -124,6 +124,7 @@ def entered(turns, *names):
         step = Step(lambda c: None, row=row(name))
 
         def go(step=step):
+            step.thread = threading.get_ident()
             try:
                 turns.take(step, time.monotonic() + LONG)
             finally:
@@ -146,6 +147,7 @@ def gathering(turns, others):
     ended = threading.Event()
 
     def go():
+        step.thread = threading.get_ident()
         turns.company.parts(range(-others, 0))
         assert turns.take(step, 0.0)
         turns.gather(step)
@@ -260,7 +262,7 @@ def settled(turns, leader, others):
 def in_line(*, is_main=False):
     step = Step(lambda c: None, row=row("a"))
     step.get_in_line()
-    step.is_main = is_main
+    step.thread = threading.main_thread().ident if is_main else 0
     return step
 
 

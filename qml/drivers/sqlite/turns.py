@@ -15,7 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 from ...seam.rows import Row
 from . import storing
@@ -40,13 +40,13 @@ class Step(Generic[T]):
     may have been broken off.
     """
 
-    leads = is_over = has_left = is_main = may_go = False
+    leads = is_over = has_left = may_go = False
     carries: "Sequence[Step[Any]]" = ()
     arrived: "Sequence[Step[Any]]" = ()
     calls: "Step[Any] | None" = None
     follower: "Step[Any] | None" = None
     _called: "threading.Lock | None" = None
-    _answer: "T | None" = None
+    _answer: T  # once it was carried
     _error: "Exception | None" = None
 
     def __init__(
@@ -64,7 +64,6 @@ class Step(Generic[T]):
 
     def get_in_line(self) -> None:
         """From now on ``call`` ends ``wait``."""
-        self.is_main = _is_main()
         self._called = threading.Lock()
         self._called.acquire()
 
@@ -109,7 +108,7 @@ class Step(Generic[T]):
         """What became of it, once it was carried."""
         if self._error is not None:
             raise self._error
-        return cast("T", self._answer)
+        return self._answer
 
 
 def insert_together(steps: Sequence[Step[Any]], connection: Connection) -> bool:
@@ -135,16 +134,12 @@ def _insert_all(steps: Sequence[Step[Any]], connection: Connection, back: str) -
     return answers is not None
 
 
-def _is_main() -> bool:
-    """Whether a signal may break this thread off, anywhere."""
-    return threading.current_thread() is threading.main_thread()
-
-
 class Turns:
     """One turn, and the line of those who wait for it. ``leader``: who has the turn."""
 
     def __init__(self) -> None:
         self._guard = threading.RLock()  # a signal's handler may write, too
+        self._main = threading.main_thread().ident  # a signal may break this one off, anywhere
         self.leader: Step[Any] | None = None
         self._gathers: Step[Any] | None = None  # waits for company
         self.company = Company()
@@ -191,7 +186,7 @@ class Turns:
     def gather(self, step: Step[Any]) -> None:
         """Wait until as many are in line as were stored together last, if they are likely to come;
         no longer than they keep coming."""
-        if step.row is None or _is_main() or not self.company.is_back():
+        if step.row is None or step.thread == self._main or not self.company.is_back():
             return
         with self._guard:
             there = len(self.line)
@@ -212,7 +207,7 @@ class Turns:
             self.gather(step)
 
         def work(connection: Connection) -> T:
-            if _is_main() or not self._fetch(step, rows=True):
+            if step.thread == self._main or not self._fetch(step, rows=True):
                 return step.do(connection)
             if _insert_all([step, *step.carries], connection, SQL["rollback"]):
                 return step.result()
@@ -225,7 +220,7 @@ class Turns:
 
     def carry(self, step: Step[Any], connection: Connection) -> None:
         """Do the steps of those in line within this one's transaction."""
-        if _is_main():
+        if step.thread == self._main:
             return  # broken off between the commit and its news, it would keep them waiting
         carried = self._fetch(step)
         inserts = [one for one in carried if one.row is not None]
@@ -285,7 +280,7 @@ class Turns:
         last = step
         for one in step.arrived:
             one.may_go = True
-            if one.is_main:  # it may be broken off before it calls anybody
+            if one.thread == self._main:  # it may be broken off before it calls anybody
                 one.call()
             elif not one.is_over:
                 last.calls, last = one, one
