@@ -16,7 +16,7 @@ FORK_PATIENCE = 5.0
 """Seconds a fork waits for sessions that other threads begin to open: their sockets must be known,
 so that the child can close them."""
 
-PATIENCE = 1.0
+PATIENCE = 2.0
 """Seconds that ``close`` waits for the calls under way."""
 
 FOREVER = float("inf")
