@@ -4,6 +4,7 @@ import contextlib
 import threading
 import time
 
+import psycopg2
 import pytest
 
 from qml.drivers.postgres import PostgresDriver, troubles
@@ -101,6 +102,11 @@ def test_who_waits_too_long_is_told_the_cure(make):
 def test_a_user_without_a_name_is_told_to_give_one():
     said = "local user with ID 12345 does not exist"  # by libpq, where the URL names nobody
     assert "name the user in the URL" in troubles.cure(said)
+
+
+def test_what_libpq_says_in_two_lines_is_said_in_one():
+    said = psycopg2.OperationalError("Connection refused\n\tIs the server running?\n")
+    assert troubles.told(said, "postgresql://h/db") == "Connection refused; Is the server running?"
 
 
 def test_closing_ends_the_waiting(make):

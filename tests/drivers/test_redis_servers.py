@@ -258,6 +258,7 @@ def test_a_wrong_password_is_said_and_not_shown(given, caplog):
 def test_a_setting_that_cannot_be_used_is_said_at_once(query):
     with pytest.raises(ConfigurationError, match="RedisConfig url") as caught:
         RedisDriver(RedisConfig(f"redis://:{SECRET[:4].replace('/', '%2F')}@127.0.0.1:1/0?{query}"))
+    assert ("'nonsense' is no setting" in str(caught.value)) == (query == "nonsense=1")
     assert SECRET[:4] not in "".join(traceback.format_exception(caught.value))
 
 

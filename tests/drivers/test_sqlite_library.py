@@ -9,6 +9,7 @@ import pytest
 
 from qml.drivers.sqlite import SqliteDriver, clock, library, troubles
 from qml.values.config import SqliteConfig
+from qml.values.errors import ConfigurationError
 
 ASK = "from qml.drivers.sqlite.library import library; print(library.__name__)"
 
@@ -24,6 +25,12 @@ def test_the_environment_chooses_the_library(asked):
     )
     expected = "sqlite3" if asked else library.library.__name__
     assert told.stdout.split(".")[0].strip() == expected.split(".")[0]
+
+
+def test_a_library_that_is_not_known_is_refused(monkeypatch):
+    monkeypatch.setenv("QML_SQLITE", "pysqlite")
+    with pytest.raises(ConfigurationError, match="QML_SQLITE is 'pysqlite'; give sqlite3 for"):
+        library._chosen()
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,6 @@ def told(error: BaseException, url: str) -> str:
     """What an error says, on one line and without a password; nor with statements of ours."""
     said = getattr(error, "diag", None)
     parts = said and [said.message_primary, said.message_detail, said.message_hint]
-    whole = "; ".join(filter(None, parts or ())) or str(error)
-    text = " ".join(whole.split()) or type(error).__name__
-    return urls.without_passwords(text, url)
+    whole = [part for part in parts or () if part] or str(error).splitlines()
+    line = "; ".join(" ".join(part.split()) for part in whole if part.strip())
+    return urls.without_passwords(line or type(error).__name__, url)

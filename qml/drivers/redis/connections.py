@@ -222,6 +222,8 @@ def _options(config: RedisConfig) -> dict[str, Any]:
         Pool(options, 1, 0.0).make()
     except (TypeError, ValueError, redis.RedisError) as error:
         told = urls.without_passwords(str(error), config.url)
+        if "unexpected keyword argument" in told:
+            told = f"{told.rpartition(' ')[2]} is no setting, of redis-py's or of qml's"
         raise ConfigurationError(f"RedisConfig url: {told}") from None
     return options
 

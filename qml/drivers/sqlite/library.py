@@ -13,12 +13,19 @@ import os
 import sqlite3
 from types import ModuleType
 
+from ...values.errors import ConfigurationError
+
 log = logging.getLogger("qml.sqlite")
 
 
 def _chosen() -> ModuleType:
-    if os.environ.get("QML_SQLITE") == "sqlite3":
+    wanted = os.environ.get("QML_SQLITE", "")
+    if wanted == "sqlite3":
         return sqlite3
+    if wanted:
+        raise ConfigurationError(
+            f"QML_SQLITE is {wanted!r}; give sqlite3 for Python's own, or nothing for the newer one"
+        )
     try:
         import pysqlite3  # type: ignore[import-untyped,unused-ignore]
     except ImportError:
