@@ -315,6 +315,24 @@ def test_a_broken_law_stops_everything_also_from_within_a_task(world):
         world.store.call(None, "load", (), list)
 
 
+ONE_AT_ONCE = {"concurrency_key": "one", "concurrency_limit": 1}
+
+
+def test_a_lapsed_claim_whose_permit_went_to_another_is_not_to_be_renewed(world):
+    take(world, enqueued("a", "b", limits=ONE_AT_ONCE), Claims(), Runs())
+    take(world, Passes(micros=int(LEASE * 1e6)), Claims(), Renews())  # "b", beside the end of "a"
+    take(world, Records())
+    assert (state(world), state(world, "b")) == ("succeeded", "processing")
+
+
+def test_without_another_it_is(world):
+    take(world, enqueued("a", "b", limits=ONE_AT_ONCE), Claims(), Runs())
+    take(world, Passes(micros=int(LEASE * 1e6)))
+    world.servers[0].server.keeper.renew = lambda: None
+    with pytest.raises(LawBroken, match="its lease of a lasts 0 s"):
+        take(world, Renews())
+
+
 def test_a_run_beyond_its_limit_is_recorded_by_the_keeper_and_comes_back_late(world):
     world._chance = Scripted(lambda: take(world, Passes(micros=11_000_000), Limits()))
     take(world, enqueued("a", timeout_seconds=10.0, max_retries=0), Claims(), Runs())

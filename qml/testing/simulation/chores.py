@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 
+from ...seam.lanes import decode
+from ...seam.rows import Row
 from ...values.errors import StorageError
 from ...work.chores import RESCUE
 from ...work.executor import Snoozed
@@ -62,11 +64,23 @@ def _check_leases(world: "World", server: SimulatedServer) -> None:
         if (row.seq, row.fence, row.worker) != (run.job.seq, run.job.fence, server.name):
             continue
         left = (row.lease_until - world.clock.micros()) / 1e6
-        if left < LEASE / 2:
+        if left < LEASE / 2 and not (left <= 0 and _others_have_its_permit(world, row)):
             world.store.broken(
                 f"Who renews keeps a claim: {server.name} has renewed, and its lease of "
                 f"{run.job.id} lasts {left:g} s"
             )
+
+
+def _others_have_its_permit(world: "World", row: Row) -> bool:
+    """A claim that has lapsed does not live again beside others whom its limit allowed since."""
+    permits = None if row.lane is None else decode(row.lane).permits
+    now = world.clock.micros()
+    live = [
+        other
+        for other in world.store.rows.values()
+        if other.permit == row.permit and other.locked_by is None and (other.lease_until or 0) > now
+    ]
+    return permits is not None and len(live) >= permits
 
 
 @attrs.frozen(kw_only=True)
