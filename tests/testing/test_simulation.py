@@ -333,6 +333,23 @@ def test_without_another_it_is(world):
         take(world, Renews())
 
 
+def test_ctrl_c_beside_a_task_ends_the_simulation(world, monkeypatch):
+    def trace(error):
+        raise KeyboardInterrupt
+
+    class Fails(Simplest):
+        """Each task raises."""
+
+        def choice(self, options):
+            return "raises" if "raises" in options else options[0]
+
+    take(world, enqueued("a"), Claims())
+    world._chance = Fails()
+    monkeypatch.setattr("qml.work.executor.traceback.format_exception", trace)
+    with pytest.raises(KeyboardInterrupt):
+        take(world, Runs())
+
+
 def test_a_run_beyond_its_limit_is_recorded_by_the_keeper_and_comes_back_late(world):
     world._chance = Scripted(lambda: take(world, Passes(micros=11_000_000), Limits()))
     take(world, enqueued("a", timeout_seconds=10.0, max_retries=0), Claims(), Runs())

@@ -69,6 +69,7 @@ class Runs(ServerStep):
         party.waiting.remove(run)
         with world.tasks.told(party, run):
             outcome = party.server.execute(run)
+        _end_if_interrupted(outcome)
         party.go_on()
         world.store.go_on()
         run.ended = True
@@ -77,6 +78,13 @@ class Runs(ServerStep):
             return "came back late"
         party.server.finisher.put(run, outcome)
         return _told(outcome) if not run.lost or run.started_at is not None else "does not begin"
+
+
+def _end_if_interrupted(outcome: Outcome) -> None:
+    """Ctrl-C ends the simulation; to the executor it was the end of an attempt."""
+    told = outcome.exception + outcome.traceback if isinstance(outcome, Raised) else ""
+    if KeyboardInterrupt.__name__ in told:
+        raise KeyboardInterrupt
 
 
 def _told(outcome: Outcome) -> str:
