@@ -3,22 +3,33 @@
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import NoReturn
 
 
 @contextlib.contextmanager
-def interrupted_by_sigterm() -> Iterator[None]:
-    """SIGTERM is a KeyboardInterrupt within. Outside the main thread signals are left alone."""
-    in_main = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGTERM, _interrupt) if in_main else None
-    try:
-        yield
-    finally:
-        if in_main:
-            signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+def interrupted_by_sigterm() -> Iterator[Callable[[], None]]:
+    """SIGTERM is a KeyboardInterrupt within. Outside the main thread signals are left alone.
 
+    What it gives raises the interrupt again, Ctrl-C's, too, if there was one: where it fell into a
+    finalizer, Python has thrown it away.
+    """
+    noted: list[int] = []
 
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
+    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+        noted.append(number)
+        raise KeyboardInterrupt
+
+    def look() -> None:
+        if noted:
+            raise KeyboardInterrupt
+
+    with contextlib.ExitStack() as stack:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                before = signal.getsignal(number)
+                if number == signal.SIGTERM or before is signal.default_int_handler:
+                    stack.callback(signal.signal, number, before or signal.SIG_DFL)
+                    signal.signal(number, interrupt)
+        yield look

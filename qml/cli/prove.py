@@ -67,10 +67,12 @@ def run(arguments: argparse.Namespace) -> int:
     line, begun = Progress(), time.monotonic()
 
     def tell(part: "Part", tried: str) -> None:
+        look()
         line.show(f"{time.monotonic() - begun:4.0f} s  {part.name}: {tried}")
 
-    with warnings_of_qml(lambda _: None), _nothing_left_here(), interrupted_by_sigterm():
+    with warnings_of_qml(lambda _: None), _nothing_left_here(), interrupted_by_sigterm() as look:
         proof = prove(stores.config_of(url), arguments.seconds, tell)
+        look()
     line.clear()
     took = time.monotonic() - begun
     say(as_json(as_dict(proof, took)) if arguments.json else "\n".join(shown(proof, took)))

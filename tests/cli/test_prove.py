@@ -2,9 +2,11 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections import Counter
+from contextlib import suppress
 
 import pytest
 from hypothesis import Phase, settings
@@ -12,7 +14,7 @@ from hypothesis import Phase, settings
 from qml import Job, connect
 from qml.drivers.memory import MemoryDriver
 from qml.testing import History, proving
-from qml.testing.proving import PARTS, kills, parts, proof
+from qml.testing.proving import PARTS, Part, kills, parts, proof, roles
 from qml.values.config import MemoryConfig, SqliteConfig
 from tests.cli.calls import content_of
 from tests.house.rules import REPO
@@ -191,3 +193,36 @@ def test_progress_tells_part_and_numbers(only):
     assert found.holds
     assert {name for name, _ in told} == {"contract", "servers"}
     assert ("contract", "75 checks") in [(name, text.split(",")[0]) for name, text in told]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_an_interrupt_that_python_throws_away_ends_it_all_the_same(
+    qml, monkeypatch, number, goes_on
+):
+    """As it does where the handler breaks into a finalizer."""
+
+    def run(stage):
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(number)
+        if goes_on:
+            stage.go_on()
+            raise AssertionError("it went on")
+
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(proof, "PARTS", (Part("interrupted", "nothing", 0.0, run),))
+    called = qml("prove", "memory://", "--seconds", 1)
+    assert (called.code, called.out) == (130, "")
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+
+
+def test_who_comes_up_after_all_is_removed_says_nothing(tmp_path, capfd):
+    context = kills.context(roles.__name__)
+    line, end = context.Pipe(duplex=False)
+    late = context.Process(
+        target=roles.ask, args=(SqliteConfig(tmp_path / "x.db"), tmp_path / "gone", line)
+    )
+    late.start()
+    late.join()
+    end.close()
+    assert (late.exitcode, capfd.readouterr().err) == (1, "")

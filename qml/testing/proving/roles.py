@@ -98,7 +98,10 @@ STEPS = (_enqueue, _enqueue_many, _cancel, _retry, _delete), (8, 3, 1, 1, 1)
 
 def _begin(folder: Path, line: Connection) -> None:
     """Die when the process dies that holds the other end of the line, and print to a file."""
-    printed = os.open(folder / PRINTED, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    try:
+        printed = os.open(folder / PRINTED, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    except FileNotFoundError:  # the proof was broken off while this process came up
+        os._exit(1)
     for stream in (1, 2):
         os.dup2(printed, stream)
     logging.getLogger("qml").setLevel(logging.ERROR)
