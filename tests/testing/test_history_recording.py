@@ -108,7 +108,7 @@ def test_what_jobs_share_is_noted(history, storage):
     history.final(storage)
     assert history.judge().faults == []
     told = [one["reply"]["told"] for one in notes(history) if "told" in one.get("reply", ())]
-    assert told[0][0][13:] == ["default", ["one", 1, "p", 1_000_000, 1, "n", [], None]]
+    assert told[0][0][13:] == ["default", ["one", 1, "p", 1_000_000, 1, "n", [], None, "k", False]]
     assert told[1][0][14][6] == [first.id]
     assert {one["verb"] for one in notes(history) if "verb" in one} >= {"place", "pause", "resume"}
 

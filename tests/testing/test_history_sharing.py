@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from qml.testing.history import queue, sharing
+from qml.testing.history import queue, sharing, uniqueness
 from qml.testing.history.facts import Ties
 from qml.testing.history.splitting import split
 from tests.testing.history_tales import Tale, micros, moment
@@ -18,6 +18,8 @@ MAIL = {"queue": "mail"}
 MEMBER = {"ties": Ties(batch="n")}
 CHILD = {"ties": Ties(after=("j",)), "kind": "scheduled", "due": moment(0)}
 LAST = {"ties": Ties(after_batch="n"), "kind": "scheduled", "due": moment(0)}
+UNIQUE = {"ties": Ties(unique="k")}
+QUEUED = {"ties": Ties(unique="k", while_queued=True)}
 TAKEN = {"ties": Ties(key="one", limit=1), "outcome": '"twin"'}
 
 
@@ -529,6 +531,95 @@ def a_holder_that_is_not_there(tale):
     placed(tale, 2, "existing", "i", [tale.fresh("j", seq=1)])
 
 
+# -- unique keys -----------------------------------------------------------------------------------
+
+
+HELD = "job j was stored with the unique key 'k', which job i held"
+
+
+@bad(HELD)
+def two_hold_a_key(tale):
+    two_jobs(tale, UNIQUE)
+
+
+@bad(HELD)
+def two_of_one_call_hold_a_key(tale):
+    tale.enqueue(0, "i", "j", parts=UNIQUE)
+
+
+@bad(HELD)
+def two_hold_a_key_that_were_stored_at_once(tale):
+    tale.enqueue(0, "i", parts=UNIQUE, took=1)
+    tale.enqueue(0.5, "j", parts=UNIQUE, took=1)
+
+
+@bad(HELD)
+def a_key_is_held_while_its_job_runs(tale):
+    tale.enqueue(0, "i", parts=UNIQUE)
+    tale.claim(1, "a", "i")
+    tale.enqueue(2, "j", parts=UNIQUE)
+    tale.end(3, "a", 1, "i")
+
+
+@bad(HELD)
+def a_key_is_held_while_queued(tale):
+    two_jobs(tale, QUEUED)
+    tale.claim(1, "a", "i")
+
+
+@bad(HELD)
+def the_store_forgets_a_key(tale):
+    tale.enqueue(0, "i", parts=UNIQUE)
+    tale.enqueue(1, "j", parts=UNIQUE)
+    for call in tale.calls:
+        call.reply["told"] = [facts._replace(ties=None) for facts in call.reply["told"]]
+
+
+@good
+def a_key_is_free_once_its_job_has_ended(tale):
+    tale.enqueue(0, "i", parts=UNIQUE)
+    tale.claim(1, "a", "i")
+    tale.end(2, "a", 1, "i")
+    tale.enqueue(3, "j", parts=UNIQUE)
+    tale.cancel(4, "j")
+    tale.enqueue(5, "k", parts=UNIQUE)
+    tale.delete(6, "k")
+    tale.enqueue(7, "l", parts=UNIQUE)
+
+
+@good
+def a_key_may_be_free_where_nobody_heard_of_the_end(tale):
+    tale.enqueue(0, "i", parts=UNIQUE)
+    tale.claim(1, "a", "i")
+    tale.end(2, "a", 1, "i", answer=None)
+    tale.enqueue(3, "j", parts=UNIQUE)
+
+
+@good
+def a_key_may_be_free_while_its_job_is_ended(tale):
+    tale.enqueue(0, "i", parts=UNIQUE)
+    tale.claim(1, "a", "i")
+    tale.end(2, "a", 1, "i", took=2)
+    tale.enqueue(3, "j", parts=UNIQUE)
+
+
+@good
+def a_key_of_the_queued_is_free_once_its_job_has_begun(tale):
+    tale.enqueue(0, "i", parts=QUEUED)
+    tale.claim(1, "a", "i")
+    tale.enqueue(2, "j", parts=QUEUED)
+
+
+@good
+def who_came_with_its_end_holds_no_key(tale):
+    two_jobs(tale, UNIQUE | {"kind": "failed", "due": None}, UNIQUE)
+
+
+@good
+def each_holds_a_key_of_its_own(tale):
+    two_jobs(tale, UNIQUE, {"ties": Ties(unique="l")})
+
+
 # -- transactions ----------------------------------------------------------------------------------
 
 
@@ -728,6 +819,7 @@ def test_what_nothing_keeps_back_is_left_over(tell):
 def test_each_rule_is_needed():
     """Of what jobs share, and of what is left: without it some history would be misjudged."""
     rules = (sharing.over_limit, sharing.too_fast, sharing.while_paused, sharing.too_early)
+    rules += (uniqueness.held_twice,)
     operations = [split(told(tell).calls, micros(0.2)) for tell, _ in BAD]
     assert all(any([*rule(one)] for one in operations) for rule in rules)
     kept = split(told(kept_by_a_pause).calls, micros(0.2))

@@ -31,7 +31,8 @@ class Ties(NamedTuple):
 
     ``key``, ``limit``: of which name how many may run at once; ``pace``, ``gap``, ``burst``: under
     which name its start counts, the microseconds from one start to the next, and how many may be
-    at once; ``batch``: it is part of; ``after``, ``after_batch``: what it is to start after.
+    at once; ``batch``: it is part of; ``after``, ``after_batch``: what it is to start after;
+    ``unique``: the key that no other may hold, ``while_queued``: only until it begins.
     """
 
     key: str | None = None
@@ -42,6 +43,8 @@ class Ties(NamedTuple):
     batch: str | None = None
     after: tuple[str, ...] = ()
     after_batch: str | None = None
+    unique: str | None = None
+    while_queued: bool = False
 
     @property
     def waits(self) -> bool:
@@ -112,6 +115,8 @@ def _ties(job: Job) -> Ties | None:
         job.batch,
         tuple(job.after),
         job.after_batch,
+        job.unique_key,
+        job.unique_key is not None and job.unique_while == "queued",
     )
     return None if ties == NO_TIES else ties
 

@@ -239,14 +239,15 @@ def _is_unfinished(
     new = [op for op in ops if op.verb == "enqueue"]
     there = len(new) == 1 and new[0].answer == DONE and new[0].ended < stored
     unheard = any(op.verb in UNHEARD_ENDS and op.began <= until for op in anywhere)
-    return there and not unheard and not any(op.began <= until and _may_end(op) for op in ops)
+    return there and not unheard and not any(op.began <= until and may_end(op) for op in ops)
 
 
 HARMLESS = ("enqueue", "read", "claim", "renew", "lock", "unlock", "release", "retry")
 """Operations that end no job, but may show one that has ended."""
 
 
-def _may_end(op: Operation) -> bool:
+def may_end(op: Operation) -> bool:
+    """Whether the job may have ended by this operation, or before it."""
     shown = op.told or op.given
     if shown is not None and shown.kind in FINAL:
         return True

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import attrs
 
-from . import queue, sharing
+from . import queue, sharing, uniqueness
 from .journal import Call
 from .linearize import Contradiction, Undecided, linearize
 from .operation import UNKNOWN, Operations
@@ -46,7 +46,8 @@ def judge(calls: Sequence[Call], *, drained: bool, allowance: float) -> Verdict:
     operations = split(calls, micros)
     stories, undecided = _contradictions(operations, min((c.began for c in calls), default=0))
     words: dict[str, list[str]] = defaultdict(list)
-    for job, fault in (*queue.faults(operations, drained=drained), *sharing.faults(operations)):
+    together = (*sharing.faults(operations), *uniqueness.held_twice(operations))
+    for job, fault in (*queue.faults(operations, drained=drained), *together):
         words[job].append(fault)
     faults = [
         "\n".join([_headline(job, words.get(job, ())), *stories.get(job, ())])
