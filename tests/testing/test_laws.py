@@ -71,6 +71,12 @@ def removed(was, who, target=("a",)):
     return Call("erase", target, 1, store(was), {}, NOW, who)
 
 
+def buried(was):
+    """The server ``w`` is gone."""
+    now, who = was._replace(lease_until=NOW), Who("v", "buries")
+    return Call("let_go", (was.id, "w", NOW, 1, 1), Verdict.DONE, store(was), store(now), NOW, who)
+
+
 EXPIRED = WAITING._replace(expires_at=NOW)
 OUT = EXPIRED._replace(
     version=1, state="deleted", due_at=None, finished_at=NOW, key_held=0, detail='{"reason":"late"}'
@@ -291,6 +297,10 @@ GOOD = {
     "the end of the last but one": ended(WAITER, left=1),
     "an insert of one that waits": enqueued_after(WAITER, batch_n=1),
     "an insert of one that need not wait": enqueued_after(WAITER._replace(due_at=0)),
+    "a burial of what runs": buried(RUNNING),
+    "a burial of what was cancelled and runs": buried(
+        RUNNING._replace(version=2, state="deleted", finished_at=NOW, key_held=0)
+    ),
 }
 
 BAD = {
@@ -503,3 +513,20 @@ def test_what_was_stored_otherwise_is_told_by_its_columns():
     assert [*records.answers_are_true(stored(given._replace(priority=7)))] == [
         "a was stored other than it was given: priority should be 0, is 7"
     ]
+
+
+def test_who_is_stored_with_what_comes_after_it_counts_for_that():
+    child = WAITER._replace(awaits="job/b")
+    given = [WAITING, child]
+    stored = store(WAITING._replace(seq=1, counts='["job/b"]'), child)
+    call = Call(
+        "insert", (given, None), Inserted([1, 2], []), {}, stored, NOW, Who("c", "enqueues")
+    )
+    assert [*records.answers_are_true(call)] == []
+    other = call._replace(after=store(WAITING._replace(seq=1, counts='["job/c"]'), child))
+    assert "counts should be None" in next(records.answers_are_true(other))
+
+
+def test_only_a_run_is_buried():
+    assert [*laws.claims.stale_hands_change_nothing(buried(LOCKED._replace(worker="w")))]
+    assert [*laws.claims.stale_hands_change_nothing(buried(RUNNING._replace(worker="v")))]

@@ -9,7 +9,7 @@ from qml.testing import ManualClock
 from qml.testing.machine import usual_settings
 from qml.testing.simulation import Simulation, Tally, lives
 from qml.testing.simulation.chores import Dies, Expires, Limits, Purges, Renews, Rescues, Stops
-from qml.testing.simulation.clients import Cancels, Enqueues, Passes
+from qml.testing.simulation.clients import Cancels, Deletes, Enqueues, Passes
 from qml.testing.simulation.mishaps import KINDS, Mishaps
 from qml.testing.simulation.parties import LEASE, ServerClock
 from qml.testing.simulation.recurring import (
@@ -69,6 +69,19 @@ class Told(Mishaps):
             (_, kind, _), self.told = self.told, None
             self._happen(kind, party, after)
             party.go_on()
+
+
+class Overtaken(Mishaps):
+    """Before its next call of ``verb`` somebody else takes a step."""
+
+    def __init__(self, world, verb, step):
+        super().__init__(world, KINDS, 1)
+        self.world, self.verb, self.step = world, verb, step
+
+    def befall(self, party, verb, *, after):
+        if verb == self.verb and not after:
+            self.verb = None
+            self.world.take(self.step)
 
 
 @pytest.fixture
@@ -313,6 +326,17 @@ def test_a_broken_law_stops_everything_also_from_within_a_task(world):
         take(world, Runs())
     with pytest.raises(LawBroken):  # and nothing goes on
         world.store.call(None, "load", (), list)
+
+
+def test_a_job_is_stored_anew_with_one_that_comes_after_it(world):
+    """Its id was taken when it was looked at, and is free when both are stored."""
+    take(world, enqueued("a"))
+    world.mishaps = Overtaken(world, "insert", Deletes(job="a"))
+    take(world, Enqueues(jobs=(("a", {}), ("b", {"groups": {"after": ("a",)}}))))
+    world.store.check_indexes()
+    take(world, Claims(), Runs(), Records())
+    assert (state(world), state(world, "b")) == ("succeeded", "scheduled")
+    world.store.check_indexes()
 
 
 ONE_AT_ONCE = {"concurrency_key": "one", "concurrency_limit": 1}

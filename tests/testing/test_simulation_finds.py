@@ -27,7 +27,7 @@ SOON = {
 """Seeds from which on some are found soon. Should lives change, it only takes longer."""
 
 # An operation that nobody asks for here; and what is late, but not wrong.
-OTHERS = {"CountsLeaveOutZeros", "TheDeadAreWaitedFor"}
+OTHERS = {"CountsLeaveOutZeros", "NobodyKnowsWhatIsNext", "TheDeadAreWaitedFor"}
 
 STORAGES = [
     fault

@@ -81,7 +81,9 @@ def stale_hands_change_nothing(call: Call) -> Broken:
             if holder(was) != who.name or not is_held(was, call.order[2]):
                 yield f"{was.id} was unlocked by {who.name}, {_of(was)}"
         elif who.acts == "buries":
-            if (was.worker, was.state, was.locked_by) != (call.order[1], "processing", None):
+            # One that was cancelled meanwhile is held by its run, and so to its death.
+            runs = was.state in ("processing", "deleted") and was.locked_by is None
+            if not runs or was.worker != call.order[1]:
                 yield f"{was.id} was buried with {call.order[1]}, {_of(was)}"
         elif call.verb in ("swap", "let_go") and who.acts in ("records", "hands back", "claims"):
             ends = who.ends

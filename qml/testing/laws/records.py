@@ -1,8 +1,10 @@
 """Laws of records: what may change about a job, and what a call's answer is worth."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from ...seam.rows import Change, Move, Row, Verdict
+from ...seam.tallies import names
 from .calls import (
     BY_HAND,
     FINAL,
@@ -136,8 +138,8 @@ def answers_are_true(call: Call) -> Broken:
             stored, given = call.after.get(row.id), row._replace(seq=seq)
             if stored is None:
                 yield f"{row.id} was not stored"
-            elif _as_given(stored, row) != given:
-                told = difference(given, _as_given(stored, row))
+            elif (shown := _as_given(stored, row, call.order[0])) != given:
+                told = difference(given, shown)
                 yield f"{row.id} was stored other than it was given: {told}"
     elif call.verb in ("swap", "hold"):
         for order, verdict in zip(call.order, call.answer, strict=True):
@@ -146,8 +148,13 @@ def answers_are_true(call: Call) -> Broken:
                 yield f"{call.verb} of {id_of(order)} was answered by done, and is not"
 
 
-def _as_given(stored: Row, given: Row) -> Row:
-    """What comes after others may have been woken as it was stored."""
+def _as_given(stored: Row, given: Row, beside: Sequence[Row]) -> Row:
+    """What comes after others may have been woken as it was stored, and what is stored with those
+    that come after it counts for them."""
+    asked, counts = names(given.counts), names(stored.counts)
+    later = [row.awaits for row in beside if row.awaits and row.awaits not in asked]
+    if [name for name in counts if name not in later] == [*asked]:
+        stored = stored._replace(counts=given.counts)
     if given.awaits is None:
         return stored
     return stored._replace(due_at=given.due_at, expires_at=given.expires_at)

@@ -77,7 +77,11 @@ class Sharing:
         if not known:  # after a batch that was over: one of its jobs stands for it
             left = int(is_dormant(row))
         failed = sum(one is None or one.state in ("failed", "deleted") for one in known)
-        if left:
+        new = [other for other in call.after.keys() - call.before.keys() if other in parents(row)]
+        # Stored before it in this step, under the id of one that is gone: they count by themselves.
+        there = sum((call.after[other].seq or 0) < (row.seq or 0) for other in new)
+        failed -= there
+        if left or there:
             before = self.groups.get(row.awaits, Group())
             self.groups[row.awaits] = Group(before.left + left, False, before.failed + failed)
 
