@@ -146,6 +146,11 @@ class Schedule:
             return None
         return self.next_slot + self.offset
 
+    def after(self, now: datetime) -> datetime | None:
+        """When a job is issued next, once those that are due ``now`` have been; None = never."""
+        following = self.rule.next_after(now - self.offset)
+        return following and following + self.offset
+
     def starting(self, now: datetime) -> "Schedule":
         """This schedule as it begins ``now``."""
         rule = self.rule

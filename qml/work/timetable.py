@@ -79,7 +79,8 @@ class Timetable:
         for at, known in mine:
             if at <= now:
                 self._one(known.schedule.name, partial(self._issue, known))
-        return min((at for at, _ in mine if at > now), default=None)
+        following = (at if at > now else known.schedule.after(now) for at, known in mine)
+        return min((at for at in following if at is not None), default=None)
 
     def has_more(self, since: int) -> bool:
         """Look now; whether any job was issued since there were ``since``."""

@@ -318,6 +318,18 @@ def test_it_says_how_long_until_the_next(storage, clock):
     assert timetable.issue() == pytest.approx(0.75)
 
 
+def test_a_slot_that_comes_before_the_next_look_is_not_missed(storage, clock):
+    jobs = Qml(storage)
+    jobs.every(0.25, name="often")(jobs.task(name="t")(print))
+    timetable = jobs.server().timetable
+    assert timetable.issue() == pytest.approx(0.25)
+    clock.advance(0.25)
+    assert timetable.issue() == pytest.approx(0.25)
+    clock.advance(0.3)
+    assert timetable.issue() == pytest.approx(0.2)
+    assert timetable.issued == 2
+
+
 def test_schedules_are_gone_through_when_one_has_changed_or_is_due(storage, clock, monkeypatch):
     jobs = app_of(storage, spread=0)
     jobs.schedules.add("by hand", Every(60), jobs.tasks["tick"].job())
