@@ -33,15 +33,24 @@ class Present(Protocol):
         """Whether it claims nothing more."""
         ...
 
+    def drain(self) -> None:
+        """Claim nothing more."""
+        ...
+
 
 def beat(server: Present) -> list[dict[str, Any]]:
     """Write it down; what all servers tell."""
+    server.runs.late_is_news = False
     return servers.beat(server.storage, server.worker_id, facts(server))
 
 
-def is_told_to_drain(server: Present) -> bool:
-    """Whether somebody has asked it to, and it does not yet."""
-    return not server.draining and servers.is_to_drain(server.storage, server.worker_id)
+def has_news(server: Present) -> bool:
+    """Whether there is something to write down at once: other threads are late than it told of, or
+    somebody has asked it to drain, which it does from now on."""
+    asked = not server.draining and servers.is_to_drain(server.storage, server.worker_id)
+    if asked:
+        server.drain()
+    return asked or server.runs.late_is_news
 
 
 def facts(server: Present) -> dict[str, Any]:

@@ -150,6 +150,7 @@ class Runs:
         self._held: dict[Run, None] = {}
         self._told: set[Run] = set()  # that they are to be handed back
         self._late: dict[str, list[Run]] = {}
+        self.late_is_news = False  # since they were last told of
         self._changed = threading.Condition(self._lock)
 
     def add(self, runs: Iterable[Run]) -> None:
@@ -197,6 +198,7 @@ class Runs:
         with self._lock:
             if not run.ended:  # it may have come back between its replacement and this call
                 self._late.setdefault(run.job.id, []).append(run)
+                self.late_is_news = True
 
     def forget_late(self, run: Run) -> None:
         """The late thread has come back."""
@@ -204,6 +206,7 @@ class Runs:
             late = self._late.get(run.job.id, [])
             if run in late:
                 late.remove(run)
+                self.late_is_news = True
             if not late:
                 self._late.pop(run.job.id, None)
 

@@ -295,6 +295,5 @@ class Server:
         return presence.beat(self) if self._started else ()
 
     def _look_for_orders(self) -> None:
-        if self._started and presence.is_told_to_drain(self):
-            self.drain()
+        if self._started and presence.has_news(self):
             self._beat()
