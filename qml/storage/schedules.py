@@ -92,7 +92,7 @@ class Schedules:
         SerializationError when its job is larger than allowed, ConfigurationError when its names
         are longer than every store can index."""
         encode_texts(schedule.job, self._limits.max_bytes)  # now, and not at each slot
-        check_names(schedule.job)
+        check_names(attrs.evolve(schedule.job, schedule=schedule.name))
         while True:
             record = self._driver.read(PREFIX + schedule.name)
             known = record and readable(record)

@@ -169,8 +169,13 @@ def check_names(later: Any) -> None:
     index. It would be too late to find out when another job has ended, or a slot has come: that and
     what is enqueued then are recorded in one step, or neither is."""
     lane = (later.queue, later.concurrency_key, later.rate_key)
-    unique = (getattr(later, "unique_key", None),)
-    named = {"method": (later.method,), "queue and keys": lane, "unique_key": unique}
+    unique, schedule = (getattr(later, name, None) for name in ("unique_key", "schedule"))
+    named = {
+        "method": (later.method,),
+        "queue and keys": lane,
+        "unique_key": (unique,),
+        "schedule": (schedule,),
+    }
     for fields, names in named.items():
         size = sum(len(name.encode()) for name in names if name is not None)
         if size > LONGEST:

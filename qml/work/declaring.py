@@ -7,6 +7,7 @@ import attrs
 from ..values.cron import Cron
 from ..values.errors import ConfigurationError
 from ..values.job import Job
+from ..values.jobfields import check_names
 from ..values.schedule import Every, Schedule
 from .task import Task
 
@@ -39,7 +40,10 @@ class Declaration:
                 "due at the slot; leave run_after out"
             )
         self.task.check(*self.args, **self.kwargs)
-        self.like(Job(self.task.name, [*self.args], self.kwargs))
+        queue = self.task.options.queue
+        job = Job(self.task.name, [*self.args], self.kwargs, queue=queue)
+        self.like(job)
+        check_names(attrs.evolve(job, schedule=self.name))
 
     def like(self, job: Job) -> Schedule:
         """The schedule, whose jobs are like ``job``."""

@@ -275,6 +275,13 @@ def test_names_that_not_every_store_can_index_are_refused_before_the_slots(stora
     assert storage.schedules.get("long") is None
 
 
+def test_so_is_its_own_name(storage):
+    """PostgreSQL refused its record, with a word about jobs' ids and queues; others took it."""
+    with pytest.raises(ConfigurationError, match="Job schedule: 2,502 bytes, more than the 2,500"):
+        storage.schedules.add("ä" * 1_251, Every(60), Job("t"))
+    assert storage.schedules.list() == []
+
+
 @pytest.mark.parametrize("verb", ["pause", "resume", "trigger"])
 def test_an_unknown_name_is_named(storage, verb):
     with pytest.raises(ConfigurationError, match="no schedule 'nightly'"):

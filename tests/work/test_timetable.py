@@ -87,6 +87,11 @@ def test_what_does_not_fit_is_refused_where_it_is_declared():
         jobs.every(60, args=[1])(task.using(run_after=5))
     with pytest.raises(ConfigurationError, match=r"Every seconds is 1e\+300; give seconds, 0.1"):
         jobs.every(1e300)
+    with pytest.raises(ConfigurationError, match="schedule: 2,501 bytes, more than the 2,500"):
+        jobs.every(60, args=[1], name="n" * 2_501)(task)
+    with pytest.raises(ConfigurationError, match="queue and keys: 2,501 bytes"):
+        jobs.every(60, args=[1], name="long")(task.using(queue="q" * 2_501))
+    assert jobs.declared == {}
     with pytest.raises(ConfigurationError, match="Cron"):
         jobs.cron("* * *")
     with pytest.raises(ConfigurationError, match="Every seconds"):
