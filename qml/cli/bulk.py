@@ -15,9 +15,6 @@ from .settings import Setting, switch
 
 YES = Setting("yes", "QML_YES", switch, False, "do it, without a question")
 
-AT_ONCE = 200
-"""Jobs that a purge removes in one step."""
-
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import time
 from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any
@@ -14,6 +15,7 @@ from ..values.job import Job
 from ..values.selection import JobFilter
 from ..values.states import FINAL, JobState, StateKind, Succeeded
 from ..values.texts import as_json, say, terminal_width
+from ..work.purging import Purge
 from . import bulk, codes, describing, settings, stores
 from .figures import counted
 from .logs import warnings_of_qml
@@ -161,7 +163,7 @@ def purge(arguments: argparse.Namespace) -> int:
     with warnings_of_qml(lambda _: None), _open(arguments) as storage:
         if where is None:
             storage.retention = terms.told(storage)
-            removed = sum(iter(lambda: storage.purge(bulk.AT_ONCE), 0))
+            removed = sum(iter(Purge(storage, time.monotonic).take, 0))
         else:
             where = selecting.within(where, sorted(FINAL))
             if not FINAL.issuperset(where.states or ()):

@@ -7,7 +7,9 @@ import pytest
 
 from qml import Failed, Job, JobFilter, ManualClock, Qml, Retention, Succeeded, connect
 from qml.cli import bulk
+from qml.storage.storage import Storage
 from qml.values.errors import ConfigurationError
+from qml.work import purging
 
 
 @pytest.fixture(autouse=True)
@@ -110,6 +112,20 @@ def test_purge_by_retention(qml, folder):
         old.enqueue(Job("m"))
         old.finish(old.fetch_and_lock_job("w"), Succeeded())
     assert qml("jobs", "purge").out == "1 job purged\n"
+
+
+def test_purge_takes_shorter_steps_where_they_are_long(qml, folder, monkeypatch):
+    with connect("sqlite:///jobs.db", clock=ManualClock(0.0)) as old:
+        old.enqueue_many([Job("m") for _ in range(180)])
+        claimed = old.fetch_available_jobs_atomic("w", 180)
+        old.finish_many([(job, Succeeded()) for job in claimed])
+    steps, purge_once = [], Storage.purge
+    monkeypatch.setattr(
+        Storage, "purge", lambda self, limit: steps.append(limit) or purge_once(self, limit)
+    )
+    monkeypatch.setattr(purging, "LONG", 0.0)
+    assert qml("jobs", "purge").out == "180 jobs purged\n"
+    assert steps[:4] == [100, 50, 25, 12]
 
 
 @pytest.mark.parametrize(
