@@ -156,8 +156,9 @@ class Mapper:
             if server is not None:
                 server.stop(0.0)
         self._report.say(
-            f"stopped with {self._report.done:,} done. Nothing is lost: run the same again, with "
-            f"batch={self._batch.name!r}, to go on; other servers go on by themselves"
+            f"stopped. The results of {self._report.done:,} inputs were given out, and what ended "
+            f"since is kept: run the same again, with batch={self._batch.name!r}, to go on; other "
+            "servers go on by themselves"
         )
 
 

@@ -277,6 +277,7 @@ def test_ctrl_c_lets_what_runs_end_and_says_how_to_go_on(app, work, capsys):
     thread.join(60)
     said = capsys.readouterr().err
     assert "b: stopping: running jobs have 30 s to end" in said
+    assert "The results of 0 inputs were given out" in said
     assert "batch='b', to go on" in said
     counts = app.storage.get_job_counts()
     assert counts[StateKind.PROCESSING] == 0
