@@ -12,7 +12,7 @@ from ..values import jsontext
 from ..values.errors import ConfigurationError, JobAlreadyExists
 from ..values.job import Job
 from ..values.selection import JobFilter
-from ..values.states import Failed, StateKind
+from ..values.states import FINAL, Failed, StateKind
 from .mapping import forget
 from .task import Task, needs_task
 from .waiting import Named
@@ -135,9 +135,13 @@ class Batch(Named):
         return self._app.storage.cancel_many(JobFilter(batch=self.name), reason)
 
     def delete(self) -> int:
-        """Remove all its jobs, whatever their state, and what a map remembers of it; how many."""
+        """Remove all its jobs, whatever their state, and what is remembered of it: how far a map
+        came, and that ``on_success`` and ``on_finish`` have come, which then come again for the
+        next batch of this name. How many jobs of the batch there were."""
         storage = self._app.storage
         forget(storage, self.name)
+        came = [batches.follower_id(self.name, role) for role in self._after]
+        storage.delete_many(JobFilter(ids=came, states=FINAL))
         return storage.delete_many(JobFilter(batch=self.name))
 
     def __repr__(self) -> str:

@@ -124,6 +124,24 @@ def test_deleted_nothing_is_left(app, work):
     assert batch.progress.total == 0
 
 
+def test_a_batch_of_the_name_of_a_deleted_one_is_a_new_one(app, ran, work, success, finish):
+    for turn in (1, 2):
+        with app.batch("b", on_success=success, on_finish=finish) as batch:
+            batch.enqueue(work, turn)
+        drain(app)
+        assert [turn, *sorted(ran[1:])] == [turn, "finish of b", "success of b"]
+        ran.clear()
+        assert app.batch("b").delete() == 1
+
+
+def test_what_waits_for_a_batch_that_is_deleted_comes_once(app, ran, work, success, finish):
+    with app.batch("b", on_success=success, on_finish=finish) as batch:
+        batch.enqueue(work, 1)
+    assert batch.delete() == 1
+    drain(app)
+    assert ran == ["finish of b"]
+
+
 @pytest.mark.parametrize("name", ["", None, "a\0b", 7])
 def test_what_is_no_name(app, name):
     with pytest.raises(ConfigurationError, match="batch name"):
