@@ -184,6 +184,8 @@ def followups() -> st.SearchStrategy[Followup]:
         "takes_result": st.booleans(),
         "metadata": st.dictionaries(texts(), json_values(), max_size=2),
         "on_success": last,
+        "on_failure": st.none() | last,
+        "retention": st.none() | st.builds(Retention, failed=st.floats(1, 1e9)),
     }
     chains = st.builds(_followup, names(), limits(), st.fixed_dictionaries(call))
     return st.integers(1, 4).flatmap(lambda number: chains if number == 3 else last)

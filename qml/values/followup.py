@@ -7,6 +7,7 @@ import attrs
 from . import jsontext
 from .errors import ConfigurationError
 from .rate import Rate
+from .retention import Retention, retention_or_none
 
 
 def _name(followup: object, field: "attrs.Attribute[Any]", value: object) -> None:
@@ -24,6 +25,10 @@ def _metadata(value: Any) -> Any:
     return jsontext.checked(value, "Followup metadata")
 
 
+def _retention(value: object) -> Retention | None:
+    return retention_or_none("Followup retention", value)
+
+
 def _next(followup: object, field: "attrs.Attribute[Any]", value: object) -> None:
     if value is not None and not isinstance(value, Followup):
         raise ConfigurationError(f"Followup {field.name} is {value!r}; give a Followup or None")
@@ -33,7 +38,8 @@ def _next(followup: object, field: "attrs.Attribute[Any]", value: object) -> Non
 class Followup:
     """What to enqueue when a job has ended: ``method`` and how it is run, ``queue``, ``priority``,
     ``max_retries``, ``timeout_seconds``, ``concurrency_key`` and ``concurrency_limit``, ``rate``
-    and ``rate_key``, ``metadata``, as for ``Job``. It holds no unique key.
+    and ``rate_key``, ``metadata``, ``retention``, and what is to follow if it fails,
+    ``on_failure``, as for ``Job``. It holds no unique key.
 
     As the ``on_failure`` of a job it is called with two arguments, the id of that job and its
     exception as text. As its ``on_success`` with ``arguments`` and ``kwargs``, and with the result
@@ -54,6 +60,8 @@ class Followup:
     rate_key: str | None = None
     metadata: dict[str, Any] = attrs.field(factory=dict, converter=_metadata)
     on_success: "Followup | None" = attrs.field(default=None, validator=_next)
+    on_failure: "Followup | None" = attrs.field(default=None, validator=_next)
+    retention: Retention | None = attrs.field(default=None, converter=_retention)
 
     def job_fields(self) -> dict[str, Any]:
         """What the job that follows is made with: the fields of a ``Job``."""
@@ -63,24 +71,28 @@ class Followup:
 
 
 _PLAIN = Followup("plain")
+_NESTED = ("on_success", "on_failure")
 
 
 def followup_to_dict(after: Followup) -> dict[str, Any]:
     """Its method, and what is set besides, as JSON data."""
     parts = attrs.asdict(after, recurse=False)
     found = {name: part for name, part in parts.items() if part != getattr(_PLAIN, name)}
-    if after.on_success is not None:
-        found["on_success"] = followup_to_dict(after.on_success)
-    if after.rate is not None:
-        found["rate"] = attrs.asdict(after.rate)
+    for name in found.keys() & _NESTED:
+        found[name] = followup_to_dict(found[name])
+    for name in found.keys() & ("rate", "retention"):
+        found[name] = attrs.asdict(found[name])
     return found
 
 
 def followup_from_dict(found: dict[str, Any]) -> Followup:
     """The one that ``followup_to_dict`` took apart."""
     parts = dict(found)
-    if parts.get("on_success") is not None:
-        parts["on_success"] = followup_from_dict(parts["on_success"])
+    for name in _NESTED:
+        if parts.get(name) is not None:
+            parts[name] = followup_from_dict(parts[name])
     if parts.get("rate") is not None:
         parts["rate"] = Rate(**parts["rate"])
+    if parts.get("retention") is not None:
+        parts["retention"] = Retention(**parts["retention"])
     return Followup(**parts)

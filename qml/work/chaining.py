@@ -18,6 +18,7 @@ Call = tuple[tuple[Any, ...], Mapping[str, Any]]
 SHARED = (
     "method", "queue", "priority", "max_retries", "timeout_seconds", "concurrency_key",
     "concurrency_limit", "rate", "rate_key", "metadata", "on_success",
+    "on_failure", "retention",
 )  # fmt: skip
 """What a follow-up has of a job."""
 

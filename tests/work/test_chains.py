@@ -54,6 +54,27 @@ def test_a_chain_hands_results_on(app, ran, tasks):
     ]
 
 
+def test_a_step_that_fails_is_followed_and_kept_as_its_task_says(app, ran, tasks):
+    @app.task
+    def repair(job_id, exception):
+        ran.append(exception)
+
+    @app.task(max_retries=0, on_failure=repair)
+    def alarm(job_id, exception):
+        ran.append(exception)
+        raise ValueError("no line")
+
+    @app.task(max_retries=0, on_failure=alarm, retention=77)
+    def burst(result):
+        raise OSError("a pipe")
+
+    tasks[0].then(burst).enqueue("a")
+    drain(app)
+    assert ran == [("fetch", "a"), "OSError: a pipe", "ValueError: no line"]
+    [failed] = app.storage.list("failed", method=burst.name)
+    assert failed.retention.failed == 77
+
+
 def test_a_chain_in_a_chain_is_the_same(app, ran, tasks):
     fetch, parse, store, _ = tasks
     fetch.then(parse.then(store, "y")).enqueue("a")
