@@ -9,7 +9,7 @@ import attrs
 
 from ..values.config import MemoryConfig, PostgresConfig, RedisConfig, SqliteConfig
 from ..values.errors import ConfigurationError
-from ..values.urls import HIDDEN
+from ..values.urls import HIDDEN, check_escapes
 
 SCHEMES = (
     "sqlite:///relative.db, sqlite:////absolute.db, memory://, postgresql://, redis://, rediss://, "
@@ -33,6 +33,7 @@ def parse_url(url: str, options: dict[str, Any] | None = None) -> Config:
         parts = urlsplit(url)
     except ValueError:
         raise ConfigurationError(f"{_scheme(url)!r}: the rest of this URL cannot be read") from None
+    check_escapes(url, f"{_scheme(url)!r}: the rest of this URL")
     if parts.scheme == "memory":
         if parts.path.strip("/"):
             raise ConfigurationError("memory:// has no path; settings follow a question mark")

@@ -24,6 +24,7 @@ def checked(config: object, field: str, url: Any, schemes: tuple[str, ...]) -> S
         parts = urlsplit(url)
     except ValueError:
         raise ConfigurationError(f"{what} cannot be read as a URL") from None
+    check_escapes(url, what)
     at_signs = url.count("@") > ("@" in parts.netloc)
     if "#" in url or at_signs or not _ports_are(parts):
         raise ConfigurationError(
@@ -31,6 +32,17 @@ def checked(config: object, field: str, url: Any, schemes: tuple[str, ...]) -> S
             "%3F for ?, %23 for #, %25 for %; and a port is a number"
         )
     return parts
+
+
+def check_escapes(url: str, what: str) -> None:
+    """ConfigurationError, which shows none of the URL, where what is percent-encoded is no text:
+    one library would refuse it and show it, another would read something else."""
+    try:
+        unquote(url, errors="strict")
+    except UnicodeDecodeError:
+        raise ConfigurationError(
+            f"{what} cannot be read: what is percent-encoded in it is not UTF-8; write %C3%A4 for ä"
+        ) from None
 
 
 def _ports_are(parts: SplitResult) -> bool:

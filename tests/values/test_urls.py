@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qml import ConfigurationError, PostgresConfig, RedisConfig
+from qml import ConfigurationError, PostgresConfig, RedisConfig, connect
 from qml.values import urls
 from qml.values.urls import HIDDEN, passwords, shown, without_passwords
 
@@ -85,3 +85,19 @@ def test_another_scheme_is_refused_unseen(url):
 def test_a_port_may_be_left_out_or_empty():
     for host in ("h", "h:", "h:1", "h1:1,h2", "[::1]", "[::1]:1", ""):
         assert urls.checked(object(), "url", f"redis://{host}/0", ("redis",)).netloc == host
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://a:%E4unter2@h/d", "postgresql://h?password=%FCunter2"]
+)
+@pytest.mark.parametrize("make", [PostgresConfig, connect])
+def test_what_is_percent_encoded_in_another_encoding_is_refused_unseen(make, url):
+    with pytest.raises(ConfigurationError, match="percent-encoded in it is not UTF-8") as error:
+        make(url)
+    assert "unter2" not in "".join(traceback.format_exception(error.value))
+
+
+@pytest.mark.parametrize("url", ["sqlite:///%E4.db", "redis://h?key_prefix=%E4", "redis://:%E4@h"])
+def test_no_name_is_made_of_what_cannot_be_decoded(url):
+    with pytest.raises(ConfigurationError, match="not UTF-8"):
+        connect(url)
