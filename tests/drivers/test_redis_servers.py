@@ -82,6 +82,14 @@ def test_a_newer_schema_is_refused(driver, client):
     assert client.get("{qml}:schema") == "99"
 
 
+@pytest.mark.parametrize("found", ["one", "", "-1", "1.5"])
+def test_a_version_that_is_no_number_is_refused(driver, client, found):
+    client.set("{qml}:schema", found)
+    with pytest.raises(MigrationError, match=r"the key \{qml\}:schema does not say"):
+        driver.install()
+    assert client.get("{qml}:schema") == found
+
+
 @pytest.mark.parametrize("version", ["5.0.14", "6.0.20", "3.2"])
 def test_an_old_server_is_refused(driver, monkeypatch, version):
     monkeypatch.setattr(schema, "server_info", lambda connections: {"redis_version": version})

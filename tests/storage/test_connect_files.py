@@ -175,7 +175,7 @@ def test_a_version_that_is_no_number_is_damage(tmp_path):
     path = tmp_path / "jobs.db"
     connect(SqliteConfig(path)).close()
     set_version(path, "one")
-    with pytest.raises(StorageError, match="does not say of which version"):
+    with pytest.raises(StorageError, match=r"jobs\.db does not say of which version"):
         connect(SqliteConfig(path))
 
 

@@ -50,7 +50,16 @@ def remove(connections: Connections) -> None:
 
 def present_version(connections: Connections) -> int:
     """The version of the layout in the server; 0 when there is none."""
-    return int(connections.ask("GET", f"{connections.base}schema") or 0)
+    key = f"{connections.base}schema"
+    found = connections.ask("GET", key)
+    if found is None:
+        return 0
+    if not found.isdigit():
+        raise MigrationError(
+            f"{connections.name}: the key {key} does not say of which version qml's keys are; if "
+            f"they are qml's own, DEL {key} and connect anew; else choose another key_prefix"
+        )
+    return int(found)
 
 
 def written_down(connections: Connections) -> int:

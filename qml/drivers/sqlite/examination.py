@@ -34,11 +34,11 @@ class Facts(NamedTuple):
 def examine(connections: Connections, config: SqliteConfig) -> Findings:
     """Look at the file, its place and the library; change nothing."""
     where = place.look(config.path)
-    facts = connections.read(lambda connection: _ask(connection, config.durability))
+    facts = connections.read(lambda c: _ask(c, connections.name, config.durability))
     return [*judge(facts), *(place.judge(where) if where else ())]
 
 
-def _ask(connection: sqlite3.Connection, durability: str) -> Facts:
+def _ask(connection: sqlite3.Connection, name: str, durability: str) -> Facts:
     def number(question: str) -> int:
         return int(connection.execute(ASK[question]).fetchone()[0])
 
@@ -46,7 +46,7 @@ def _ask(connection: sqlite3.Connection, durability: str) -> Facts:
         library=sqlite.__name__.partition(".")[0],
         version=sqlite.sqlite_version_info,
         durability=durability,
-        schema=schema.present_version(connection),
+        schema=schema.present_version(connection, name),
         journal_mode=connection.execute(ASK["journal_mode"]).fetchone()[0],
         page_size=number("page_size"),
         pages=number("pages"),

@@ -20,7 +20,7 @@ NEWEST = max(MIGRATIONS)
 def install(connections: Connections) -> None:
     """Apply what is missing. Several processes may do this at once: one does, the others find it
     done. A schema newer than this qml knows is a MigrationError."""
-    present = connections.read(present_version)
+    present = connections.read(lambda c: present_version(c, connections.name))
     if present == NEWEST:
         return
     if present == 0 and not connections.may_create:
@@ -37,7 +37,7 @@ def install(connections: Connections) -> None:
     connections.write(lambda connection: _migrate(connection, connections.name))
 
 
-def present_version(connection: sqlite3.Connection) -> int:
+def present_version(connection: sqlite3.Connection, name: str) -> int:
     """The version of the schema in the file; 0 when there is none."""
     [there] = connection.execute(SQL["has_schema"]).fetchone()
     if not there:
@@ -45,8 +45,8 @@ def present_version(connection: sqlite3.Connection) -> int:
     found = connection.execute(SQL["read_meta"], {"name": "schema"}).fetchone()
     if found is None or not found[0].isdecimal():
         raise StorageError(
-            "this SQLite file does not say of which version its schema is, as every file of qml "
-            "does: it is damaged; restore it from a backup"
+            f"{name} does not say of which version its schema is, as every file of qml does: it is "
+            "damaged; restore it from a backup"
         )
     return int(found[0])
 
@@ -58,7 +58,7 @@ def remove(config: SqliteConfig) -> None:
 
 
 def _migrate(connection: sqlite3.Connection, name: str) -> None:
-    present = present_version(connection)
+    present = present_version(connection, name)
     if present > NEWEST:
         raise MigrationError(
             f"{name} has schema version {present}, made by a newer qml; this is qml {__version__}, "
