@@ -6,9 +6,9 @@ from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast
 
 from ..storage.storage import Storage
 from ..values import functions
-from ..values.alike import Alike
+from ..values.alike import Alike, Call
 from ..values.alike import call as job_call
-from ..values.errors import ConfigurationError, InvalidArguments
+from ..values.errors import ConfigurationError, InvalidArguments, SerializationError
 from ..values.followup import Followup
 from ..values.job import Job
 from ..values.retry import RetryPolicy
@@ -142,13 +142,19 @@ class Task(Generic[P, R]):
         cannot keep them, UniqueKeyTaken, StorageUnavailable.
         """
         storage = self._storage()
-        return self._store(storage, self._jobs(storage, [(args, kwargs)]))[0]
+        return self._store(storage, self._jobs(storage, self._taken(args, kwargs)))[0]
 
     def enqueue_many(self, calls: Iterable[Any]) -> list[Job]:
         """Enqueue one job per call, all or none: each a tuple of arguments, or a dict of keyword
         arguments. Errors as for ``enqueue``."""
         storage = self._storage()
-        return self._store(storage, self._jobs(storage, map(self._parts, calls)))
+        taken: list[Call] = []
+        try:
+            self._take(map(self._parts, calls), taken)
+        except (InvalidArguments, SerializationError) as error:
+            which = f"{self.name}.enqueue_many, call {len(taken)} of those given (the first is 0)"
+            raise type(error)(f"{which}: {error}; none was stored") from error.__cause__
+        return self._store(storage, self._jobs(storage, taken))
 
     def _store(self, storage: Storage, jobs: Alike | list[Job]) -> list[Job]:
         on_conflict = self.options.on_conflict
@@ -171,12 +177,23 @@ class Task(Generic[P, R]):
 
     def job(self, /, *args: P.args, **kwargs: P.kwargs) -> Job:
         """The job that ``enqueue`` would store."""
-        [job] = self._jobs(self._storage(), [(args, kwargs)])
+        [job] = self._jobs(self._storage(), self._taken(args, kwargs))
         return job
 
-    def _jobs(self, storage: Storage, given: Iterable[Parts]) -> Alike | list[Job]:
-        # Each as it comes: who gives them may go on with the same list.
-        calls = [job_call(*parts, self._made(*parts)) for parts in given]
+    def _take(self, given: Iterable[Parts], taken: list[Call]) -> None:
+        """The calls as jobs keep them. Each as it comes: who gives them may go on with the same
+        list. After an error ``taken`` has those before it."""
+        for parts in given:
+            taken.append(job_call(*parts, self._made(*parts)))
+
+    def _taken(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Call]:
+        made = self._made(args, kwargs)
+        try:
+            return [job_call(args, kwargs, made)]
+        except SerializationError as error:
+            raise SerializationError(f"{self.name}: {error}") from error.__cause__
+
+    def _jobs(self, storage: Storage, calls: list[Call]) -> Alike | list[Job]:
         if self.tx is not None and not storage.transactional:
             raise ConfigurationError(
                 f"task {self.name} takes tx, and {storage.driver.describe()} has no transactions; "
@@ -201,8 +218,8 @@ class Task(Generic[P, R]):
         if isinstance(call, Mapping):
             return (), call
         raise InvalidArguments(
-            f"{self.name}.enqueue_many: {call!r} is no call; give a tuple of arguments, such as "
-            f"({call!r},), or a dict of keyword arguments"
+            f"{call!r} is no call; give a tuple of arguments, such as ({call!r},), or a dict of "
+            "keyword arguments"
         )
 
     def map(self, inputs: Iterable[Any], **options: Any) -> Iterator[R]:

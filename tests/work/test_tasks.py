@@ -221,6 +221,21 @@ def test_enqueue_many_refuses_what_is_no_call(task, memory_app, call):
     assert memory_app.storage.list() == []
 
 
+def test_an_error_names_the_task_and_of_many_the_call(task, memory_app):
+    with pytest.raises(SerializationError, match=rf"^{task.name}: arguments\[0\] is an object"):
+        task.enqueue(object())
+    with pytest.raises(SerializationError, match=rf"^{task.name}: arguments\[0\] is an object"):
+        task.job(object())
+    for bad, error in (
+        ((object(),), SerializationError),
+        ((), InvalidArguments),
+        (5, InvalidArguments),
+    ):
+        with pytest.raises(error, match=rf"{task.name}.*call 2 .*none was stored"):
+            task.enqueue_many([(1,), (2,), bad, (3,)])
+    assert memory_app.storage.list() == []
+
+
 def test_enqueue_many_is_all_or_nothing(app):
     task = app.task(plain)
     with pytest.raises(InvalidArguments):
