@@ -249,7 +249,7 @@ def test_a_lost_claim_writes_nothing(how, database, jobs):
 def test_a_time_limit_undoes_it_and_lets_others_write(database, jobs):
     gate, seen = Gate(), []
 
-    @jobs.task(timeout_seconds=0.05)
+    @jobs.task(timeout_seconds=0.3)
     def hangs(*, tx):
         tx.execute(database.writes("late"))
         gate.wait()
