@@ -31,6 +31,7 @@ class InAppContext:
 
     def __call__(self, current: CurrentJob, call: Callable[[], Any]) -> Any:
         """Call it in a fresh app context, which is torn down afterwards, whatever comes of it."""
+        __tracebackhide__ = True
         app = self._app or self._jobs.app_to_run_in()
         with app.app_context():
             return call()

@@ -65,6 +65,7 @@ class Tracing:
 
     def run(self, job: CurrentJob, call: Callable[[], Any]) -> Any:
         """Run the job within a span."""
+        __tracebackhide__ = True
         came = carrying.read(job.job)
         within = came if self._child else trace.set_span_in_context(trace.INVALID_SPAN, came)
         token = otel_context.attach(within)
@@ -110,6 +111,7 @@ def _of_all(jobs: Jobs) -> Attributes:
 
 def _told(span: Span, call: Callable[[], Any]) -> Any:
     """What the call returns; the span says what came of it."""
+    __tracebackhide__ = True
     try:
         result = call()
     except Discard as discard:

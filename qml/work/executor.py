@@ -200,10 +200,13 @@ def describe(error: BaseException) -> str:
 
 
 def _trace(error: BaseException) -> str:
-    # The first frame is this module's own call.
+    # The first frame is this module's own call; those that hide themselves may come after it.
     try:
         if error.__traceback__ is not None:
-            error = error.with_traceback(error.__traceback__.tb_next)
+            frames = error.__traceback__.tb_next
+            while frames is not None and frames.tb_frame.f_locals.get("__tracebackhide__"):
+                frames = frames.tb_next
+            error = error.with_traceback(frames)
         return "".join(traceback.format_exception(error))
     except BaseException as worse:
         return f"(the traceback could not be made: {type(worse).__name__})"

@@ -86,6 +86,7 @@ class Place:
         self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], tx: Tx
     ) -> Any:
         """Call ``function`` with ``tx`` besides."""
+        __tracebackhide__ = True
         if self.index is None or len(args) < self.index:
             return function(*args, **kwargs, **{NAME: tx})
         return function(*args[: self.index], tx, *args[self.index :], **kwargs)

@@ -79,6 +79,17 @@ def test_teardown_functions_run_whatever_comes_of_it(jobs, make_app, run, end):
     assert not has_app_context()
 
 
+def test_a_traceback_begins_in_the_task(jobs, make_app):
+    make_app(jobs)
+
+    @jobs.task(name="break")
+    def task():
+        raise ValueError
+
+    job = run_by_step(jobs, task.enqueue())
+    assert job.state.stack_trace.splitlines()[1].strip().startswith(f'File "{__file__}"')
+
+
 def until_snoozed(jobs, job):
     def slept():
         stored = jobs.storage.get(job.id)

@@ -354,3 +354,14 @@ def test_a_task_in_a_process_of_its_own_has_its_span_there(tmp_path, monkeypatch
             assert jobs.result(job, timeout=60) == "process default"
     finally:
         sys.modules.pop("traced_apart", None)
+
+
+def test_a_traceback_begins_in_the_task(traced):
+    @traced.task
+    def fail():
+        raise ValueError
+
+    job = fail.using(max_retries=0).enqueue()
+    drain(traced, raises=False)
+    first = traced.storage.get(job.id).state.stack_trace.splitlines()[1]
+    assert first.strip().startswith(f'File "{__file__}"')

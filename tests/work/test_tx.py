@@ -520,3 +520,10 @@ def test_no_more_are_lent_than_there_may_be(tmp_path):
             storage.begin()
         first.rollback()
         storage.begin().rollback()
+
+
+def test_a_traceback_begins_in_the_task(jobs, note):
+    job = note.enqueue("x", "raise")
+    drain(jobs, raises=False)
+    first = jobs.storage.get(job.id).state.stack_trace.splitlines()[1]
+    assert first.strip().startswith(f'File "{__file__}"')
