@@ -126,11 +126,19 @@ def asked(given: Any) -> Asked:
         if "\0" in value:
             raise ConfigurationError(f"{name} has a NUL in it, as no name has")
     typed = given.get("id", "").replace("\0", " ").split()
-    ids = tuple(dict.fromkeys([*typed, *given.getlist("pick")]))
-    found = Asked(states=states, ids=ids[:MOST_IDS], **texts, **names)
+    ids = several([*typed, *given.getlist("pick")])
+    found = Asked(states=states, ids=ids, **texts, **names)
     seconds(found.newer, "newer than")
     _ = found.where  # says what is wrong
     return found
+
+
+def several(ids: Sequence[str]) -> tuple[str, ...]:
+    """Each id once; ConfigurationError where there are too many: none is left out unsaid."""
+    once = tuple(dict.fromkeys(ids))
+    if len(once) > MOST_IDS:
+        raise ConfigurationError(f"id names {len(once):,} jobs; give {MOST_IDS} at most")
+    return once
 
 
 MOST_IDS = 200

@@ -87,6 +87,15 @@ def test_nothing_picked_is_said(small):
     assert "no job was picked" in text(small.post("/jobs/selected", {"verb": "retry"}, 400))
 
 
+def test_of_too_many_ids_none_is_left_out_unsaid(small):
+    ids = [f"id-{number}" for number in range(201)]
+    told = "id names 201 jobs; give 200 at most"
+    assert told in text(small.post("/jobs/selected", {"verb": "delete", "pick": ids}, 400))
+    for path in ("/jobs", "/jobs/confirm"):
+        assert told in text(small.get(path, 400, verb="delete", id=" ".join(ids)))
+    small.get("/jobs", id=" ".join(ids[1:]))
+
+
 def test_what_comes_after_the_count_is_left_alone(client, storage):
     fail(storage, 2)
     page = client.get("/jobs/confirm", verb="retry")

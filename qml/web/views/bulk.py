@@ -25,7 +25,7 @@ def confirm_selected(board: Board) -> Response:
     verb, ids = acting.verb(request.form.get("verb", "")), request.form.getlist("pick")
     if not ids:
         raise ConfigurationError("no job was picked; go back and tick some")
-    return _question(board, verb, Asked(ids=tuple(dict.fromkeys(ids))[: filters.MOST_IDS]))
+    return _question(board, verb, Asked(ids=filters.several(ids)))
 
 
 def _question(board: Board, verb: Verb, asked: Asked) -> Response:
