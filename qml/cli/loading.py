@@ -127,7 +127,7 @@ def _where(error: BaseException) -> str:
         if not step.filename.startswith("<frozen importlib") and step.filename != __file__
     ]
     own = [step for step in steps if not step.filename.startswith((*libraries(), _QML))]
-    if not steps:
+    if all(step.filename.startswith(_QML) for step in steps):  # or none: nothing of it has run
         return "before its first line"
     last = (own or steps)[-1]
     return f"{last.filename}, line {last.lineno}"

@@ -189,3 +189,10 @@ def test_a_factory(module, call):
     found, app = load_app(f"{name}:{call}")
     assert found == f"{name}:{call}"
     assert isinstance(app, Qml)
+
+
+def test_a_factory_that_is_called_with_what_it_does_not_take(module):
+    name = module("def create_app(): ...\n")
+    text = refusal(f"{name}:create_app(1)")
+    assert f"{name}:create_app(1) fails: TypeError: " in text
+    assert "(before its first line)" in text
