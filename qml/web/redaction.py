@@ -9,6 +9,7 @@ import attrs
 
 from ..values.errors import ConfigurationError
 from ..values.job import Job
+from . import naming
 
 REDACTED = (
     r"passw", r"passphrase", r"\bpwd\b", r"secret", r"token", r"api[-_ ]?key", r"access[-_ ]?key",
@@ -30,16 +31,8 @@ MOST = 300
 """Hidden texts of a job that are sought in its other texts; of a job with more those are hidden,
 too: seeking thousands would take a page minutes."""
 
-_PAIR = re.compile(
-    r"""(?<![\w.-]) (?P<name> (?P<quote>["']?) [\w.-]{1,100} (?P=quote) ) (?P<sign> \s*[:=]\s* )
-    (?: \[redacted\] | (?:Bearer|Basic|Token) \s+ [^\s,;"']+ | "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*'
-      | [^\s,;&)}\]]+ )""",
-    re.VERBOSE | re.IGNORECASE,
-)
-"""A name and its value, as messages and source lines have them: ``password='x'``, ``"key": 1``."""
-
 _BEARER = re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]{8,}", re.IGNORECASE)
-_LOGIN = re.compile(r"(://[^/\s:@]{0,200}:)[^@\s/]{1,500}@")
+_LOGIN = re.compile(r"(://[^/\s:@]{0,200}:)[^\s/]{1,500}@")
 
 
 def _compiled(patterns: Any) -> "re.Pattern[str]":
@@ -97,14 +90,16 @@ class Redaction:
     def text(self, text: str) -> str:
         """A text without the values that stand beside such names in it, and without logins."""
         text = _LOGIN.sub(rf"\1{MARK}@", text) if "://" in text else text
-        if "=" in text or ":" in text:
-            text = _PAIR.sub(self._pair, text)
-        return _BEARER.sub(rf"\1 {MARK}", text)
+        return _BEARER.sub(rf"\1 {MARK}", self._without_values(text))
 
-    def _pair(self, found: "re.Match[str]") -> str:
-        if not self.hides(found["name"].strip("\"'")):
-            return found[0]
-        return found["name"] + found["sign"] + MARK
+    def _without_values(self, text: str) -> str:
+        parts, done = [], 0
+        for name, begin in naming.names(text):
+            if begin >= done and self.hides(name):
+                end = naming.value_end(text, begin)
+                parts += [text[done:begin], MARK if end > begin else ""]
+                done = end
+        return "".join([*parts, text[done:]])
 
     def value(self, value: Any, text: Callable[[str], str], level: int = 0) -> Any:
         """A JSON value as it may be shown; ``text`` says what becomes of the texts in it."""
