@@ -44,9 +44,9 @@ def beat(server: Present) -> list[dict[str, Any]]:
     return servers.beat(server.storage, server.worker_id, facts(server))
 
 
-def has_news(server: Present) -> bool:
-    """Whether there is something to write down at once: other threads are late than it told of, or
-    somebody has asked it to drain, which it does from now on."""
+def take_orders(server: Present) -> bool:
+    """Drain from now on, if somebody has asked for that. Whether there is something to write down
+    at once: this, or that other threads are late than it told of."""
     asked = not server.draining and servers.is_to_drain(server.storage, server.worker_id)
     if asked:
         server.drain()

@@ -295,5 +295,5 @@ class Server:
         return presence.beat(self) if self._started else ()
 
     def _look_for_orders(self) -> None:
-        if self._started and presence.has_news(self):
+        if self._started and presence.take_orders(self):
             self._beat()
