@@ -22,7 +22,7 @@ PATIENCE = 10.0
 and struck off, the server's own threads, and the storage, where it is closed then. A store that is
 silent costs no more."""
 
-SHARE = 0.7
+SHARE = 0.6
 """What part of that the server has; the storage has the rest, and the last words."""
 
 LAST_WORDS = 1.0
