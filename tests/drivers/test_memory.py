@@ -4,10 +4,10 @@ import time
 
 import pytest
 
-from qml.drivers.memory import MemoryDriver, guards
+from qml.drivers.memory import MemoryDriver
 from qml.seam.rows import Finished, Obstacle, Page, Verdict
 from qml.seam.tallies import Parents, Tally
-from qml.values.errors import CapacityExceeded, StorageUnavailable
+from qml.values.errors import CapacityExceeded
 
 from .making import (
     NOW,
@@ -196,17 +196,3 @@ def test_what_is_behind_a_lane_stays_bounded():
     hints = driver._table.lanes
     assert (hints.known, dict(hints._open), dict(hints._of_permit)) == ({}, {}, {})
     assert driver._table.entries() == 0
-
-
-def test_a_signals_handler_that_breaks_into_a_call_is_refused(monkeypatch):
-    """Or it would change rows that the call is about to change."""
-    driver, insert = MemoryDriver(None), guards.insert
-
-    def broken_into(*given):
-        with pytest.raises(StorageUnavailable, match="broken into a call of its own"):
-            driver.insert([row("by signal")])
-        return insert(*given)
-
-    monkeypatch.setattr(guards, "insert", broken_into)
-    driver.insert([row("a")])
-    assert ids(everything(driver)) == ["a"]

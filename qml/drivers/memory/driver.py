@@ -35,7 +35,7 @@ from ...seam.rows import (
 )
 from ...seam.tallies import Parents, Tally, missing
 from ...values.clock import steady_micros
-from ...values.errors import CapacityExceeded, StorageClosed, StorageUnavailable
+from ...values.errors import CapacityExceeded, StorageClosed
 from .. import forks
 from . import claiming, guards, pages
 from .table import EXPIRING, LEAVING, RUNNING, Table, finished
@@ -129,10 +129,12 @@ class MemoryDriver:
 
     def scan(self, query: Query) -> list[Row]:
         """The rows a query names, in the query's order."""
-        if isinstance(query, Lapsed | Expired):
-            index = RUNNING if isinstance(query, Lapsed) else EXPIRING
+        if isinstance(query, Lapsed):
             with self.lock:
-                return list(islice(self._open().until(index, query.now), query.limit))
+                return list(islice(self._open().until(RUNNING, query.now), query.limit))
+        if isinstance(query, Expired):
+            with self.lock:
+                return list(islice(self._open().until(EXPIRING, query.now), query.limit))
         if isinstance(query, After):
             later = (row for row in self._all_rows() if (row.seq or 0) > query.seq)
             return list(islice(later, query.limit))
@@ -143,7 +145,7 @@ class MemoryDriver:
         if isinstance(query, Oldest | Batches):
             return pages.seen(self._all_rows(), query)
         with self.lock:
-            rows, paused = (*self._open().rows.values(),), {*self._paused}
+            rows, paused = self._all_rows(), {*self._paused}
         return pages.available(rows, query, paused)
 
     def count(self, page: Page, by: str) -> dict[str, int]:
@@ -266,8 +268,6 @@ class MemoryDriver:
         self._change = threading.Condition(self.lock)
 
     def _open(self) -> Table:
-        if self.lock._recursion_count() > 1:  # type: ignore[attr-defined]
-            raise StorageUnavailable(guards.BROKEN_INTO)
         if self._table is None:
             raise StorageClosed("the memory store is closed; connect anew for an empty one")
         return self._table

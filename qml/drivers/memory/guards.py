@@ -22,11 +22,6 @@ from ...seam.tallies import Parents, names, woken
 from .claiming import put_back
 from .table import Table
 
-BROKEN_INTO = (
-    "the memory store: a signal's handler, or a finalizer (__del__), has broken into a call of its "
-    "own thread; have it note what is to be done, and do that later, or in another thread"
-)
-
 
 def obstacles(table: Table, rows: Iterable[Row]) -> Iterator[Obstacle]:
     """What stands in the way of each row, its id first, then its key, if they were stored one
