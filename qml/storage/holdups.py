@@ -1,10 +1,11 @@
 """Why a job that is ready is not taken: what its queue, its limits and others say."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import compress
 
 from ..seam.driver import Driver
-from ..seam.grouping import awaited
 from ..seam.rows import PAUSED
+from ..seam.tallies import is_dormant
 from ..values.job import Job
 from ..values.states import Enqueued, Scheduled, StateKind
 from ..values.times import from_micros, to_micros
@@ -15,15 +16,15 @@ def reasons(driver: Driver, jobs: Sequence[Job], now: int) -> list[str | None]:
     """For each job what keeps it back at ``now``; None = nothing does, or its time is to come."""
     gates = Gates(driver, jobs, now)
     paused = {record.name.removeprefix(PAUSED) for record in driver.list(PAUSED)}
-    return [_reason(driver, job, now, gates, paused) for job in jobs]
+    ready = [_is_ready(job, now) for job in jobs]
+    others = _others(driver, {job.id: job for job in compress(jobs, ready) if job.waits})
+    return [
+        (others.get(job.id) or _reason(job, gates, paused)) if is_ready else None
+        for job, is_ready in zip(jobs, ready, strict=True)
+    ]
 
 
-def _reason(driver: Driver, job: Job, now: int, gates: Gates, paused: set[str]) -> str | None:
-    if not _is_ready(job, now):
-        return None
-    waits_for = _waits_for(driver, job)
-    if waits_for is not None:
-        return waits_for
+def _reason(job: Job, gates: Gates, paused: set[str]) -> str | None:
     if job.queue in paused:
         return f"queue {job.queue} is paused"
     closed = gates.closed(job)
@@ -39,14 +40,17 @@ def _is_ready(job: Job, now: int) -> bool:
     return isinstance(state, Enqueued)
 
 
-def _waits_for(driver: Driver, job: Job) -> str | None:
-    if not isinstance(job.state, Scheduled) or not job.waits:
-        return None
-    tally = driver.tally(awaited(job) or "")
-    if tally is None:
-        return None
-    of = f"batch {job.after_batch}" if job.after_batch is not None else "what it comes after"
-    return f"{tally.left:,} left of {of}" + (", and more to come" if tally.open else "")
+def _others(driver: Driver, jobs: Mapping[str, Job]) -> dict[str, str]:
+    """By id, of those that still wait for others, how much of that is left."""
+    found: dict[str, str] = {}
+    rows = driver.load(list(jobs)) if jobs else []
+    for job, row in zip(jobs.values(), rows, strict=True):
+        tally = driver.tally(row.awaits or "") if row is not None and is_dormant(row) else None
+        if tally is not None:
+            of = "what it comes after" if job.after_batch is None else f"batch {job.after_batch}"
+            more = ", and more to come" if tally.open else ""
+            found[job.id] = f"{tally.left:,} left of {of}{more}"
+    return found
 
 
 def _told(job: Job, closed: Closed) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import NamedTuple
+from uuid import uuid4
 
 from ..seam.codec import decode_job
 from ..seam.driver import Driver
@@ -38,7 +39,8 @@ def joined(driver: Driver, jobs: Sequence[Job], rows: Sequence[Row]) -> Joined:
             else:
                 parents = _of_the_past(driver, job.after_batch)
         if parents:
-            found.rows[index] = row._replace(awaits=f"job/{job.id}")
+            # No other's, ever: parents may still count for one with this id that was removed.
+            found.rows[index] = row._replace(awaits=f"job/{job.id}/{uuid4().hex}")
             found.parents.append(Parents(index, parents))
     return found
 

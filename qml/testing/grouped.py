@@ -53,7 +53,7 @@ class Grouped(Table):
         entry.ties = Ties(
             batch=job.batch,
             counts=() if job.batch is None else (_batch(job.batch),),
-            awaits=("job", job.id) if parents else awaited(job),
+            awaits=("job", job.id, job.seq) if parents else _batch_awaited(job),
             needs_all=job.needs_success,
             sleeps=job.waits and kind in WAITING,
             ended_as=kind if kind in FINAL else None,
@@ -79,8 +79,7 @@ class Grouped(Table):
                 counts = (*parent.ties.counts, entry.ties.awaits)
                 parent.ties = attrs.evolve(parent.ties, counts=counts)
         left = len(parents) - len(ended)
-        before = self.tallies.get(entry.ties.awaits, Tally())  # of one before it with its id
-        self.tallies[entry.ties.awaits] = Tally(before.left + left, False, before.failed + failed)
+        self.tallies[entry.ties.awaits] = Tally(left, False, failed)
 
     def _settle(self, entry: Entry) -> None:
         """What follows from an entry's state."""
@@ -132,8 +131,6 @@ def _batch(name: str) -> Hashable:
     return "batch", name
 
 
-def awaited(job: Job) -> Hashable:
-    """The group that a job waits for; None = none."""
-    if job.after_batch is not None:
-        return _batch(job.after_batch)
-    return ("job", job.id) if job.after else None
+def _batch_awaited(job: Job) -> Hashable:
+    """The group of the batch that a job waits for; None = it waits for none."""
+    return None if job.after_batch is None else _batch(job.after_batch)

@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 
 from ..values.job import Job
-from ..values.states import Scheduled
 from ..values.times import from_micros
-from .grouped import awaited
 from .limited import Limited
 from .table import due_time
 
@@ -21,7 +19,8 @@ class Holdups(Limited):
         due, now = due_time(job.state), self.now()
         if due is None or due > now:
             return []
-        tally = self.tallies.get(awaited(job)) if isinstance(job.state, Scheduled) else None
+        entry = self._find(job.id)
+        tally = self.tallies.get(entry.ties.awaits) if entry and entry.ties.sleeps else None
         if job.waits and tally is not None:
             return [f"{tally.left} left"] + ["more to come"] * tally.open
         if job.queue in self.paused:

@@ -408,3 +408,42 @@ def test_a_filter_may_name_a_batch(storage):
     assert storage.cancel_many(JobFilter(batch="x")) == 3
     assert storage.delete_many(JobFilter(batch="x", states=["deleted"])) == 3
     assert run(storage) == ["y0", "y1"]
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+@pytest.mark.parametrize("outcome", [well, badly])
+def test_an_id_that_comes_again_waits_for_its_own_parents_only(storage, is_cancelled, outcome):
+    storage.enqueue_many([Job("t", id="a"), Job("t", id="b")])
+    storage.enqueue(Job("t", id="c", after=["a"]))
+    if is_cancelled:
+        storage.cancel("c")
+    storage.delete("c")
+    storage.enqueue(Job("t", id="c", after=["b"]))
+    assert storage.kept_back([storage.get("c")]) == ["1 left of what it comes after"]
+    a, b = storage.fetch_available_jobs_atomic("w")
+    storage.finish(a, outcome())
+    assert storage.fetch_and_lock_job("w") is None
+    storage.finish(b, well())
+    assert run(storage) == ["c"]
+
+
+def test_and_is_not_held_up_by_those_of_the_one_before(storage):
+    storage.enqueue_many([Job("t", id="a"), Job("t", id="b")])
+    storage.enqueue(Job("t", id="c", after=["a", "b"]))
+    storage.delete("c")
+    storage.enqueue(Job("t", id="c", after=["b"]))
+    a, b = storage.fetch_available_jobs_atomic("w")
+    storage.finish(b, well())
+    assert run(storage) == ["c"]
+    storage.finish(a, badly())
+    assert kind(storage, "c") == "succeeded"
+
+
+def test_what_a_batch_woke_is_not_said_to_wait_for_those_that_join_it_later(storage):
+    storage.enqueue(Job("t", id="a", batch="n"))
+    storage.enqueue(Job("t", id="c", after_batch="n"))
+    batches.expect(storage.driver, "n", more=False)
+    run(storage)
+    storage.enqueue(Job("t", id="d", batch="n"))
+    assert storage.kept_back([storage.get("c")]) == [None]
+    assert run(storage) == ["c", "d"]
