@@ -8,7 +8,7 @@ import attrs
 from ..seam.driver import Driver
 from ..seam.grouping import batch_tally
 from ..seam.onlooking import Batches
-from ..seam.rows import Page
+from ..seam.rows import Page, Verdict
 from ..values import jsontext
 from ..values.job import Job
 from ..values.states import FINAL, StateKind
@@ -16,6 +16,8 @@ from ..values.states import FINAL, StateKind
 BATCHES = UUID("5b0a7f0e-0f0c-5d2b-8a52-9d9d2b3f7a11")
 """The namespace of the ids of a batch's jobs: the same call of the same batch has the same id,
 whoever enqueues it, and however often."""
+
+PREFIX = "batch/"
 
 
 @attrs.frozen
@@ -56,9 +58,28 @@ def member_id(batch: str, place: int, method: str, call: object) -> str:
     return str(uuid5(BATCHES, jsontext.dumps([batch, place, method, call])))
 
 
-def follower_id(batch: str, role: str) -> str:
-    """The id of the job that waits for a batch, in this role."""
-    return str(uuid5(BATCHES, jsontext.dumps([batch, role])))
+def follower_id(batch: str, role: str, life: int) -> str:
+    """The id of the job that waits for a batch, in this role and this life of its name."""
+    parts = [batch, role, life] if life else [batch, role]
+    return str(uuid5(BATCHES, jsontext.dumps(parts)))
+
+
+def life(driver: Driver, batch: str) -> int:
+    """Which life of its name a batch is: 0, unless jobs that came after one that was deleted are
+    still there, and their ids are not free."""
+    record = driver.read(PREFIX + batch)
+    return int(record.body) if record is not None else 0
+
+
+def begin_life(driver: Driver, batch: str, number: int) -> None:
+    """Have the next batch of this name be this life of it."""
+    verdict = Verdict.STALE
+    while verdict is Verdict.STALE:
+        record = driver.read(PREFIX + batch)
+        if record is None and not number:
+            return
+        body = str(number) if number else None
+        verdict = driver.write(PREFIX + batch, body, record.version if record else 0)
 
 
 def expect(driver: Driver, batch: str, more: bool) -> None:

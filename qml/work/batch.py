@@ -56,6 +56,7 @@ class Batch(Named):
         self.name = jsontext.checked(name, "batch name")
         self._app = app
         self._after = {"on_success": on_success, "on_finish": on_finish}
+        self._life = 0
         for role, task in self._after.items():
             if task is not None:
                 needs_task(role, task)
@@ -65,6 +66,8 @@ class Batch(Named):
     def open(self) -> Self:
         """Jobs are to come: what comes after the batch is stored, and waits for ``close``."""
         batches.expect(self._app.storage.driver, self.name, more=True)
+        if any(self._after.values()):
+            self._life = batches.life(self._app.storage.driver, self.name)
         for role, task in self._after.items():
             if task is not None:
                 self._follow(task, role)
@@ -72,7 +75,7 @@ class Batch(Named):
 
     def _follow(self, task: Task[..., Any], role: str) -> None:
         if_failed = "cancel" if role == "on_success" else "run"
-        job_id = batches.follower_id(self.name, role)
+        job_id = batches.follower_id(self.name, role, self._life)
         with suppress(JobAlreadyExists):  # the batch was made before
             task.using(run_after=self, if_failed=if_failed, id=job_id).enqueue(self.name)
 
@@ -101,7 +104,7 @@ class Batch(Named):
     def followers(self) -> list[str]:
         """The ids of the jobs that come after it, of those this object was given tasks for."""
         return [
-            batches.follower_id(self.name, role)
+            batches.follower_id(self.name, role, self._life)
             for role, task in self._after.items()
             if task is not None
         ]
@@ -136,13 +139,29 @@ class Batch(Named):
 
     def delete(self) -> int:
         """Remove all its jobs, whatever their state, and what is remembered of it: how far a map
-        came, and that ``on_success`` and ``on_finish`` have come, which then come again for the
-        next batch of this name. How many jobs of the batch there were."""
+        came, that jobs failed, and that ``on_success`` and ``on_finish`` have come, which then come
+        again for the next batch of this name. One that is not over is so now: what waits for it is
+        woken, as by a failure. How many jobs of the batch there were."""
         storage = self._app.storage
         forget(storage, self.name)
-        came = [batches.follower_id(self.name, role) for role in self._after]
-        storage.delete_many(JobFilter(ids=came, states=FINAL))
-        return storage.delete_many(JobFilter(batch=self.name))
+        removed = storage.delete_many(JobFilter(batch=self.name))
+        batches.expect(storage.driver, self.name, more=False)
+        batches.begin_life(storage.driver, self.name, self._free_life())
+        return removed
+
+    def _free_life(self) -> int:
+        """The first life of the name whose followers are gone: those that have ended are removed;
+        one that runs, or is to come yet, keeps its id."""
+        storage = self._app.storage
+        known, life = batches.life(storage.driver, self.name), 0
+        free: list[int] = []
+        while life <= known or not free:
+            ids = [batches.follower_id(self.name, role, life) for role in self._after]
+            storage.delete_many(JobFilter(ids=ids, states=FINAL))
+            if not any(storage.get_many(ids)):
+                free.append(life)
+            life += 1
+        return free[0]
 
     def __repr__(self) -> str:
         return f"<Batch {self.name}>"

@@ -142,6 +142,40 @@ def test_what_waits_for_a_batch_that_is_deleted_comes_once(app, ran, work, succe
     assert ran == ["finish of b"]
 
 
+@pytest.mark.parametrize("way", ["open", "closed", "ended"])
+def test_a_batch_of_the_name_of_one_deleted_before_it_was_over(
+    app, ran, work, success, finish, way
+):
+    batch = app.batch("b", on_success=success, on_finish=finish).open()
+    batch.enqueue(work, 1)
+    if way != "open":
+        batch.close()
+    batch.delete()
+    if way == "ended":
+        drain(app)
+    with app.batch("b", on_success=success, on_finish=finish) as new:
+        new.enqueue(work, 2)
+    drain(app)
+    assert sorted(map(str, ran)) == ["2", "finish of b", "finish of b", "success of b"]
+    assert [app.result(job_id) for job_id in new.followers()] == [None, None]
+    new.delete()
+    assert app.storage.list() == []
+    assert app.storage.driver.list("batch/") == []
+
+
+def test_what_comes_after_a_batch_may_delete_it(app, ran, work):
+    @app.task
+    def tidy(name):
+        ran.append(app.batch(name).delete())
+
+    for turn in (1, 2, 3):
+        with app.batch("b", on_finish=tidy) as batch:
+            batch.enqueue(work, turn)
+        drain(app)
+    assert ran == [1, 1, 2, 1, 3, 1]
+    assert len(app.storage.list()) == 1
+
+
 @pytest.mark.parametrize("name", ["", None, "a\0b", 7])
 def test_what_is_no_name(app, name):
     with pytest.raises(ConfigurationError, match="batch name"):
