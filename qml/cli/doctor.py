@@ -13,7 +13,7 @@ from ..storage.connect import connect
 from ..storage.urls import Config
 from ..values import urls
 from ..values.config import PostgresConfig, RedisConfig, SqliteConfig
-from ..values.errors import ConfigurationError, MigrationError, StorageError
+from ..values.errors import ConfigurationError, StorageError
 from ..values.figures import counted
 from ..values.texts import as_json, plain, say, terminal_width
 from . import codes, colours, settings, stores
@@ -35,6 +35,11 @@ CODE = {
     Severity.WARNING: codes.WARNED,
     Severity.ERROR: codes.BROKEN,
 }
+
+UNHEARD = ("does not answer", "see that it runs")
+"""What the errors of drivers say when a server is away, or silent."""
+
+NOBODY_THERE = "see whether it runs there, and whether host and port in the URL are right"
 
 NARROWEST = 30
 """Columns for a fact, however narrow the terminal."""
@@ -85,11 +90,15 @@ def examined(config: Config, *, deep: bool = False) -> Findings:
 def _unusable(config: Config, error: StorageError) -> Finding:
     if not isinstance(config, PostgresConfig | RedisConfig):
         return health.unusable(error)
-    cure = "see whether it runs there, and whether user, password and database in the URL are right"
-    found = health.unusable(error, "" if isinstance(error, MigrationError) else cure)
+    found = health.unusable(error, NOBODY_THERE if _is_unheard(error) else "")
     # The driver hides passwords itself; but what it never met, such as a new message of its
     # library, must not be the first to show one.
     return found._replace(fact=urls.without_passwords(found.fact, _url(config)))
+
+
+def _is_unheard(error: StorageError) -> bool:
+    """Whether nobody answered. What a server says no to is told with what to do about that."""
+    return any(words in str(error) for words in UNHEARD)
 
 
 def _place(config: Config) -> Findings:
