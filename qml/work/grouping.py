@@ -86,7 +86,8 @@ class Grouping:
 
         Ctrl-C lets running jobs end and hands the rest back; a second one hands those back, too.
         """
-        plan = Plan(window=window, retry_failed=retry_failed, forget=forget)
+        named = batch is not None
+        plan = Plan(window=window, retry_failed=retry_failed, forget=forget, named=named)
         needs_task("map's task", task)
         if server is not None and not isinstance(server, Server):
             raise ConfigurationError(f"server is {server!r}; give one made by jobs.server(...)")

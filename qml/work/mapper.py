@@ -14,7 +14,7 @@ from ..values.states import Succeeded
 from .batch import Batch
 from .enduring import Enduring
 from .interrupts import Interrupts
-from .mapping import Feed, Mapped, Place, Plan
+from .mapping import Feed, Mapped, Place, Plan, forget
 from .mapreport import Report
 from .server import Server
 
@@ -69,7 +69,11 @@ class Mapper:
                         yield value
                     feed.gave(place)
             self._finish(interrupts, enduring)
-        if self._report.failed and not return_failures:
+            is_short = self._report.failed and not return_failures
+            if self._plan.forget and not self._plan.named and not is_short:
+                feed.forget()
+                enduring(forget, self._storage, self._batch.name)  # nobody goes on with it
+        if is_short:
             raise self._report.error()
 
     def _ended(

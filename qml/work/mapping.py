@@ -48,11 +48,12 @@ class Mapped(Protocol):
 class Plan:
     """How a map goes about it. ``window``: jobs in the store, at most, that have not ended or whose
     results were not given out; None = all of them. ``retry_failed``: run those again that failed
-    before. ``forget``: remove jobs whose results were given out."""
+    before. ``forget``: remove jobs whose results were given out. ``named``: it may be run again."""
 
     window: int | None = 1_000
     retry_failed: bool = False
     forget: bool = False
+    named: bool = True
 
     def __attrs_post_init__(self) -> None:
         if self.window is not None and (type(self.window) is not int or self.window < 1):

@@ -185,6 +185,12 @@ def test_forgotten_jobs_are_gone_and_not_run_again(app, work):
     assert list(work.task.map(range(3), batch="b")) == squares(range(3))
 
 
+def test_of_a_map_without_a_name_that_forgets_nothing_is_left(app, work):
+    assert list(work.task.map(range(5), forget=True)) == squares(range(5))
+    assert app.storage.list() == []
+    assert app.storage.driver.list("map/") == []
+
+
 def test_what_follows_runs_before_it_returns(app, work):
     told = []
     report = app.task(name="report", queue="reports")(told.append)
