@@ -1,5 +1,6 @@
 """A pool of threads that run claimed jobs."""
 
+import logging
 import threading
 import time
 from collections import deque
@@ -8,6 +9,8 @@ from collections.abc import Callable, Iterable
 from ..values.errors import ConfigurationError
 from .executor import Outcome
 from .runs import Run
+
+log = logging.getLogger("qml.server")
 
 SHORT = 0.01
 """Seconds: jobs shorter than this on average are claimed ahead of free threads."""
@@ -51,6 +54,7 @@ class Pool:
         self._idle = 0  # threads that wait for a run
         self._waking = False  # whether one of these is on its way to a run
         self._threads = 0
+        self._missing = 0  # threads that the system did not start
         self._closed = False
         self._average = 1.0  # seconds a run takes, of late
         self._low = 0  # how few may wait before more are claimed ahead
@@ -72,6 +76,20 @@ class Pool:
             # Daemons, since no thread can be made to end: a job must not keep a process alive.
             threading.Thread(target=self._loop, name=f"{self._name}-worker", daemon=True).start()
             self._threads += 1
+
+    def _refill(self) -> None:
+        """Start what is missing. What the system refuses is tried again with each look for room,
+        and until then there is less of that."""
+        try:
+            self._fill()
+        except RuntimeError as error:
+            if not self._missing:
+                log.warning(
+                    "the system starts no thread in place of a late one (%s): %d instead of %d run "
+                    "jobs, until it does; allow this process more (ulimit -u, ulimit -v)",
+                    *(error, self._threads, self.size),
+                )
+        self._missing = 0 if self._closed else self.size - self._threads
 
     # -- the threads ---------------------------------------------------------------------------
 
@@ -134,7 +152,7 @@ class Pool:
             run.overdue = True
             self._running -= 1
             self._threads -= 1
-            self._fill()
+            self._refill()
             self._change.notify_all()
             return True
 
@@ -143,11 +161,13 @@ class Pool:
     def room(self) -> tuple[int, int]:
         """How many runs to claim now: for free threads, and ahead of them."""
         with self._lock:
-            waiting = len(self._queue)
-            free = max(0, self.size - self._running - waiting)
-            most = self._most_ahead()
+            if self._missing:
+                self._refill()
+            waiting, size = len(self._queue), self.size - self._missing
+            free = max(0, size - self._running - waiting)
+            most = self._most_ahead() if size else 0
             self._low = most // 2
-            beyond = max(0, waiting - (self.size - self._running))
+            beyond = max(0, waiting - (size - self._running))
             ahead = most - beyond if beyond <= self._low else 0
             return free, ahead
 

@@ -1,6 +1,7 @@
 """The pool: how much fits, who waits, who is replaced."""
 
 import threading
+from unittest.mock import Mock
 
 import pytest
 
@@ -225,6 +226,24 @@ def test_a_replaced_thread_leaves_the_room_whole(make):
     eventually(lambda: sorted(map(id, bench.ended)) == sorted(map(id, [other, third])))
     eventually(lambda: bench.pool.room()[0] == 2)
     eventually(lambda: bench.pool._threads == 2)
+
+
+def test_a_thread_that_the_system_does_not_start_is_started_later(make, monkeypatch, caplog):
+    """A late run is replaced all the same, or its outcome would never be recorded."""
+    bench = make(2)
+    first, second, third, fourth = bench.runs(4)
+    bench.pool.put([first, second])
+    eventually(lambda: len(bench.started) == 2)
+    with monkeypatch.context() as scarce:
+        scarce.setattr(threading.Thread, "start", Mock(side_effect=RuntimeError("no new thread")))
+        assert bench.pool.replace(first)
+        assert bench.pool.replace(second)
+        assert bench.pool.room() == (0, 0)
+    assert first.overdue
+    assert caplog.text.count("no new thread") == 1
+    assert bench.pool.room() == (2, 0)
+    bench.pool.put([third, fourth])
+    eventually(lambda: len(bench.started) == 4)
 
 
 def test_a_run_that_came_back_is_not_replaced(make):

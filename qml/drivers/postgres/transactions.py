@@ -93,7 +93,10 @@ class PostgresTransaction:
 
     def revoke(self) -> None:
         """See Transaction.revoke. By a thread of its own: it has to ask the server."""
-        threading.Thread(target=self._cut, name="qml-revoke", daemon=True).start()
+        try:
+            threading.Thread(target=self._cut, name="qml-revoke", daemon=True).start()
+        except RuntimeError:  # the system has none left
+            self._cut()
 
     def _cut(self) -> None:
         if self._ending.acquire(blocking=False):  # else its thread ends it at this moment
