@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from ..values.errors import ConfigurationError
-from .executor import Outcome
+from .executor import Outcome, Raised, describe
 from .runs import Run
 
 log = logging.getLogger("qml.server")
@@ -97,7 +97,7 @@ class Pool:
         run = self._first()
         while run is not None:
             begun = time.monotonic()
-            outcome = self._execute(run)
+            outcome = self._outcome(run)
             took = time.monotonic() - begun
             with self._lock:
                 run.ended = True
@@ -113,6 +113,16 @@ class Pool:
         if run is not None:
             self._came_back(run)
 
+    def _outcome(self, run: Run) -> Outcome:
+        """What comes of a run, whatever is raised: what others set in a thread, to cut a task off,
+        may come up when that has just ended."""
+        try:
+            return self._execute(run)
+        except BaseException as error:
+            name = f"job {run.job.id} ({run.job.method})"
+            log.exception("%s: its thread was interrupted after its task; the attempt fails", name)
+            return Raised(f"{describe(error)} (raised after the task had ended)", "")
+
     def _first(self) -> Run | None:
         """Wait for a run; None = this thread is to end."""
         with self._lock:
@@ -122,9 +132,13 @@ class Pool:
                     self._change.notify_all()
                     return None
                 self._idle += 1
-                self._work.wait()
-                self._idle -= 1
-                self._waking = False
+                try:
+                    self._work.wait()
+                except BaseException as error:  # later still than in ``_outcome``
+                    log.warning("a thread was interrupted that ran nothing: %s", describe(error))
+                finally:
+                    self._idle -= 1
+                    self._waking = False
             return self._taken()
 
     def _taken(self) -> Run:

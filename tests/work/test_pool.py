@@ -1,5 +1,6 @@
 """The pool: how much fits, who waits, who is replaced."""
 
+import ctypes
 import threading
 from unittest.mock import Mock
 
@@ -12,12 +13,22 @@ from qml.work.runs import Run
 from tests.work.support import PATIENCE, eventually
 
 
+class Interrupted(BaseException):
+    """Set in a thread from outside."""
+
+
+def interrupt(thread):
+    set_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
+    assert set_in(ctypes.c_ulong(thread.ident), ctypes.py_object(Interrupted)) == 1
+
+
 class Bench:
     """A pool whose runs wait for the test."""
 
     def __init__(self, size):
         self.started, self.ended, self.back = [], [], []
         self.gates = {}
+        self.cut = None  # the run whose thread is interrupted
         self.pool = Pool(size, self._execute, self._ended, self.back.append, "p")
 
     def _execute(self, run):
@@ -25,6 +36,8 @@ class Bench:
         gate = self.gates.get(run)
         if gate is not None:
             assert gate.wait(PATIENCE)
+        if run is self.cut:
+            interrupt(threading.current_thread())
         return Succeeded(None, 0.0)
 
     def _ended(self, run, outcome):
@@ -244,6 +257,28 @@ def test_a_thread_that_the_system_does_not_start_is_started_later(make, monkeypa
     assert bench.pool.room() == (2, 0)
     bench.pool.put([third, fourth])
     eventually(lambda: len(bench.started) == 4)
+
+
+@pytest.mark.parametrize("idle", [True, False])
+def test_a_thread_that_is_interrupted_when_its_task_has_ended_goes_on(make, idle, caplog):
+    """By those who cut tasks off: they may come late."""
+    eventually(lambda: not threads_named("p-worker"))  # of the test before
+    bench = make(1)
+    [thread] = threads_named("p-worker")
+    first, second = bench.runs(2, gated=False)
+    if idle:
+        eventually(lambda: bench.pool._idle == 1)
+        interrupt(thread)
+    else:
+        bench.cut = first
+    bench.pool.put([first])
+    eventually(lambda: first in bench.ended)
+    eventually(lambda: bench.pool.room()[0] == 1)
+    bench.pool.put([second])
+    eventually(lambda: second in bench.ended)
+    assert thread.is_alive()
+    eventually(lambda: (bench.pool._idle, bench.pool._waking) == (1, False))
+    assert caplog.text.count("interrupted") == 1
 
 
 def test_a_run_that_came_back_is_not_replaced(make):
