@@ -50,7 +50,7 @@ class HooksInApp(Hooks):
         try:
             with self._app.app_context():
                 super()._tell(event)
-        except (Exception, SystemExit) as error:  # of a teardown function; not a hook's own
+        except BaseException as error:  # of a teardown function; not a hook's own
             if is_for_the_program(error):
                 raise
             log.exception("the context of a hook on %s could not be torn down", event.kind)

@@ -143,7 +143,7 @@ class Hooks:
             if kind in (None, event.kind):
                 try:
                     hook(event)
-                except (Exception, SystemExit) as error:
+                except BaseException as error:
                     if is_for_the_program(error):
                         raise
                     log.exception(

@@ -4,8 +4,8 @@ import threading
 
 
 def is_for_the_program(error: BaseException) -> bool:
-    """Whether it may come from the handler of a signal, which calls ``sys.exit()``. Python raises
-    it in the main thread, wherever that is. Elsewhere it would end but one thread."""
-    if not isinstance(error, SystemExit):
+    """Whether it may come from the handler of a signal, which calls ``sys.exit()``, or be Ctrl-C.
+    Python raises it in the main thread, wherever that is. Elsewhere it would end but one thread."""
+    if isinstance(error, Exception):
         return False
     return threading.current_thread() is threading.main_thread()

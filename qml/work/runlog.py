@@ -28,7 +28,7 @@ def tell(ended: Iterable[tuple[Run, Job]]) -> None:
             continue
         try:
             _tell(run, job, all_of_them)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             if is_for_the_program(error):
                 raise
             _complain(job, error)

@@ -101,7 +101,7 @@ class Timetable:
             if not isinstance(error, SerializationError):
                 raise
             log.exception("schedule %s issues nothing now", name)
-        except (Exception, SystemExit) as error:  # what before_enqueue raises, say
+        except BaseException as error:  # what before_enqueue raises, say
             if is_for_the_program(error):
                 raise
             log.exception("schedule %s issues nothing now", name)

@@ -32,7 +32,7 @@ def watched(watchers: Sequence[Watcher], execute: Callable[[Run], Outcome], run:
 def _watch(watcher: Watcher, run: Run, call: Callable[[], object]) -> None:
     try:
         watcher(run.job, call)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         if is_for_the_program(error):
             raise
         log.exception(

@@ -204,7 +204,9 @@ def test_a_hook_may_use_the_storage(storage, told):
     assert told[2:] == [("failed", "a"), ("retried", "a")]
 
 
-@pytest.mark.parametrize("error", [RuntimeError, SystemExit])
+@pytest.mark.parametrize(
+    "error", [RuntimeError, SystemExit, KeyboardInterrupt, pytest.fail.Exception]
+)
 def test_a_hook_that_raises_harms_neither_job_nor_caller_nor_other_hooks(storage, caplog, error):
     def bad(event):
         raise error("no such thing")

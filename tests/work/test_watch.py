@@ -51,7 +51,9 @@ def test_the_first_is_the_outermost(jobs):
     assert order == ["first", "second", "second", "first"]
 
 
-@pytest.mark.parametrize("error", [RuntimeError, SystemExit])
+@pytest.mark.parametrize(
+    "error", [RuntimeError, SystemExit, KeyboardInterrupt, pytest.fail.Exception]
+)
 @pytest.mark.parametrize("when", ["before", "after", "never calls", "calls twice"])
 def test_what_goes_wrong_in_one_harms_no_job(jobs, caplog, when, error):
     runs = []
