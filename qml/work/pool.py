@@ -5,6 +5,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from weakref import WeakSet
 
 from ..values.errors import ConfigurationError
 from .executor import Outcome, Raised, describe
@@ -54,6 +55,7 @@ class Pool:
         self._idle = 0  # threads that wait for a run
         self._waking = False  # whether one of these is on its way to a run
         self._threads = 0
+        self.members: WeakSet[threading.Thread] = WeakSet()  # late ones, too
         self._missing = 0  # threads that the system did not start
         self._closed = False
         self._average = 1.0  # seconds a run takes, of late
@@ -74,7 +76,9 @@ class Pool:
     def _fill(self) -> None:
         while self._threads < self.size and not self._closed:
             # Daemons, since no thread can be made to end: a job must not keep a process alive.
-            threading.Thread(target=self._loop, name=f"{self._name}-worker", daemon=True).start()
+            thread = threading.Thread(target=self._loop, name=f"{self._name}-worker", daemon=True)
+            thread.start()
+            self.members.add(thread)
             self._threads += 1
 
     def _refill(self) -> None:

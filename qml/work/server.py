@@ -207,15 +207,14 @@ class Server:
 
     def stop(self, grace_seconds: float | None = None) -> None:
         """Claim nothing more, let running jobs end within ``grace_seconds`` (the server's by
-        default), hand the rest back uncharged, record what ended, and return."""
+        default), hand the rest back uncharged, record what ended, and return. A task or a hook, in
+        a thread that this would wait for, calls it and goes on at once."""
         self._stop(self.grace_seconds if grace_seconds is None else grace_seconds)
 
     def _stop(self, grace: float, hurried: Callable[[], bool] = lambda: False) -> None:
         checks.delay("grace_seconds", grace)
         self.ask_to_stop()
-        if self._started:
-            come_to_rest(self, grace, hurried)
-        self.processes.close()
+        come_to_rest(self, grace, hurried)
 
     def _wake(self) -> None:
         """Have the claim loop look."""

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from threading import Thread
+from threading import Thread, current_thread
 from typing import Protocol
 
 from ..storage import servers
@@ -11,6 +11,7 @@ from ..values.errors import StorageError
 from ..values.patience import Patience
 from .activity import Activity
 from .finisher import Finisher
+from .processes import Processes
 from .rounds import Rounds
 from .runs import Run, Runs
 from .shares import Share
@@ -38,6 +39,7 @@ class Stoppable(Protocol):
     shares: list[Share]
     finisher: Finisher
     activity: Activity
+    processes: Processes
 
     def hand_back(self, runs: Sequence[Run]) -> None:
         """Give runs up."""
@@ -55,8 +57,25 @@ class Stoppable(Protocol):
 def come_to_rest(server: Stoppable, grace: float, hurried: Callable[[], bool]) -> None:
     """End a server: what waits for a thread is handed back; what runs may end within ``grace``
     seconds, unless ``hurried``; the rest is handed back; leases are renewed until then, and every
-    outcome that was reached is recorded."""
+    outcome that was reached is recorded. In a thread of the server itself, which this would wait
+    for, it returns at once."""
     threads, rounds = server.threads_and_rounds()
+    here = current_thread()
+    if here in threads or any(here in share.pool.members for share in server.shares):
+        aside(lambda: come_to_rest(server, grace, hurried))
+        return
+    if threads:
+        _end(server, threads, rounds, grace, hurried)
+    server.processes.close()
+
+
+def _end(
+    server: Stoppable,
+    threads: Sequence[Thread],
+    rounds: Sequence[Rounds],
+    grace: float,
+    hurried: Callable[[], bool],
+) -> None:
     finishing, claiming = threads[0], threads[-1]
     if not finishing.is_alive():
         return

@@ -18,6 +18,7 @@ from qml import (
 )
 from qml.drivers import listening
 from qml.drivers.postgres import pool
+from qml.storage import servers
 from qml.work import stopping
 from tests.work.support import Failing, Gate, Paused, eventually, other_connection
 
@@ -425,3 +426,25 @@ def test_a_wrong_grace_is_refused_and_the_server_goes_on(memory_app, wrong):
 def test_a_name_that_no_store_keeps_is_refused_when_the_server_is_made(memory_app, wrong):
     with pytest.raises(QmlError, match="name"):
         memory_app.server(name=wrong)
+
+
+@pytest.mark.parametrize("where", ["task", "failed", "claimed"])
+def test_a_task_or_a_hook_that_stops_its_server_does_not_wait_for_itself(app, caplog, where):
+    server = app.server(threads=1, grace_seconds=10)
+
+    @app.task(max_retries=0)
+    def fails():
+        if where == "task":
+            server.stop()
+        raise ValueError
+
+    if where != "task":
+        app.on(where)(lambda event: server.stop())
+    job = fails.enqueue()
+    server.start()
+    eventually(lambda: not any(thread.is_alive() for thread in server._started))
+    stored = app.storage.get(job.id)
+    assert stored.state.kind in (["failed"] if where != "claimed" else ["failed", "enqueued"])
+    assert "a hook failed" not in caplog.text
+    assert "handed back" not in caplog.text
+    eventually(lambda: not servers.alive(app.storage))
