@@ -213,7 +213,8 @@ class Server:
 
     def _stop(self, grace: float, hurried: Callable[[], bool] = lambda: False) -> None:
         checks.delay("grace_seconds", grace)
-        self.ask_to_stop()
+        if not self._started or self._started[0].is_alive():
+            self.ask_to_stop()  # else it is at rest; or its threads, and their locks, a parent's
         come_to_rest(self, grace, hurried)
 
     def _wake(self) -> None:

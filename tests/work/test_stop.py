@@ -20,7 +20,8 @@ from qml.drivers import listening
 from qml.drivers.postgres import pool
 from qml.storage import servers
 from qml.work import stopping
-from tests.work.support import Failing, Gate, Paused, eventually, other_connection
+from tests.threads import in_a_thread
+from tests.work.support import Failing, Gate, Paused, eventually, fork, other_connection
 
 LONG = 60.0
 
@@ -448,3 +449,16 @@ def test_a_task_or_a_hook_that_stops_its_server_does_not_wait_for_itself(app, ca
     assert "a hook failed" not in caplog.text
     assert "handed back" not in caplog.text
     eventually(lambda: not servers.alive(app.storage))
+
+
+def test_a_forked_child_that_stops_its_parents_server_waits_for_none_of_its_threads(app):
+    """They are not there, and what they held when it was forked nobody gives back."""
+    with app.server(threads=1) as server:
+
+        def stop():
+            signal.alarm(20)
+            server.stop()
+
+        with server.pool._lock:
+            assert in_a_thread(lambda: fork(stop)) == 0
+        assert server.running
