@@ -2,6 +2,8 @@
 
 import logging
 import os
+import shutil
+import subprocess
 import time
 import traceback
 
@@ -9,6 +11,7 @@ import pytest
 
 from qml.drivers.redis import RedisDriver, schema
 from qml.seam.findings import Severity
+from qml.seam.onlooking import Batches
 from qml.seam.rows import Available, Expired, Finished, Lapsed, Overdue, Page, Verdict, Write
 from qml.seam.tallies import Parents, Tally
 from qml.values.config import RedisConfig
@@ -371,3 +374,25 @@ def test_a_unix_socket(tmp_path):
         assert driver.describe() == f"Redis at {path}/2 (prefix qml)"
         driver.close()
     os.close(folder)
+
+
+# -- servers with a locale ---------------------------------------------------------------------
+
+
+@pytest.mark.skipif(shutil.which("localedef") is None, reason="makes a locale as glibc has them")
+def test_batches_come_by_name_whatever_the_locale_of_the_server(tmp_path, monkeypatch):
+    order = "\n".join(["<U0062>", "<U0061>"])  # b before a
+    source = f"LC_COLLATE\norder_start forward\n{order}\norder_end\nEND LC_COLLATE\n"
+    (tmp_path / "source").write_text(source)
+    make = ["localedef", "-c", "-i", tmp_path / "source", tmp_path / "backwards"]
+    subprocess.run(make, capture_output=True, check=False)  # it warns of all that is left out
+    monkeypatch.setenv("LOCPATH", str(tmp_path))
+    with ValkeyServer(locale_collate="backwards") as server:
+        with redis_client(server.url) as client:
+            assert client.eval("return 'b' < 'a'", 0) == 1
+        driver = connected(server.url)
+        driver.install()
+        put(driver, *(row(name, batch=name) for name in ("b", "a", "aa", "ab")))
+        assert ids(driver.scan(Batches("", 9))) == ["a", "aa", "ab", "b"]
+        assert ids(driver.scan(Batches("aa", 9))) == ["aa", "ab", "b"]
+        driver.close()

@@ -4,6 +4,17 @@
 
 local start, limit = unpack(cjson.decode(ARGV[1]))
 
+-- Whether a name comes before another. Lua's own "<" goes by the locale of the server.
+local function before(name, other)
+  for at = 1, math.min(#name, #other) do
+    local byte, others = string.byte(name, at), string.byte(other, at)
+    if byte ~= others then
+      return byte < others
+    end
+  end
+  return #name < #other
+end
+
 local function from(mark)
   return redis.call('ZRANGEBYLEX', key('batched'), mark, '+', 'LIMIT', 0, 1)[1]
 end
@@ -16,7 +27,7 @@ local function found(length, mark)
     local name = string.sub(member, #letters + 1, #letters + length)
     local id = string.sub(ungrouped('batched', member), SEQ + 1)
     local row, stored = read(id)
-    if name < start then  -- a shorter one, that the name to begin with begins with
+    if before(name, start) then  -- a shorter one, that the name to begin with begins with
       member = from('(' .. letters .. name .. '\255')
     elseif row then
       local after = '(' .. letters .. name .. '\255'
@@ -39,7 +50,7 @@ local rows = {}
 while #rows < tonumber(limit) do
   local best
   for length, stream in pairs(streams) do
-    if not best or stream.name < streams[best].name then
+    if not best or before(stream.name, streams[best].name) then
       best = length
     end
   end
