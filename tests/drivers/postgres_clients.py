@@ -3,6 +3,7 @@
 import contextlib
 import time
 
+import attrs
 import psycopg2
 import pytest
 
@@ -47,6 +48,12 @@ def other():
     its locks."""
     with contextlib.closing(psycopg2.connect(postgres_url())) as other:
         yield other
+
+
+def repeatable(config):
+    """The same store for a role or a database that is set to another isolation."""
+    option = "options=-c%20default_transaction_isolation%3Drepeatable%5C%20read"
+    return attrs.evolve(config, database_url=f"{config.database_url}?{option}")
 
 
 def deadlocks():

@@ -39,6 +39,7 @@ from .postgres_clients import (
     driver,
     drivers,
     other,
+    repeatable,
     schema,
     until_somebody_waits,
 )
@@ -107,6 +108,23 @@ def test_no_claim_is_empty_while_a_lane_has_room(drivers):
 
     found = [name for names in in_threads(CLIENTS, work) for name in names]
     assert sorted(found) == sorted(str(n) for n in range(200))
+
+
+def test_a_limit_holds_whatever_isolation_the_database_is_set_to(config, driver, other):
+    """Who has waited for the lock counts what was committed meanwhile."""
+    late = PostgresDriver(repeatable(config))
+    put(driver, limited("a"))
+    lock = driver._connections.sql.lock(LANES)
+    other.cursor().execute("SELECT pg_advisory_xact_lock(%s, %s)", (LOCKS, lock))
+    got = []
+    thread = threading.Thread(target=lambda: got.append(taken(late)))
+    thread.start()
+    until_somebody_waits()
+    put(driver, limited("b", state="processing", due_at=None, worker="w2", lease_until=NOW + 9))
+    other.rollback()
+    thread.join()
+    late.close()
+    assert got == [[]]
 
 
 # -- what happens while a claim is under way ---------------------------------------------------

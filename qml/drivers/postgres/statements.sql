@@ -797,7 +797,9 @@ NOTIFY {channel}
 LISTEN {channel}
 
 -- name: begin
-BEGIN
+-- Whatever the database or the role is set to: who has waited for a lock has to see what was committed
+-- meanwhile.
+BEGIN ISOLATION LEVEL READ COMMITTED
 
 -- name: commit
 COMMIT
