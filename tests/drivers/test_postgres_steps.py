@@ -1,13 +1,15 @@
 """Two things in one step beside others at the same time: rows with a record, an end with what
 follows on it."""
 
+import contextlib
 import threading
 
 import pytest
 
+from qml.drivers.postgres import PostgresDriver
 from qml.seam.rows import Obstacle, Record, Verdict, Write
 
-from .making import NOW, claim, everything, ids, move, put, row
+from .making import NOW, claim, everything, ids, move, put, renewal, row
 from .postgres_clients import (
     CLIENTS,
     config,
@@ -15,6 +17,7 @@ from .postgres_clients import (
     driver,
     drivers,
     other,
+    repeatable,
     schema,
     until_somebody_waits,
 )
@@ -221,3 +224,20 @@ def test_what_follows_comes_as_it_was_given(driver):
     assert driver.swap([move(a, then=(full, *rows))]) == [DONE]
     assert [r._replace(seq=None) for r in everything(driver)[1:]] == [full, *rows]
     assert ids(driver.claim(claim(99, now=NOW)).rows) == [r.id for r in rows]
+
+
+# -- the transaction of a task -----------------------------------------------------------------
+
+
+def test_a_task_ends_whose_lease_was_renewed_whatever_isolation_the_database_is_set_to(
+    config, driver
+):
+    put(driver, row("a"))
+    [a] = driver.claim(claim()).rows
+    with contextlib.closing(PostgresDriver(repeatable(config))) as of_task:
+        transaction = of_task.begin()
+        transaction.connection.cursor().execute("SELECT 1")
+        assert driver.hold([renewal(a, NOW + 99)]) == [DONE]
+        assert transaction.swap([move(a)]) == [DONE]
+        transaction.commit()
+    assert driver.load(["a"])[0].state == "succeeded"

@@ -63,6 +63,8 @@ class Tasks:
             kept = self._idle.pop() if self._idle else None
             connection = kept or self._connect()
             try:
+                # Whatever the database is set to: the lease is renewed while the task goes on.
+                connection.isolation_level = extensions.ISOLATION_LEVEL_READ_COMMITTED
                 with connection.cursor(cursor_factory=extensions.cursor) as cursor:
                     cursor.execute(self.connections.begin_for_tasks)
                 return connection
