@@ -18,6 +18,7 @@ from .making import (
     rewrite,
     row,
     running,
+    taken,
 )
 
 
@@ -236,3 +237,16 @@ def test_batches_come_by_name_one_row_of_each(driver, start):
     assert [one.batch for one in driver.scan(Batches(start, 3))] == wanted[:3]
     driver.erase([one.id for one in rows if one.batch == "e"], 10)
     assert [one.batch for one in driver.scan(Batches("b", 2))] == ["b", "z" * 40]
+
+
+def test_of_many_queues_the_rows_come_in_their_order(driver):
+    """As many streams that are merged, some of which end sooner."""
+    queues = [f"q{n * n % 31}" for n in range(90)]
+    rows = put(driver, *(row(f"{n}", queue=q, priority=n % 4) for n, q in enumerate(queues)))
+    states = ("enqueued", "failed", *queues)
+    assert driver.scan(Page(states=states)) == rows[::-1]
+    assert driver.scan(Page(states=states, limit=9, offset=70)) == rows[::-1][70:79]
+    best = sorted(rows, key=lambda one: (-one.priority, one.seq))
+    assert taken(driver, 40, queues=(*queues, "none")) == ids(best[:40])
+    driver.write("paused/none", "{}", 0)
+    assert taken(driver, 99) == ids(best[40:])

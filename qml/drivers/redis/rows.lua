@@ -243,18 +243,46 @@ local function merged(sets, digits, down, from, to)
     end
     return stream.page[stream.at]
   end
-  return function()
-    local best, first
-    for _, stream in ipairs(streams) do
-      local member = head(stream)
-      if member then
-        local digits_of = string.sub(member, stream.skip + 1, stream.skip + digits)
-        if not best or (digits_of < first) ~= (down or false) then
-          best, first = stream, digits_of
-        end
+  -- A heap of those that go on: there may be thousands, and the first is wanted each time.
+  local heap, given = {}, false
+  local function sink(at)
+    local first = at
+    for child = 2 * at, 2 * at + 1 do
+      local one, other = heap[child], heap[first]
+      if one and (one.digits < other.digits) ~= (down or false) then
+        first = child
       end
     end
+    if first ~= at then
+      heap[at], heap[first] = heap[first], heap[at]
+      return sink(first)
+    end
+  end
+  local function goes_on(stream)
+    local member = head(stream)
+    stream.digits = member and string.sub(member, stream.skip + 1, stream.skip + digits)
+    return member
+  end
+  local function begin_heap()
+    for _, stream in ipairs(streams) do
+      heap[#heap + 1] = goes_on(stream) and stream or nil
+    end
+    for at = math.floor(#heap / 2), 1, -1 do
+      sink(at)
+    end
+  end
+  return function()
+    if not given then
+      begin_heap()
+    elseif heap[1] and not goes_on(heap[1]) then
+      heap[1] = heap[#heap]
+      heap[#heap] = nil
+    end
+    given = true
+    local best = heap[1]
     if best then
+      sink(1)
+      best = heap[1]
       best.at = best.at + 1
       return best.page[best.at - 1], best.set
     end
