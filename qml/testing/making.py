@@ -17,16 +17,26 @@ def fresh(make: MakeStorage, clock: ManualClock) -> Any:
     needs_asserts()
     if not callable(make):
         raise _unfit(f"a {type(make).__name__} is no function")
-    if not _takes_clock(make):
-        storage = make()
-        storage.clock = clock
-        return storage
-    storage = make(clock)
+    given = _takes_clock(make)
+    storage = make(clock) if given else make()
     if storage is None:
         raise _unfit("the function returned None")
-    if isinstance(storage, Storage) and storage.clock is not clock:
+    if not hasattr(storage, "fetch_and_lock_job"):
+        raise _unfit(f"the function returned a {type(storage).__name__}")
+    if not given:
+        storage.clock = clock
+    elif isinstance(storage, Storage) and storage.clock is not clock:
         storage.close()
         raise _unfit("the storage has another clock than it was given, and time would not pass")
+    return storage
+
+
+def with_driver(make: MakeStorage, clock: ManualClock) -> Any:
+    """The same of a storage with a ``driver``, whose calls are broken or ordered."""
+    storage = fresh(make, clock)
+    if getattr(storage, "driver", None) is None:
+        what = f"a {type(storage).__name__} without a `driver`"
+        raise _unfit(f"the function returned {what}, at whose calls this tool steps in")
     return storage
 
 

@@ -429,11 +429,18 @@ def test_a_law_that_the_oracle_breaks_too_is_told(trials, monkeypatch):
         ("waiting; w2 succeed; rescue; AB", "there is no operation 'w2 succeed' there"),
         ("waiting; rescue; purge; ABX", "ABX"),
         ("waiting", "waiting"),
+        (5, "schedule 5: give it as it was printed"),
     ],
 )
 def test_an_unknown_schedule_is_refused(schedule, words):
     with pytest.raises(ConfigurationError, match=re.escape(words)):
         replay(memory, schedule)
+
+
+@pytest.mark.parametrize("situations", [[], "lapsed", 5, None], ids=str)
+def test_what_names_no_situation_is_refused(situations):
+    with pytest.raises(ConfigurationError, match=r"situations is .*; give a list"):
+        check_interleavings(memory, pairs=1, triples=1, situations=situations)
 
 
 def test_a_schedule_prints_as_it_is_read():

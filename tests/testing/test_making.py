@@ -7,8 +7,15 @@ from functools import partial
 
 import pytest
 
-from qml import ConfigurationError, ManualClock, MemoryStorage, SqliteStorage, connect
-from qml.testing import Simulation, StorageMachine, check_interleavings, check_storage, lives
+from qml import ConfigurationError, ManualClock, MemoryStorage, Qml, SqliteStorage, connect
+from qml.testing import (
+    Simulation,
+    StorageMachine,
+    StorageModel,
+    check_interleavings,
+    check_storage,
+    lives,
+)
 from qml.testing.making import fresh
 from tests.house.rules import REPO
 
@@ -53,15 +60,23 @@ TOOLS = {
 }
 
 
+@pytest.mark.parametrize("tool", ["simulation", "lives"])
+def test_who_steps_in_at_calls_needs_a_driver(tool):
+    with pytest.raises(ConfigurationError, match="a StorageModel without a `driver`"):
+        TOOLS[tool](StorageModel)
+
+
 @pytest.mark.parametrize("tool", TOOLS.values(), ids=TOOLS)
 @pytest.mark.parametrize(
     ("make", "why"),
     [
         (lambda clock: connect("memory://"), "another clock than it was given"),
         (lambda clock: None, "returned None"),
+        (lambda: None, "returned None"),
+        (lambda clock: Qml("memory://"), "returned a Qml"),
         ("memory://", "a str is no function"),
     ],
-    ids=["clock", "none", "text"],
+    ids=["clock", "none", "none for all", "app", "text"],
 )
 def test_what_gives_no_storage_for_the_clock_is_told_so(tool, make, why):
     with pytest.raises(ConfigurationError, match=why):

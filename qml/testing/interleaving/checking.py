@@ -13,7 +13,7 @@ from ..making import MakeStorage, whole
 from ..quiet import quiet
 from .judging import Judge
 from .schedules import AtRandom, DepthFirst, Given, Schedule
-from .situations import SITUATIONS, Situation, situation
+from .situations import SITUATIONS, Situation, named
 from .story import steps, told
 from .trials import Case, Run, Trials, drawn, names
 
@@ -75,7 +75,7 @@ def check_interleavings(
     """
     whole("pairs", 0 if pairs is None else pairs)
     whole("triples", triples)
-    tally, starts = Tally(), [situation(name) for name in situations]
+    tally, starts = Tally(), named(situations)
     trials = Trials(make_storage)
     with quiet(), closing(trials):
         for case in _pairs(starts, pairs, random.Random(f"{seed} pairs")):
@@ -135,7 +135,7 @@ def replay(
 
     AssertionError with the story when it is still at fault.
     """
-    schedule = Schedule.parse(schedule) if isinstance(schedule, str) else schedule
+    schedule = schedule if isinstance(schedule, Schedule) else Schedule.parse(schedule)
     case = Case.of(schedule)
     trials = Trials(make_storage)
     with quiet(), closing(trials):

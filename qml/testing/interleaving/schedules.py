@@ -34,13 +34,19 @@ class Schedule:
     @classmethod
     def parse(cls, text: str) -> "Schedule":
         """The schedule that prints as ``text``; ConfigurationError when none does."""
+        if not isinstance(text, str):
+            raise _no_schedule(text)
         situation, *operations = (part.strip() for part in text.split(";"))
         turns = operations.pop() if operations else ""
         if not 1 <= len(operations) <= len(HANDS) or not set(turns) <= set(HANDS):
-            raise ConfigurationError(
-                f"schedule {text!r}: give it as it was printed, as 'lapsed; rescue; update; ABBA'"
-            )
+            raise _no_schedule(text)
         return cls(situation, tuple(operations), turns)
+
+
+def _no_schedule(text: object) -> ConfigurationError:
+    return ConfigurationError(
+        f"schedule {text!r}: give it as it was printed, as 'lapsed; rescue; update; ABBA'"
+    )
 
 
 class DepthFirst:

@@ -1,6 +1,6 @@
 """Where the job stands when the hands reach for it: the situations that schedules start from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -225,4 +225,15 @@ def situation(name: str) -> Situation:
     found = SITUATIONS.get(name)
     if found is None:
         raise ConfigurationError(f"there is no situation {name!r}; there are {[*SITUATIONS]}")
+    return found
+
+
+def named(names: Iterable[str]) -> list[Situation]:
+    """The situations of these names, one at least."""
+    listed = isinstance(names, Iterable) and not isinstance(names, str)
+    found = [situation(name) for name in names] if listed else []
+    if not found:
+        raise ConfigurationError(
+            f"situations is {names!r}; give a list of one or more of {[*SITUATIONS]}"
+        )
     return found

@@ -21,7 +21,7 @@ from ...values.states import FINAL
 from ...values.times import to_micros
 from ..asking import answer
 from ..compare import outcome
-from ..making import MakeStorage, fresh
+from ..making import MakeStorage, with_driver
 from ..model import StorageModel
 from ..table import Entry
 from .operations import KEY, Act, Start
@@ -141,15 +141,10 @@ class Trials:
 
     def __init__(self, make_storage: MakeStorage) -> None:
         self.clock = Rewound()
-        self.storage = fresh(make_storage, self.clock)
+        self.storage = with_driver(make_storage, self.clock)
         if self.storage.list(limit=1):
             raise ConfigurationError("make_storage gave a storage that has jobs; give an empty one")
-        driver = getattr(self.storage, "driver", None)
-        if driver is None:
-            raise ConfigurationError(
-                "make_storage gave a storage without a `driver`, whose calls hands take turns at"
-            )
-        self.turns = Turns(driver)
+        self.turns = Turns(self.storage.driver)
         self.storage.driver = self.turns
 
     def run(self, case: Case, choose: Choose) -> Run:

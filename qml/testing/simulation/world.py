@@ -12,7 +12,7 @@ from ...values.times import from_micros, span_micros
 from ..laws import slots
 from ..laws.calls import Who
 from ..laws.sharing import lane_of, opens_at
-from ..making import MakeStorage, fresh, whole
+from ..making import MakeStorage, whole, with_driver
 from .choices import PLANS, Plan
 from .mishaps import KINDS, Mishaps
 from .parties import Died, Frame, Party, SimulatedServer
@@ -49,7 +49,7 @@ class World:
         self.depth = 0
         self.tally = tally
         whole("servers", servers, 1)
-        self.storage = fresh(make_storage, self.clock)
+        self.storage = with_driver(make_storage, self.clock)
         self.storage.retention = RETENTION
         self.store = Store(self.storage.driver, self.clock, tally)
         self.story = Story(self.store.readable)
