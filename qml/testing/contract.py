@@ -26,7 +26,7 @@ from .checks import (
     waiting,
 )
 from .checks.scene import Scene
-from .making import MakeStorage
+from .making import MakeStorage, placed
 
 Check = Callable[[Scene], None]
 
@@ -80,9 +80,10 @@ def run_check(check: Check, make: MakeStorage) -> None:
     try:
         check(scene)
     except Exception as failure:
-        what = failure if isinstance(failure, AssertionError) else repr(failure)
         name = check.__name__.replace("_", " ")
         promise = " ".join((check.__doc__ or "").split())
-        raise AssertionError(f"{name}\n  promised in {promise}\n  but {what}") from failure
+        raise AssertionError(
+            f"{name}\n  promised in {promise}\n  but {placed(failure)}"
+        ) from failure
     finally:
         scene.storage.close()

@@ -1,6 +1,7 @@
 """How a test is given fresh storages that live by its clock."""
 
 import inspect
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -53,6 +54,14 @@ def whole(name: str, value: object, least: int = 0) -> None:
     """ConfigurationError where ``value`` is no whole number, or too small."""
     if type(value) is not int or value < least:
         raise ConfigurationError(f"{name} is {value!r}; give a whole number, {least} or more")
+
+
+def placed(error: Exception) -> str:
+    """What an assertion says; of any other exception also where it was raised."""
+    if isinstance(error, AssertionError):
+        return str(error)
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{error!r} at {last.filename}:{last.lineno}, in {last.name}"
 
 
 def _unfit(why: str) -> ConfigurationError:

@@ -1,8 +1,11 @@
 """The machine and the contract suite find storages that are broken in one point."""
 
+import re
+
 import pytest
 from hypothesis import Phase
 
+from qml import MemoryStorage
 from qml.testing import StorageMachine, StorageModel, check_storage
 from qml.testing.contract import CHECKS, run_check
 from qml.testing.machine import usual_settings
@@ -89,6 +92,17 @@ def test_the_oracle_ends_what_was_changed_after_the_others():
     name = "what_follows_comes_in_the_order_of_the_ends"
     [check] = [check for check in CHECKS if check.__name__ == name]
     run_check(check, StorageModel)
+
+
+def test_a_storage_that_crashes_is_told_where():
+    class Crashes(MemoryStorage):
+        def get_job_counts(self):
+            raise KeyError("oh")
+
+    [check] = [check for check in CHECKS if check.__name__ == "counts_have_every_kind"]
+    where = rf"KeyError\('oh'\) at {re.escape(__file__)}:\d+, in get_job_counts"
+    with pytest.raises(AssertionError, match=where):
+        run_check(check, Crashes)
 
 
 def test_the_unlocked_oracle_is_found_by_threads():

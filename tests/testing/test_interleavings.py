@@ -523,6 +523,17 @@ def test_an_operation_without_end_is_told():
     assert threads() <= before
 
 
+def test_a_storage_that_does_not_come_to_the_start_is_told():
+    class Greedy(MemoryDriver):
+        def claim(self, claim):
+            return super().claim(claim._replace(limit=claim.limit + 1))
+
+    with pytest.raises(
+        AssertionError, match=r"does not come to situation .*: .*\n  a claim of w2 "
+    ):
+        check_interleavings(lambda clock: Storage(Greedy(None), clock=clock))
+
+
 def test_an_error_that_is_none_of_qmls_is_told():
     class Crashes(MemoryStorage):
         def cancel(self, job_id, reason=None):

@@ -28,7 +28,8 @@ class Setting:
 
     def claim(self, worker: str = "w1") -> Job:
         """The job, claimed."""
-        job: Job = self.storage.fetch_and_lock_job(worker)
+        job: Job | None = self.storage.fetch_and_lock_job(worker)
+        assert job is not None, f"a claim of {worker} found nothing, and a job was ready for it"
         return job
 
     def running(self, worker: str = "w1", **fields: Any) -> Job:

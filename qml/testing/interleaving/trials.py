@@ -14,14 +14,14 @@ from ...seam.driver import Driver
 from ...seam.grouping import batch_tally
 from ...seam.rows import Page, Row, holder, is_free
 from ...values.clock import ManualClock
-from ...values.errors import ConfigurationError, QmlError
+from ...values.errors import ConfigurationError, QmlError, StorageUnavailable
 from ...values.job import Job
 from ...values.retry import RetryPolicy
 from ...values.states import FINAL
 from ...values.times import to_micros
 from ..asking import answer
 from ..compare import outcome
-from ..making import MakeStorage, with_driver
+from ..making import MakeStorage, placed, with_driver
 from ..model import StorageModel
 from ..table import Entry
 from .operations import KEY, Act, Start
@@ -152,7 +152,7 @@ class Trials:
         storage, driver = self.storage, self.turns.driver
         _empty(driver)
         self.clock.rewind()
-        start = case.situation.prepare(storage, self.clock)
+        start = self._start(case.situation)
         acts = [partial(act, storage, start) for act in case.acts(start)]
         calls, answers = self.turns.play(acts, choose)
         now = self.clock.now()
@@ -160,6 +160,18 @@ class Trials:
         kept = [_kept_row(row, to_micros(now)) for row in rows]
         ending = _ending(case, storage, start, answers, kept, driver.holder(KEY))
         return Run(case, start, calls, ending, now)
+
+    def _start(self, at: Situation) -> Start:
+        """Bring the storage there; it may fail before any schedule does."""
+        try:
+            return at.prepare(self.storage, self.clock)
+        except StorageUnavailable:
+            raise
+        except Exception as error:
+            raise AssertionError(
+                f"the storage does not come to situation {at.name}: {at.text}\n"
+                f"  {placed(error)}\nqml.testing.check_storage says more of what is wrong"
+            ) from error
 
     def close(self) -> None:
         """End the threads, leave the storage empty, close it."""
