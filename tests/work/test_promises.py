@@ -31,6 +31,22 @@ def test_a_generator_is_refused(memory_app):
     assert memory_app.tasks == {}
 
 
+def test_an_object_is_refused_that_is_called_so(memory_app):
+    class Later:
+        async def __call__(self):
+            return 1
+
+    class Pages:
+        def __call__(self):
+            yield 1
+
+    with pytest.raises(ConfigurationError, match="is an async function"):
+        memory_app.task(Later(), name="later")
+    with pytest.raises(ConfigurationError, match="is a generator"):
+        memory_app.task(Pages(), name="pages")
+    assert memory_app.tasks == {}
+
+
 @pytest.mark.parametrize("nothing", [None, 5, b"memory://"])
 def test_an_app_of_no_store_is_refused_at_once(nothing):
     with pytest.raises(ConfigurationError, match=r"give a URL \(sqlite:///"):
