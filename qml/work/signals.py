@@ -1,5 +1,6 @@
 """SIGTERM, SIGINT and SIGUSR1 while a server runs."""
 
+import os
 import signal
 import socket
 import threading
@@ -11,11 +12,15 @@ POLL = 0.25
 """Seconds that ``wait`` takes at most in a program that hears of signals by a bell of its own."""
 
 
+_entered: list["Signals"] = []
+
+
 class Signals:
     """Counts SIGTERM and SIGINT while entered, in the main thread; elsewhere it counts none.
     ``drain``: SIGUSR1 came, where there is one. A program that handles that itself keeps it.
 
-    The handlers only note: what takes a lock could stop the thread that it interrupts.
+    The handlers only note: what takes a lock could stop the thread that it interrupts. In a process
+    that a task forks, no server runs: signals do there what they did before.
     """
 
     def __init__(self) -> None:
@@ -31,6 +36,7 @@ class Signals:
             self._bell = socket.socketpair()
             self._bell[1].setblocking(False)
         if threading.current_thread() is threading.main_thread():
+            _entered.append(self)
             self._is_rung = _ring_at_signals(self._bell[1])  # first: a signal that counts rings
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._before[number] = signal.signal(number, self._note)
@@ -61,14 +67,31 @@ class Signals:
                     self._bell[1].send(b"!")
 
     def __exit__(self, *error: object) -> None:
-        if self._is_rung:
-            signal.set_wakeup_fd(-1)
-        for number, handler in self._before.items():
-            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+        self.let_go()
         with self._lock:
             bell, self._bell = self._bell, None
         for end in bell or ():
             end.close()
+
+    def let_go(self) -> None:
+        """Signals are the program's again."""
+        if self._is_rung:
+            signal.set_wakeup_fd(-1)
+            self._is_rung = False
+        while self._before:
+            number, handler = self._before.popitem()
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+        if self in _entered:
+            _entered.remove(self)
+
+
+def _in_forked_child() -> None:
+    while _entered:
+        _entered[-1].let_go()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_forked_child)
 
 
 def _ring_at_signals(bell: socket.socket) -> bool:

@@ -239,3 +239,24 @@ def test_in_another_thread_no_signal_is_touched(usual):
     thread.start()
     thread.join(30)
     assert found == [signal.SIG_DFL]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_what_a_task_has_forked_dies_of_a_signal_as_usual(memory_app, usual):
+    """A multiprocessing.Pool counts on that, and would wait for it for ever."""
+
+    def fork():
+        began, begin = os.pipe()
+        child = os.fork()
+        if not child:
+            os.write(begin, b"!")
+            signal.pause()
+            os._exit(0)
+        os.read(began, 1)
+        os.kill(child, signal.SIGTERM)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    job = memory_app.task(name="t")(fork).enqueue()
+    assert memory_app.server().run(burst=True) is True
+    assert memory_app.result(job) == -signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
