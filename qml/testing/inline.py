@@ -175,8 +175,6 @@ class _Hand:
         stored = self._storage.get(job.id) or job
         way = "lost" if run.lost else _way(outcome, stored)
         self._ended.append((way, stored))
-        if run.interrupt is not None:
-            raise run.interrupt
         if isinstance(outcome, Raised):
             self._raise(None if watched is None else watched.error, way, job, outcome)
 
@@ -186,6 +184,8 @@ class _Hand:
             if way == "retrying":
                 return
             error = error.__cause__ or error
+        if error is not None and not isinstance(error, Exception | SystemExit):
+            raise error
         if self._raises:
             what = f"job {job.id} ({job.method}): {outcome.exception}"
             raise error or JobFailed(what, job_id=job.id)

@@ -21,7 +21,6 @@ from ..values.errors import (
     SerializationError,
     UnknownMethod,
 )
-from ..values.interrupts import ends_a_test
 from ..values.job import Job
 from ..values.retry import RetryPolicy
 from ..values.texts import complain
@@ -160,7 +159,6 @@ def _call(run: Run, task: Runnable, max_result_bytes: int) -> Outcome:
         return _stopped(run, task, error)
     except BaseException as error:
         # SystemExit and KeyboardInterrupt end the attempt, not the thread.
-        run.interrupt = error if ends_a_test(error) else None
         return Raised(describe(error), _trace(error), *task.fate(error, run.job.attempt))
     try:
         return Succeeded(_storable(result, max_result_bytes), run.duration_ms())

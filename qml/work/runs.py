@@ -37,7 +37,6 @@ class Run:
     limit has passed and its outcome is recorded already. ``ended``: the task has come back.
     ``writer``: who writes its ``notes`` at once; ``pool``: whose threads run it, None when it was
     given to none.
-    ``interrupt``: what its task raised that ends a program or a test, such as KeyboardInterrupt;
     ``transaction``: what its task has open, if it takes ``tx``; ``ending``: that is to commit now,
     and its success with it.
     """
@@ -50,7 +49,6 @@ class Run:
         "deadline",
         "ended",
         "ending",
-        "interrupt",
         "job",
         "lost",
         "overdue",
@@ -78,7 +76,6 @@ class Run:
         self.pool: Pool | None = None
         self.transaction: Transaction | None = None
         self.ending = False
-        self.interrupt: BaseException | None = None
         self.started_at: float | None = None
         self.deadline: float | None = None
         self.ended = False

@@ -34,7 +34,6 @@ from .rounds import Chore, Rounds, rounds_of
 from .runs import Run, Runs
 from .shares import Queues, divide, shares
 from .signals import Signals
-from .stepping import step
 from .stopping import aside, come_to_rest
 from .timetable import Declared, Timetable
 from .watching import watched
@@ -242,10 +241,15 @@ class Server:
                 chore.step()
 
     def step(self) -> int:
-        """Claim, run and record what fits the threads, in the calling thread; how many ran. What
-        must end a program or a test (KeyboardInterrupt, ``pytest.fail``) is raised, once it is
-        recorded; what had not begun goes back."""
-        return step(self)
+        """Claim, run and record what fits the threads, in the calling thread; how many ran."""
+        end_if_unguarded()
+        runs: list[Run] = []
+        for share in self.shares if not self.draining else ():
+            taken = len(self.runs) + self.finisher.recorded
+            if free := self.retirement.room(share.pool.size, 0, taken)[0]:
+                runs += self.claimer.take(free, 0, share.queues)[1]
+        self.finisher.record([(run, self.execute(run)) for run in runs])
+        return len(runs)
 
     # -- wiring --------------------------------------------------------------------------------
 

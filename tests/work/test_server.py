@@ -23,24 +23,6 @@ def test_a_step_claims_runs_and_records_what_fits(app):
     assert len(server.runs) == 0
 
 
-@pytest.mark.parametrize("end", [KeyboardInterrupt(), pytest.fail.Exception("enough")])
-def test_a_step_lets_through_what_ends_a_test(app, end):
-    @app.task
-    def task(wrong):
-        if wrong:
-            raise end
-
-    jobs = task.enqueue_many([(False,), (True,), (False,)])
-    server = app.server(threads=3)
-    with pytest.raises(type(end)):
-        server.step()
-    kinds = [app.storage.get(job.id).state.kind for job in jobs]
-    assert kinds == ["succeeded", "awaiting_retry", "enqueued"]  # each is written down
-    assert [app.storage.get(job.id).attempt for job in jobs] == [1, 1, 0]
-    assert server.step() == 1
-    assert len(server.runs) == 0
-
-
 def test_a_step_takes_the_best_first(app):
     order = []
     task = app.task(name="t")(order.append)
