@@ -167,8 +167,8 @@ class Server:
         for party in (self.finisher, *parties):
             name = f"{self.name}-{type(party).__name__.lower()}"
             thread = threading.Thread(target=party.loop, name=name, daemon=True)
+            self._started.append(thread)  # first: a hook in it may call stop
             thread.start()
-            self._started.append(thread)
             self._loops.append(Loop(thread, party.pulse))
         where = self.storage.driver.describe()
         log.info("server %s runs %d threads on %s", self.worker_id, self.threads, where)

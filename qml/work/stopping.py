@@ -59,7 +59,8 @@ def come_to_rest(server: Stoppable, grace: float, hurried: Callable[[], bool]) -
     seconds, unless ``hurried``; the rest is handed back; leases are renewed until then, and every
     outcome that was reached is recorded. In a thread of the server itself, which this would wait
     for, it returns at once."""
-    threads, rounds = server.threads_and_rounds()
+    made, rounds = server.threads_and_rounds()
+    threads = [thread for thread in made if thread.ident is not None]  # which were started
     here = current_thread()
     if here in threads or any(here in share.pool.members for share in server.shares):
         aside(lambda: come_to_rest(server, grace, hurried))
