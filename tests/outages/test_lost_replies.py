@@ -41,7 +41,7 @@ def test_a_line_cut_once_is_not_noticed(twins, proxy, operation, when):
 def test_a_reply_lost_for_good_is_found_again(twins, operation):
     """The server did it, the line broke, and nobody can reach the server: the call ends with
     StorageUnavailable. Repeated once the server is back, it has been done once."""
-    scene = prepared(twins(patience=0.2))
+    scene = prepared(twins(patience=0.4))
     scene.twins.line.cut(REQUESTS.get(operation, 1) - 1, "after", away=True)
     scene.ask(WRITES[operation])
     assert scene.twins.unanswered >= 1
