@@ -171,7 +171,7 @@ def test_calls_for_a_run(memory):
     within(calls(lambda: memory.server.execute(run)), 33)
 
 
-@pytest.mark.parametrize(("kind", "bound"), [("memory", 180), ("sqlite", 120)])
+@pytest.mark.parametrize(("kind", "bound"), [("memory", 178), ("sqlite", 120)])
 def test_calls_for_each_job_that_a_server_runs(request, kind, bound):
     bench = request.getfixturevalue(kind)
     bench.fill()
